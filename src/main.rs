@@ -1,0 +1,3 @@
+//! The `beadle` binary.
+
+fn main() {}
