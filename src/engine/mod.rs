@@ -1,1 +1,183 @@
-//! To be written.
+//! The middle ring: orders effects.
+//!
+//! It knows no HTTP, no SQL, no terminal, and not which vendors there are. What it needs of them
+//! are the seams in this file: [`Reader`] and [`Writer`] for a vendor, [`Ledger`] for memory.
+//! Planning is given a [`Reader`] only, so that a plan cannot write.
+
+pub mod ledger;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::model::{AppId, ChatId, Fields, RemoteId, TasklistGuid};
+
+pub use ledger::{Binding, Ledger};
+
+/// What a seam returns: a future that can be sent between threads.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Reads what a vendor holds. Every call may be repeated.
+pub trait Reader: Send + Sync {
+    /// The app that the calls are made as.
+    fn app(&self) -> &AppId;
+
+    /// Every tasklist that the app can read.
+    fn tasklists(&self) -> Pending<'_, Result<Vec<RemoteTasklist>, ApiError>>;
+
+    /// One tasklist.
+    fn tasklist<'a>(
+        &'a self,
+        guid: &'a TasklistGuid,
+    ) -> Pending<'a, Result<RemoteTasklist, ApiError>>;
+
+    /// Every subscription of a tasklist, the app's and everybody else's, in full.
+    fn subscriptions<'a>(
+        &'a self,
+        tasklist: &'a TasklistGuid,
+    ) -> Pending<'a, Result<Vec<Object>, ApiError>>;
+
+    /// Whether the app's bot is in a chat.
+    fn is_in_chat<'a>(&'a self, chat: &'a ChatId) -> Pending<'a, Result<bool, ApiError>>;
+}
+
+/// Changes what a vendor holds.
+pub trait Writer: Reader {
+    /// Turns a write into the call that will be made, without making it, so that the body can be
+    /// journalled before it leaves.
+    fn encode(&self, write: &Write) -> Call;
+
+    /// Makes a call, byte for byte as encoded, and returns the object as it then is (none for a
+    /// delete). A delete of what is already gone succeeds.
+    ///
+    /// Guarantees: the call reaches the vendor at most once unless the contract lets this endpoint
+    /// be repeated or the attempt was refused before any effect.
+    fn send<'a>(&'a self, call: &'a Call) -> Pending<'a, Result<Option<Object>, ApiError>>;
+
+    /// How long one attempt of a call may be under way, in milliseconds. A write whose answer was
+    /// lost can take effect until then.
+    fn timeout_ms(&self) -> u64;
+}
+
+/// A tasklist as the vendor describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteTasklist {
+    /// Its guid.
+    pub guid: TasklistGuid,
+    /// Its name, which is not unique.
+    pub name: String,
+}
+
+/// An object that a vendor holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// The vendor's id.
+    pub id: RemoteId,
+    /// Its values, every field that we compare.
+    pub fields: Fields,
+}
+
+/// One write to a subscription.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Make one.
+    Create {
+        /// Where.
+        tasklist: TasklistGuid,
+        /// Every field.
+        fields: Fields,
+    },
+    /// Change exactly these fields.
+    Update {
+        /// Where.
+        tasklist: TasklistGuid,
+        /// Which.
+        id: RemoteId,
+        /// The changed fields with their new values; they are the mask as well.
+        fields: Fields,
+    },
+    /// Remove one.
+    Delete {
+        /// Where.
+        tasklist: TasklistGuid,
+        /// Which.
+        id: RemoteId,
+    },
+}
+
+/// A call as data: what the journal stores and what is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// The contract's name of the operation, such as `createTasklistActivitySubscription`.
+    pub operation: String,
+    /// The tasklist.
+    pub tasklist: TasklistGuid,
+    /// The object, unless it is being created.
+    pub id: Option<RemoteId>,
+    /// The body, as it is sent.
+    pub body: Option<String>,
+}
+
+/// How a call failed. It answers what the caller will ask: may it have happened?
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiError {
+    /// No: the vendor answered with a code that its contract lists as refused before any effect.
+    Refused(Answer),
+    /// No: not one byte of the request left.
+    Unreachable(String),
+    /// Perhaps: a 5xx, a time-out, an answer that is not the vendor's envelope, or one that is
+    /// truncated or unlisted.
+    Unknown(Answer),
+}
+
+/// What came back, as much of it as is known, secrets struck out.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// The contract's name of the operation.
+    pub operation: String,
+    /// The HTTP status, when there was one.
+    pub status: Option<u16>,
+    /// The vendor's code, when the body was its envelope.
+    pub code: Option<i64>,
+    /// The vendor's words, or ours about the transport.
+    pub message: String,
+    /// The vendor's log id, to quote to its support.
+    pub log_id: Option<String>,
+    /// The body, at most a few kilobytes of it.
+    pub body: String,
+    /// What to do about it, where the contract says; a sentence.
+    pub hint: Option<String>,
+}
+
+impl ApiError {
+    /// The answer, when there was one.
+    #[must_use]
+    pub fn answer(&self) -> Option<&Answer> {
+        match self {
+            ApiError::Refused(answer) | ApiError::Unknown(answer) => Some(answer),
+            ApiError::Unreachable(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (words, answer) = match self {
+            ApiError::Unreachable(why) => return write!(f, "could not connect: {why}"),
+            ApiError::Refused(answer) => ("refused", answer),
+            ApiError::Unknown(answer) => ("unknown outcome", answer),
+        };
+        write!(f, "{}: {words}: {}", answer.operation, answer.message)?;
+        let mut facts = Vec::new();
+        facts.extend(answer.status.map(|s| format!("HTTP {s}")));
+        facts.extend(answer.code.map(|c| format!("code {c}")));
+        facts.extend(answer.log_id.as_ref().map(|l| format!("log id {l}")));
+        if facts.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ({})", facts.join(", "))
+        }
+    }
+}
+
+impl std::error::Error for ApiError {}

@@ -1,1 +1,75 @@
-//! To be written.
+//! What users declare: names, addresses, events, fields, and diagnostics about them.
+//!
+//! Pure: no clock, no IO, no `async`, and nothing of ours is imported. What vendors hold is
+//! described with the same [`Fields`], so that a declared side and a live side compare.
+//!
+//! Start at [`manifest::Manifest`].
+
+pub mod address;
+pub mod diagnostic;
+pub mod event;
+pub mod field;
+pub mod manifest;
+
+pub use address::{Address, Kind, Name};
+pub use diagnostic::{Diagnostic, Severity, Span};
+pub use event::{EventKey, Events};
+pub use field::{Field, Fields, Value};
+
+/// Declares a newtype around text whose every value is fine.
+macro_rules! text_id {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub std::sync::Arc<str>);
+
+        impl $name {
+            /// Makes the id from its text.
+            #[must_use]
+            pub fn new(text: &str) -> Self {
+                Self(text.into())
+            }
+
+            /// The id as the vendor writes it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self::new(text)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// A Feishu open chat id, `oc_…` (at most 100 characters; page `tasklist-activity_subscription/create`).
+    ChatId
+}
+text_id! {
+    /// The guid of a Feishu tasklist.
+    TasklistGuid
+}
+text_id! {
+    /// The id that a vendor gave to an object; for a subscription its `guid`.
+    RemoteId
+}
+text_id! {
+    /// The app that a binding was made with, such as a Feishu `app_id`.
+    AppId
+}

@@ -1,0 +1,140 @@
+//! Fields and values: what a declared resource and a live object are compared by.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::{ChatId, Events};
+
+/// A field of some kind of resource, by the word that users write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Field {
+    /// The object's name at the vendor.
+    Name,
+    /// The chats that a subscription posts to.
+    Subscribers,
+    /// The events that a subscription hears about.
+    Events,
+    /// Whether a subscription is on; the vendor stores the opposite, `disabled`.
+    Enabled,
+}
+
+impl Field {
+    /// Every field.
+    pub const ALL: [Field; 4] = [
+        Field::Name,
+        Field::Subscribers,
+        Field::Events,
+        Field::Enabled,
+    ];
+
+    /// The word in YAML and JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Field::Name => "name",
+            Field::Subscribers => "subscribers",
+            Field::Events => "events",
+            Field::Enabled => "enabled",
+        }
+    }
+
+    /// The field of a word.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Field> {
+        Field::ALL.into_iter().find(|f| f.as_str() == text)
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The value of a field. Sets are sets, so that order is never a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Text.
+    Text(String),
+    /// Yes or no.
+    Flag(bool),
+    /// Chats.
+    Chats(BTreeSet<ChatId>),
+    /// Events.
+    Events(Events),
+}
+
+impl Value {
+    /// Whether a live value is what this declared one asks for.
+    #[must_use]
+    pub fn satisfied_by(&self, live: &Value) -> bool {
+        match (self, live) {
+            (Value::Events(wanted), Value::Events(live)) => wanted.satisfied_by(live),
+            (wanted, live) => wanted == live,
+        }
+    }
+}
+
+/// Values by field, in the order of [`Field`].
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Fields(Vec<(Field, Value)>);
+
+impl Fields {
+    /// The value of a field.
+    #[must_use]
+    pub fn get(&self, field: Field) -> Option<&Value> {
+        self.0
+            .iter()
+            .find(|(f, _)| *f == field)
+            .map(|(_, value)| value)
+    }
+
+    /// Sets a field, in its place.
+    pub fn set(&mut self, field: Field, value: Value) {
+        match self.0.binary_search_by_key(&field, |(f, _)| *f) {
+            Ok(at) => self.0[at].1 = value,
+            Err(at) => self.0.insert(at, (field, value)),
+        }
+    }
+
+    /// Drops a field.
+    pub fn remove(&mut self, field: Field) {
+        self.0.retain(|(f, _)| *f != field);
+    }
+
+    /// The fields in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Field, &Value)> {
+        self.0.iter().map(|(field, value)| (*field, value))
+    }
+
+    /// The number of fields.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The object's name, where it has one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self.get(Field::Name) {
+            Some(Value::Text(name)) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl FromIterator<(Field, Value)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (Field, Value)>>(pairs: I) -> Self {
+        let mut fields = Fields(Vec::with_capacity(4));
+        for (field, value) in pairs {
+            fields.set(field, value);
+        }
+        fields
+    }
+}

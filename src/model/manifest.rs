@@ -1,0 +1,163 @@
+//! The manifest: what users declare, with every reference resolved.
+//!
+//! It is what reading the files yields when no diagnostic is an error. It holds no YAML and no
+//! interpolation; places in the files stay as [`Span`]s, so that what is found out later (an app
+//! that is not in a chat) still points at a line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use super::{
+    Address, AppId, ChatId, Events, Field, Fields, Name, RemoteId, Span, TasklistGuid, Value,
+};
+
+/// A project: its settings and its resources.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// The name of this project in a shared ledger; `default` when the manifest gives none.
+    pub project: Name,
+    /// Where bindings are kept.
+    pub ledger: LedgerUrl,
+    /// How much one plan may do without being asked.
+    pub guards: Guards,
+    /// The vendors' apps, by the key that names them.
+    pub providers: BTreeMap<Name, Provider>,
+    /// The tasklists that subscriptions name.
+    pub tasklists: BTreeMap<Name, Tasklist>,
+    /// The chats that subscriptions name.
+    pub chats: BTreeMap<Name, Chat>,
+    /// The declared subscriptions, one entry an instance, in the order of their addresses.
+    pub subscriptions: Vec<Subscription>,
+    /// What to let go of without deleting.
+    pub forget: Vec<(Address, Span)>,
+}
+
+/// Where bindings and the journal are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerUrl {
+    /// One SQLite file, relative to the project folder unless absolute.
+    Sqlite(PathBuf),
+    /// Nowhere: identity is `id:` or (tasklist, name).
+    None,
+}
+
+/// Limits on what one plan may do; each is lifted by its flag.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guards {
+    /// The share of bound objects, in percent, that one plan may delete or replace.
+    pub deletes: f64,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { deletes: 30.0 }
+    }
+}
+
+/// Which vendor's API a provider speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Vendor {
+    /// Feishu or Lark.
+    Feishu,
+    /// DingTalk.
+    DingTalk,
+    /// EnOS.
+    Enos,
+}
+
+/// One app at one vendor.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// The vendor.
+    pub vendor: Vendor,
+    /// Scheme and host, without a trailing slash.
+    pub base_url: String,
+    /// The app, such as a Feishu `app_id`.
+    pub app: AppId,
+    /// The app's secret; absent when reading was told to leave secrets alone.
+    pub secret: Option<SecretString>,
+    /// Where the block's key stands.
+    pub span: Span,
+}
+
+/// A reference to a tasklist; beadle does not manage tasklists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tasklist {
+    /// The key in [`Manifest::providers`].
+    pub provider: Name,
+    /// How the tasklist is found.
+    pub target: TasklistTarget,
+    /// Whether subscriptions there that nobody declared are deleted.
+    pub authoritative: bool,
+    /// Patterns of names that an authoritative tasklist keeps; `*` and `?` as in file names.
+    pub keep: Vec<String>,
+    /// Where the key stands.
+    pub span: Span,
+}
+
+/// How a tasklist is found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TasklistTarget {
+    /// By guid.
+    Guid(TasklistGuid),
+    /// By exact name; two matches are an error.
+    Named(String),
+}
+
+/// A reference to a chat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chat {
+    /// The vendor's id.
+    pub id: ChatId,
+    /// Where the key stands.
+    pub span: Span,
+}
+
+/// One declared subscription in one tasklist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its address, with an instance where the resource has `tasklists`.
+    pub address: Address,
+    /// The key in [`Manifest::tasklists`].
+    pub tasklist: Name,
+    /// The name at the vendor, 1 to 50 characters.
+    pub name: String,
+    /// The chats it posts to, at most 50, each with the place that names it.
+    pub subscribers: BTreeMap<ChatId, Span>,
+    /// What it hears about.
+    pub events: Events,
+    /// Whether it is on.
+    pub enabled: bool,
+    /// The vendor's object that this pins.
+    pub id: Option<RemoteId>,
+    /// Whether deleting it is refused.
+    pub protect: bool,
+    /// Fields left as they are live, written on create only.
+    pub ignore: BTreeSet<Field>,
+    /// The resource's former name.
+    pub moved_from: Option<Name>,
+    /// Where the resource's key stands.
+    pub span: Span,
+    /// Where the tasklist is named.
+    pub tasklist_span: Span,
+}
+
+impl Subscription {
+    /// What is compared and written.
+    #[must_use]
+    pub fn fields(&self) -> Fields {
+        [
+            (Field::Name, Value::Text(self.name.clone())),
+            (
+                Field::Subscribers,
+                Value::Chats(self.subscribers.keys().cloned().collect()),
+            ),
+            (Field::Events, Value::Events(self.events.clone())),
+            (Field::Enabled, Value::Flag(self.enabled)),
+        ]
+        .into_iter()
+        .collect()
+    }
+}
