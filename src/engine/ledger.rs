@@ -8,6 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Call, Pending};
 use crate::model::{Address, AppId, Fields, Name, RemoteId, TasklistGuid};
 
+pub use crate::plan::live::{Binding, Claim};
+
 /// What beadle remembers.
 ///
 /// # Guarantees
@@ -87,40 +89,6 @@ pub trait Ledger: Send + Sync {
         now: Timestamp,
         changes: &'a [BindingChange],
     ) -> Pending<'a, Result<(), LedgerError>>;
-}
-
-/// Address ↔ the vendor's object: what we own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Binding {
-    /// The resource.
-    pub address: Address,
-    /// The key of the provider it was made with.
-    pub provider: Name,
-    /// The app it was made with; another app on the same project is refused.
-    pub app: AppId,
-    /// The tasklist that holds the object.
-    pub tasklist: TasklistGuid,
-    /// The object.
-    pub id: RemoteId,
-    /// The values last applied or recorded; without the fields that were ignored.
-    pub applied: Fields,
-    /// Whether deleting it is refused, as last applied: it outlives the block in the manifest.
-    pub protect: bool,
-    /// When `applied` was last written.
-    pub updated_at: Timestamp,
-}
-
-/// What another project has bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// The project.
-    pub project: Name,
-    /// Its resource.
-    pub address: Address,
-    /// The tasklist.
-    pub tasklist: TasklistGuid,
-    /// The object.
-    pub id: RemoteId,
 }
 
 /// One change of what is bound.

@@ -12,6 +12,7 @@ use std::pin::Pin;
 
 use crate::model::{AppId, ChatId, Fields, RemoteId, TasklistGuid};
 
+pub use crate::plan::live::Object;
 pub use ledger::{Binding, Ledger};
 
 /// What a seam returns: a future that can be sent between threads.
@@ -66,15 +67,6 @@ pub struct RemoteTasklist {
     pub guid: TasklistGuid,
     /// Its name, which is not unique.
     pub name: String,
-}
-
-/// An object that a vendor holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Object {
-    /// The vendor's id.
-    pub id: RemoteId,
-    /// Its values, every field that we compare.
-    pub fields: Fields,
 }
 
 /// One write to a subscription.

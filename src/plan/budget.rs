@@ -1,0 +1,89 @@
+//! What a plan will cost in calls and time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Action, Plan};
+use crate::model::Name;
+
+/// The contract's names of the calls that carry out changes.
+pub mod operation {
+    /// Makes a subscription.
+    pub const CREATE: &str = "createTasklistActivitySubscription";
+    /// Changes one.
+    pub const PATCH: &str = "patchTasklistActivitySubscription";
+    /// Deletes one.
+    pub const DELETE: &str = "deleteTasklistActivitySubscription";
+    /// Lists a tasklist's.
+    pub const LIST: &str = "listTasklistActivitySubscriptions";
+}
+
+/// How often an endpoint may be called by one app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Calls a minute.
+    pub per_minute: u32,
+    /// Calls a second, where the vendor says.
+    pub per_second: Option<u32>,
+}
+
+/// The cost of applying a plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// Calls in all, the readings before the first writes included.
+    pub calls: usize,
+    /// How long the slowest endpoint takes at its rate limit; a burst of one window is free.
+    pub time: Duration,
+    /// The rate that decides, in calls a minute, when any does.
+    pub per_minute: Option<u32>,
+}
+
+/// Counts the calls of a plan and the least time that the rate limits leave for them.
+///
+/// Limits hold per provider (app) and endpoint, so endpoints pass side by side.
+#[must_use]
+pub fn budget(plan: &Plan, rate: &dyn Fn(&str) -> Option<Rate>) -> Budget {
+    let mut calls: BTreeMap<(&Name, &str), usize> = BTreeMap::new();
+    let mut reads = BTreeSet::new();
+    for change in &plan.changes {
+        let mut count = |provider, operation| *calls.entry((provider, operation)).or_default() += 1;
+        match &change.action {
+            Action::Create { .. } => count(&change.provider, operation::CREATE),
+            Action::Update { .. } | Action::Adopt { .. } => {
+                count(&change.provider, operation::PATCH)
+            }
+            Action::Delete { .. } => count(&change.provider, operation::DELETE),
+            Action::Replace {
+                old_provider,
+                old_tasklist,
+                ..
+            } => {
+                count(&change.provider, operation::CREATE);
+                count(old_provider, operation::DELETE);
+                reads.insert((old_provider, old_tasklist));
+            }
+            Action::Forget { .. } => continue,
+        }
+        reads.insert((&change.provider, &change.tasklist));
+    }
+    for (provider, _) in reads {
+        *calls.entry((provider, operation::LIST)).or_default() += 1;
+    }
+    let mut budget = Budget {
+        calls: calls.values().sum(),
+        ..Budget::default()
+    };
+    for ((_, operation), count) in calls {
+        let Some(rate) = rate(operation) else {
+            continue;
+        };
+        let over = count.saturating_sub(rate.per_minute as usize);
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        let time = Duration::from_secs_f64(over as f64 * 60.0 / f64::from(rate.per_minute.max(1)));
+        if time > budget.time {
+            budget.time = time;
+            budget.per_minute = Some(rate.per_minute);
+        }
+    }
+    budget
+}
