@@ -157,8 +157,8 @@ pub struct EntryId(pub i64);
 pub struct NewEntry {
     /// When.
     pub opened_at: Timestamp,
-    /// For which resource.
-    pub address: Address,
+    /// For which resource; none for an undeclared object of an authoritative tasklist.
+    pub address: Option<Address>,
     /// By which provider.
     pub provider: Name,
     /// As which app.

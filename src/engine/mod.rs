@@ -4,7 +4,11 @@
 //! are the seams in this file: [`Reader`] and [`Writer`] for a vendor, [`Ledger`] for memory.
 //! Planning is given a [`Reader`] only, so that a plan cannot write.
 
+pub mod apply;
 pub mod ledger;
+pub mod refresh;
+pub mod right;
+pub mod settle;
 
 use std::fmt;
 use std::future::Future;

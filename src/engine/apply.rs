@@ -1,0 +1,692 @@
+//! Carries out a plan along its graph, and says what happens as [`ApplyEvent`]s.
+//!
+//! # Guarantees
+//!
+//! - A call is journalled, body and all, before it leaves, and closed together with its binding.
+//! - Just before the first write to a tasklist it is read once more: a change whose `before` moved
+//!   fails as stale, and what somebody made meanwhile under the same name is not doubled.
+//! - Writes to one tasklist come one after the other, so that the objects seen before a create are
+//!   known.
+//! - A failed change stops what requires it and nothing else.
+//!
+//! # Caveats
+//!
+//! Between the re-reading and the write somebody may still change the object; an update writes only
+//! its own fields, so that a change of theirs to another field survives.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use jiff::Timestamp;
+use tokio::sync::{Mutex, Semaphore};
+
+use super::ledger::{Binding, BindingChange, End, EntryOutcome, Ledger, LedgerError, NewEntry};
+use super::refresh::Live;
+use super::right::{Right, Stop};
+use super::settle::bind;
+use super::{ApiError, Object, Write, Writer};
+use crate::model::{Address, Fields, Name, RemoteId, TasklistGuid};
+use crate::plan::{Action, Change, Listing, Plan, Record, Subject};
+
+/// How many changes are under way at once; the HTTP client has bounds of its own per app.
+const CONCURRENCY: usize = 32;
+
+/// The writers by provider key.
+pub type Writers = BTreeMap<Name, Arc<dyn Writer>>;
+
+/// Everything that carrying out a plan needs.
+pub struct Context<'a> {
+    /// Who writes.
+    pub writers: &'a Writers,
+    /// What remembers.
+    pub ledger: &'a dyn Ledger,
+    /// The right to do so.
+    pub right: &'a Right,
+    /// Whether somebody asked to stop.
+    pub stop: &'a Stop,
+    /// The live side that the plan was made from.
+    pub live: &'a Live,
+    /// For each resource, its values as the ledger remembers them once they are applied.
+    pub applied: &'a (dyn Fn(&Address) -> Option<Fields> + Sync),
+    /// The clock.
+    pub now: &'a (dyn Fn() -> Timestamp + Sync),
+    /// Who is told.
+    pub events: &'a (dyn Fn(ApplyEvent<'_>) + Sync),
+}
+
+/// What happens during an apply.
+#[derive(Clone, Debug)]
+pub enum ApplyEvent<'a> {
+    /// A change is begun.
+    Started(&'a Change),
+    /// A change has ended.
+    Finished(&'a Change, &'a Outcome),
+}
+
+/// How a change ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// It is done.
+    Applied(Option<RemoteId>),
+    /// It is not done, and nothing was changed.
+    Failed(Failure),
+    /// It was not begun.
+    Skipped(Skip),
+    /// It may be done; the next apply settles it.
+    Unknown(ApiError),
+}
+
+/// Why a change failed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failure {
+    /// The vendor refused it, or could not be reached.
+    Api(ApiError),
+    /// The live side moved after the plan was made.
+    Stale(String),
+    /// The ledger refused.
+    Ledger(String),
+    /// A replace made the new object and could not delete the old one.
+    Half(ApiError),
+}
+
+/// Why a change was not begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// What it requires did not succeed.
+    Requires(Subject),
+    /// Somebody asked to stop.
+    Interrupted,
+    /// The lease ran out or was taken.
+    LeaseLost,
+}
+
+/// How an apply ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Every change with its outcome, in the order of the plan.
+    pub outcomes: Vec<(Change, Outcome)>,
+}
+
+impl Report {
+    /// Whether every change is done.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.outcomes
+            .iter()
+            .all(|(_, outcome)| matches!(outcome, Outcome::Applied(_)))
+    }
+}
+
+/// Writes down what needs no call.
+///
+/// # Errors
+///
+/// When the ledger refuses; nothing is recorded then.
+pub async fn record(context: &Context<'_>, plan: &Plan) -> Result<(), LedgerError> {
+    let at = (context.now)();
+    let mut changes = Vec::with_capacity(plan.records.len());
+    // Labels may change hands within one resource, so the moved ones leave their places first.
+    let bindings = context.ledger.bindings().await?;
+    let moves: Vec<(&Address, &Address)> = plan
+        .records
+        .iter()
+        .filter_map(|r| match r {
+            Record::Move { from, to } => Some((from, to)),
+            Record::Bind { .. } => None,
+        })
+        .collect();
+    for (from, _) in &moves {
+        changes.push(BindingChange::Unbind((*from).clone()));
+    }
+    for (from, to) in &moves {
+        if let Some(binding) = bindings.iter().find(|b| b.address == **from) {
+            if let Some(other) = bindings.iter().find(|b| b.address == **to)
+                && !moves.iter().any(|(from, _)| **from == other.address)
+            {
+                let aside = Binding {
+                    address: other.address.clone(),
+                    ..binding.clone()
+                };
+                let mut parted = bind(aside, &bindings);
+                parted.pop();
+                changes.extend(parted);
+            }
+            changes.push(BindingChange::Bind(Binding {
+                address: (*to).clone(),
+                ..binding.clone()
+            }));
+        }
+    }
+    for record in &plan.records {
+        if let Record::Bind {
+            address,
+            provider,
+            tasklist,
+            id,
+            applied,
+            protect,
+            new: _,
+        } = record
+        {
+            let Some(writer) = context.writers.get(provider) else {
+                continue;
+            };
+            changes.push(BindingChange::Bind(Binding {
+                address: address.clone(),
+                provider: provider.clone(),
+                app: writer.app().clone(),
+                tasklist: tasklist.clone(),
+                id: id.clone(),
+                applied: applied.clone(),
+                protect: *protect,
+                updated_at: at,
+            }));
+        }
+    }
+    if changes.is_empty() {
+        return Ok(());
+    }
+    context
+        .ledger
+        .record(&context.right.lease, at, &changes)
+        .await
+}
+
+/// What is known of a tasklist in this run, held by the change that writes to it.
+#[derive(Debug, Default)]
+struct Ground {
+    /// The reading just before the first write.
+    fresh: Option<Result<Vec<Object>, ApiError>>,
+    /// Every object seen in it or made in it.
+    seen: Vec<RemoteId>,
+}
+
+/// Carries out the changes of a plan.
+///
+/// # Errors
+///
+/// When the ledger's bindings cannot be read; nothing has been done then.
+pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Report, LedgerError> {
+    let run = Run {
+        context,
+        bound: std::sync::Mutex::new(Bound::new(context.ledger.bindings().await?)),
+        grounds: plan
+            .changes
+            .iter()
+            .flat_map(|c| match &c.action {
+                Action::Replace { old_tasklist, .. } => {
+                    vec![c.tasklist.clone(), old_tasklist.clone()]
+                }
+                _ => vec![c.tasklist.clone()],
+            })
+            .map(|tasklist| (tasklist, Mutex::new(Ground::default())))
+            .collect(),
+        slots: Semaphore::new(CONCURRENCY),
+    };
+    let index: HashMap<&Subject, usize> = plan
+        .changes
+        .iter()
+        .enumerate()
+        .map(|(i, c)| (&c.subject, i))
+        .collect();
+    let mut waits = vec![0_usize; plan.changes.len()];
+    let mut followers: Vec<Vec<usize>> = vec![Vec::new(); plan.changes.len()];
+    for (i, change) in plan.changes.iter().enumerate() {
+        for first in change
+            .requires
+            .iter()
+            .filter_map(|subject| index.get(subject))
+        {
+            waits[i] += 1;
+            followers[*first].push(i);
+        }
+    }
+
+    let mut outcomes: Vec<Option<Outcome>> = vec![None; plan.changes.len()];
+    let mut under_way = FuturesUnordered::new();
+    let start = |i: usize| {
+        let run = &run;
+        let change = &plan.changes[i];
+        async move { (i, run.change(change).await) }
+    };
+    for i in (0..plan.changes.len()).filter(|i| waits[*i] == 0) {
+        under_way.push(start(i));
+    }
+    while let Some((i, outcome)) = under_way.next().await {
+        let mut ended = vec![(i, outcome)];
+        while let Some((i, outcome)) = ended.pop() {
+            if outcomes[i].is_some() {
+                continue;
+            }
+            (context.events)(ApplyEvent::Finished(&plan.changes[i], &outcome));
+            let done = matches!(outcome, Outcome::Applied(_));
+            outcomes[i] = Some(outcome);
+            for &follower in &followers[i] {
+                waits[follower] -= 1;
+                if !done {
+                    let because = plan.changes[i].subject.clone();
+                    ended.push((follower, Outcome::Skipped(Skip::Requires(because))));
+                } else if waits[follower] == 0 && outcomes[follower].is_none() {
+                    under_way.push(start(follower));
+                }
+            }
+        }
+    }
+    let outcomes = plan
+        .changes
+        .iter()
+        .cloned()
+        .zip(
+            outcomes
+                .into_iter()
+                .map(|o| o.expect("every change waits only for changes of this plan")),
+        )
+        .collect();
+    Ok(Report { outcomes })
+}
+
+/// The bindings as this run has left them; nobody else changes them under our lease.
+#[derive(Debug, Default)]
+struct Bound {
+    by_address: BTreeMap<Address, Binding>,
+    by_object: HashMap<(TasklistGuid, RemoteId), Address>,
+}
+
+impl Bound {
+    fn new(bindings: Vec<Binding>) -> Self {
+        let mut bound = Self::default();
+        for binding in bindings {
+            bound.change(&BindingChange::Bind(binding));
+        }
+        bound
+    }
+
+    fn change(&mut self, change: &BindingChange) {
+        match change {
+            BindingChange::Bind(binding) => {
+                self.change(&BindingChange::Unbind(binding.address.clone()));
+                self.by_object.insert(
+                    (binding.tasklist.clone(), binding.id.clone()),
+                    binding.address.clone(),
+                );
+                self.by_address
+                    .insert(binding.address.clone(), binding.clone());
+            }
+            BindingChange::Unbind(address) => {
+                if let Some(old) = self.by_address.remove(address) {
+                    self.by_object.remove(&(old.tasklist, old.id));
+                }
+            }
+            BindingChange::Move { from, to } => {
+                if let Some(old) = self.by_address.get(from).cloned() {
+                    self.change(&BindingChange::Unbind(from.clone()));
+                    self.change(&BindingChange::Bind(Binding {
+                        address: to.clone(),
+                        ..old
+                    }));
+                }
+            }
+        }
+    }
+
+    /// The bindings of a resource and its side addresses.
+    fn of_resource(&self, address: &Address) -> Vec<Binding> {
+        let resource = address.resource();
+        self.by_address
+            .range(resource.clone()..)
+            .map(|(_, binding)| binding)
+            .take_while(|b| b.address.resource() == resource)
+            .cloned()
+            .collect()
+    }
+}
+
+struct Run<'a> {
+    context: &'a Context<'a>,
+    bound: std::sync::Mutex<Bound>,
+    grounds: BTreeMap<TasklistGuid, Mutex<Ground>>,
+    slots: Semaphore,
+}
+
+/// How a single call ended.
+enum Sent {
+    Done(Option<Object>),
+    Not(Outcome),
+}
+
+impl Run<'_> {
+    async fn change(&self, change: &Change) -> Outcome {
+        if let Action::Forget { .. } = change.action {
+            return self.forget(change).await;
+        }
+        let Some(writer) = self.context.writers.get(&change.provider) else {
+            let why = format!(
+                "the manifest has no provider `{}` any more",
+                change.provider
+            );
+            return Outcome::Failed(Failure::Stale(why));
+        };
+        let mut ground = self.grounds[&change.tasklist].lock().await;
+        let _slot = self
+            .slots
+            .acquire()
+            .await
+            .expect("the semaphore is never closed");
+        if let Some(skip) = self.must_not_begin(writer.as_ref()) {
+            return Outcome::Skipped(skip);
+        }
+        (self.context.events)(ApplyEvent::Started(change));
+        if let Err(outcome) = self
+            .read(&mut ground, writer.as_ref(), &change.tasklist)
+            .await
+        {
+            return outcome;
+        }
+        if let Some(why) = self.moved(change, &ground) {
+            return Outcome::Failed(Failure::Stale(why));
+        }
+        let write = match &change.action {
+            Action::Create { desired } | Action::Replace { desired, .. } => Write::Create {
+                tasklist: change.tasklist.clone(),
+                fields: desired.clone(),
+            },
+            Action::Update { id, fields, .. } | Action::Adopt { id, fields, .. } => Write::Update {
+                tasklist: change.tasklist.clone(),
+                id: id.clone(),
+                fields: fields.iter().map(|f| (f.field, f.after.clone())).collect(),
+            },
+            Action::Delete { id, .. } => Write::Delete {
+                tasklist: change.tasklist.clone(),
+                id: id.clone(),
+            },
+            Action::Forget { .. } => unreachable!("handled above"),
+        };
+        let made = match self
+            .write(
+                change,
+                &change.provider,
+                writer.as_ref(),
+                &write,
+                &mut ground,
+            )
+            .await
+        {
+            Sent::Done(object) => object.map(|o| o.id),
+            Sent::Not(outcome) => return outcome,
+        };
+        drop(ground);
+        if let Action::Replace {
+            old_tasklist,
+            old_provider,
+            id,
+            ..
+        } = &change.action
+        {
+            let old = Write::Delete {
+                tasklist: old_tasklist.clone(),
+                id: id.clone(),
+            };
+            return self.rest_of_replace(change, old_provider, &old, made).await;
+        }
+        Outcome::Applied(made)
+    }
+
+    /// Deletes what a replace has replaced.
+    async fn rest_of_replace(
+        &self,
+        change: &Change,
+        provider: &Name,
+        delete: &Write,
+        made: Option<RemoteId>,
+    ) -> Outcome {
+        let (Some(writer), Write::Delete { tasklist, .. }) =
+            (self.context.writers.get(provider), delete)
+        else {
+            let why = format!("the manifest has no provider `{provider}` any more");
+            return Outcome::Failed(Failure::Stale(why));
+        };
+        let mut ground = self.grounds[tasklist].lock().await;
+        if let Some(skip) = self.must_not_begin(writer.as_ref()) {
+            return Outcome::Skipped(skip);
+        }
+        if let Err(outcome) = self.read(&mut ground, writer.as_ref(), tasklist).await {
+            return outcome;
+        }
+        match self
+            .write(change, provider, writer.as_ref(), delete, &mut ground)
+            .await
+        {
+            Sent::Done(_) => Outcome::Applied(made),
+            Sent::Not(Outcome::Failed(Failure::Api(error))) => {
+                Outcome::Failed(Failure::Half(error))
+            }
+            Sent::Not(outcome) => outcome,
+        }
+    }
+
+    fn must_not_begin(&self, writer: &dyn Writer) -> Option<Skip> {
+        if self.context.stop.is_asked() {
+            return Some(Skip::Interrupted);
+        }
+        let covered = self
+            .context
+            .right
+            .covers((self.context.now)(), writer.timeout_ms());
+        (!covered).then_some(Skip::LeaseLost)
+    }
+
+    async fn forget(&self, change: &Change) -> Outcome {
+        if self.context.stop.is_asked() {
+            return Outcome::Skipped(Skip::Interrupted);
+        }
+        (self.context.events)(ApplyEvent::Started(change));
+        let Some(address) = change.subject.address() else {
+            return Outcome::Failed(Failure::Stale(
+                "only a bound object can be forgotten".to_owned(),
+            ));
+        };
+        let changes = [BindingChange::Unbind(address.clone())];
+        match self
+            .context
+            .ledger
+            .record(&self.context.right.lease, (self.context.now)(), &changes)
+            .await
+        {
+            Ok(()) => Outcome::Applied(None),
+            Err(error) => self.ledger_failed(&error),
+        }
+    }
+
+    fn ledger_failed(&self, error: &LedgerError) -> Outcome {
+        if matches!(error, LedgerError::LeaseLost(_)) {
+            self.context.right.lose();
+        }
+        // A ledger that cannot be written to cannot promise anything about the next call.
+        self.context.stop.ask();
+        Outcome::Failed(Failure::Ledger(error.to_string()))
+    }
+
+    /// Reads the tasklist, once before the first write to it.
+    async fn read(
+        &self,
+        ground: &mut Ground,
+        writer: &dyn Writer,
+        tasklist: &TasklistGuid,
+    ) -> Result<(), Outcome> {
+        if ground.fresh.is_none() {
+            let fresh = writer.subscriptions(tasklist).await;
+            if let Ok(objects) = &fresh {
+                ground.seen = objects.iter().map(|o| o.id.clone()).collect();
+            }
+            ground.fresh = Some(fresh);
+        }
+        match &ground.fresh {
+            Some(Err(error)) => Err(Outcome::Failed(Failure::Api(error.clone()))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Why the change no longer fits what is live, if it does not.
+    fn moved(&self, change: &Change, ground: &Ground) -> Option<String> {
+        let Some(Ok(fresh)) = &ground.fresh else {
+            return None;
+        };
+        let planned = match self.context.live.listings.get(&change.tasklist) {
+            Some(Listing::Objects(objects)) => objects.as_slice(),
+            _ => &[],
+        };
+        match &change.action {
+            Action::Create { desired } | Action::Replace { desired, .. } => fresh
+                .iter()
+                .filter(|o| o.fields.name() == desired.name())
+                .find(|o| !planned.iter().any(|p| p.id == o.id))
+                .map(|o| {
+                    format!(
+                        "somebody has made a subscription of this name meanwhile: {}",
+                        o.id
+                    )
+                }),
+            Action::Update { id, fields, .. } | Action::Adopt { id, fields, .. } => {
+                let Some(object) = fresh.iter().find(|o| o.id == *id) else {
+                    return Some(format!("{id} was deleted meanwhile"));
+                };
+                fields
+                    .iter()
+                    .find(|f| {
+                        object
+                            .fields
+                            .get(f.field)
+                            .is_some_and(|now| *now != f.before)
+                    })
+                    .map(|f| format!("`{}` of {id} was changed meanwhile", f.field))
+            }
+            Action::Delete { id, live } => fresh
+                .iter()
+                .find(|o| o.id == *id)
+                .filter(|o| Some(&o.fields) != live.as_ref())
+                .map(|_| format!("{id} was changed meanwhile")),
+            Action::Forget { .. } => None,
+        }
+    }
+
+    /// Journals a call, makes it, and closes the entry together with the binding.
+    async fn write(
+        &self,
+        change: &Change,
+        provider: &Name,
+        writer: &dyn Writer,
+        write: &Write,
+        ground: &mut Ground,
+    ) -> Sent {
+        let (ledger, right) = (self.context.ledger, self.context.right);
+        let (tasklist, sent) = match write {
+            Write::Create { tasklist, fields }
+            | Write::Update {
+                tasklist, fields, ..
+            } => (tasklist, fields.clone()),
+            Write::Delete { tasklist, .. } => (tasklist, Fields::default()),
+        };
+        let call = writer.encode(write);
+        let entry = NewEntry {
+            opened_at: (self.context.now)(),
+            address: change.subject.address().cloned(),
+            provider: provider.clone(),
+            app: writer.app().clone(),
+            call: call.clone(),
+            sent,
+            seen: ground.seen.clone(),
+            timeout_ms: writer.timeout_ms(),
+            protect: change.protect,
+        };
+        let id = match ledger.open_entry(&right.lease, &entry).await {
+            Ok(id) => id,
+            Err(error) => return Sent::Not(self.ledger_failed(&error)),
+        };
+        let answer = writer.send(&call).await;
+        let (end, changes, sent) = match answer {
+            Ok(object) => {
+                let made = object
+                    .as_ref()
+                    .map(|o| o.id.clone())
+                    .or_else(|| call.id.clone());
+                if let Some(made) = made.as_ref().filter(|made| !ground.seen.contains(made)) {
+                    ground.seen.push(made.clone());
+                }
+                let changes =
+                    self.bindings(change, provider, writer, write, tasklist, made.as_ref());
+                let end = self.end(EntryOutcome::Applied, "ok".to_owned(), made);
+                (end, changes, Sent::Done(object))
+            }
+            Err(error @ ApiError::Unknown(_)) => return Sent::Not(Outcome::Unknown(error)),
+            Err(error) => {
+                let outcome = match error {
+                    ApiError::Unreachable(_) => EntryOutcome::Unreachable,
+                    _ => EntryOutcome::Refused,
+                };
+                let end = self.end(outcome, error.to_string(), None);
+                (
+                    end,
+                    Vec::new(),
+                    Sent::Not(Outcome::Failed(Failure::Api(error))),
+                )
+            }
+        };
+        if let Err(error) = ledger.close_entry(&right.lease, id, &end, &changes).await {
+            return Sent::Not(self.ledger_failed(&error));
+        }
+        let mut bound = self.bound();
+        for change in &changes {
+            bound.change(change);
+        }
+        sent
+    }
+
+    fn bound(&self) -> std::sync::MutexGuard<'_, Bound> {
+        self.bound.lock().expect("nothing panics while it is held")
+    }
+
+    fn end(&self, outcome: EntryOutcome, detail: String, id: Option<RemoteId>) -> End {
+        End {
+            at: (self.context.now)(),
+            outcome,
+            detail,
+            id,
+        }
+    }
+
+    /// What a write that succeeded means for the bindings.
+    fn bindings(
+        &self,
+        change: &Change,
+        provider: &Name,
+        writer: &dyn Writer,
+        write: &Write,
+        tasklist: &TasklistGuid,
+        made: Option<&RemoteId>,
+    ) -> Vec<BindingChange> {
+        let bound = self.bound();
+        if let Write::Delete { id, .. } = write {
+            let address = bound.by_object.get(&(tasklist.clone(), id.clone()));
+            return address
+                .map(|a| BindingChange::Unbind(a.clone()))
+                .into_iter()
+                .collect();
+        }
+        let (Some(address), Some(id)) = (change.subject.address(), made) else {
+            return Vec::new();
+        };
+        let applied = (self.context.applied)(address).unwrap_or_default();
+        let binding = Binding {
+            address: address.clone(),
+            provider: provider.clone(),
+            app: writer.app().clone(),
+            tasklist: tasklist.clone(),
+            id: id.clone(),
+            applied,
+            protect: change.protect,
+            updated_at: (self.context.now)(),
+        };
+        bind(binding, &bound.of_resource(address))
+    }
+}
