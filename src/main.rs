@@ -1,3 +1,7 @@
-//! The `beadle` binary.
+//! The `beadle` binary: parses, runs, maps to an exit status; nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    beadle::cli::run(std::env::args_os()).into()
+}

@@ -346,8 +346,8 @@ pub struct Unread {
 /// A write whose outcome is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsettled {
-    /// The resource.
-    pub address: Address,
+    /// The resource; none for an undeclared object of an authoritative tasklist.
+    pub address: Option<Address>,
     /// The tasklist.
     pub tasklist: TasklistGuid,
     /// The contract's name of the call.

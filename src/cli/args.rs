@@ -1,0 +1,347 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
+
+use crate::model::Address;
+
+/// Says in YAML which chats hear about which events of a Feishu tasklist, and makes it so.
+///
+/// Exit status: 0 done, 1 failed or something could not be read, 2 differences (with
+/// --detailed-exitcode), 64 wrong usage, 130 interrupted.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "beadle", version, propagate_version = true, arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Args {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// The project folder, the one with beadle.yaml
+    #[arg(short = 'C', long = "dir", value_name = "DIR", global = true, env = "BEADLE_DIR", default_value = ".", hide_default_value = true)]
+    pub(super) dir: PathBuf,
+    /// Use the vendors' APIs played by beadle itself; ledger, base_url and credentials are ignored
+    #[arg(long, global = true, env = "BEADLE_SANDBOX", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) sandbox: bool,
+    /// How results are printed
+    #[arg(long, value_enum, global = true, env = "BEADLE_FORMAT", default_value_t = Format::Human, hide_default_value = true)]
+    pub(super) format: Format,
+    /// When to use colour (NO_COLOR is kept)
+    #[arg(long, value_enum, global = true, env = "BEADLE_COLOR", default_value_t = ColorWhen::Auto, hide_default_value = true)]
+    pub(super) color: ColorWhen,
+    /// Give a variable a value; wins over --var-file and `vars`
+    #[arg(long = "var", value_name = "NAME=VALUE", global = true, value_parser = parse_var)]
+    pub(super) vars: Vec<(String, String)>,
+    /// Read variables from a YAML file of names and values
+    #[arg(long = "var-file", value_name = "FILE", global = true, env = "BEADLE_VAR_FILE")]
+    pub(super) var_files: Vec<PathBuf>,
+    /// How long one call may take
+    #[arg(long, value_name = "TIME", global = true, env = "BEADLE_TIMEOUT", default_value = "30s", hide_default_value = true, value_parser = parse_duration)]
+    pub(super) timeout: Duration,
+    /// Calls under way at one time, per app
+    #[arg(long, value_name = "N", global = true, env = "BEADLE_CONCURRENCY", default_value = "16", hide_default_value = true, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) concurrency: u16,
+    /// Trust only the certificate authorities in this PEM file
+    #[arg(long, value_name = "FILE", global = true, env = "BEADLE_CA_FILE")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// Say more on stderr; twice for every call
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// How log lines on stderr are written
+    #[arg(long, value_enum, global = true, env = "BEADLE_LOG_FORMAT", default_value_t = LogFormat::Text, hide_default_value = true)]
+    pub(super) log_format: LogFormat,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Human,
+    /// For programs; see `beadle schema`
+    Json,
+    /// For a pull request
+    Markdown,
+    /// Annotations for GitHub Actions
+    Github,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    /// On a terminal
+    Auto,
+    /// Even into a pipe
+    Always,
+    /// Never
+    Never,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check everything that can be checked without writing
+    Validate(Validate),
+    /// Show what would change
+    Plan(PlanArgs),
+    /// Show a saved plan
+    Show(Show),
+    /// Make it so
+    Apply(Apply),
+    /// Delete everything that is bound; what is protected is kept
+    Destroy(Destroy),
+    /// Bind one live object to a declared resource
+    Import(Import),
+    /// Write live objects as YAML, with their ids
+    Export(Export),
+    /// Look at what is bound, and change what beadle remembers
+    #[command(subcommand)]
+    State(State),
+    /// Look at the right to apply, or end it
+    #[command(subcommand)]
+    Lease(LeaseCommand),
+    /// List the calls that were made, newest first
+    History(History),
+    /// Serve the vendors' APIs, played by beadle, for any client
+    Sandbox(SandboxArgs),
+    /// Print the JSON Schema of the manifest or of an output
+    Schema(Schema),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the version
+    Version,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Validate {
+    /// Also read the vendors: credentials, tasklists, and whether the app is in each chat
+    #[arg(long)]
+    pub(super) online: bool,
+}
+
+/// Which resources take part.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(super) struct Selection {
+    /// Only this resource (may be repeated)
+    #[arg(long = "target", value_name = "ADDRESS")]
+    pub(super) targets: Vec<Address>,
+    /// Not this resource (may be repeated)
+    #[arg(long = "exclude", value_name = "ADDRESS")]
+    pub(super) excludes: Vec<Address>,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// Consent to take over a live object of the same name and change it (may be repeated)
+    #[arg(long = "adopt", value_name = "ADDRESS")]
+    pub(super) adopt: Vec<Address>,
+    /// Lift the guard on how much may be deleted
+    #[arg(long)]
+    pub(super) allow_deletes: bool,
+    /// Save the plan, for `beadle apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// End with 2 when something would change
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Show {
+    /// A file that `plan --out` wrote
+    pub(super) file: PathBuf,
+}
+
+/// How a writing command behaves.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Consent {
+    /// Do not ask
+    #[arg(long, env = "BEADLE_AUTO_APPROVE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) auto_approve: bool,
+    /// How long to wait for another apply to end
+    #[arg(long, value_name = "TIME", env = "BEADLE_LEASE_WAIT", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
+    pub(super) lease_wait: Duration,
+    /// How long after its time-out an unanswered write may still come to light
+    #[arg(long, value_name = "TIME", env = "BEADLE_SETTLE_GRACE", default_value = "5s", hide_default_value = true, value_parser = parse_signed)]
+    pub(super) settle_grace: SignedDuration,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Apply {
+    /// A saved plan: go on only if planning anew yields exactly its changes
+    #[arg(conflicts_with_all = ["targets", "excludes", "adopt", "expect"])]
+    pub(super) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    /// Consent to take over a live object of the same name and change it (may be repeated)
+    #[arg(long = "adopt", value_name = "ADDRESS")]
+    pub(super) adopt: Vec<Address>,
+    /// Lift the guard on how much may be deleted
+    #[arg(long)]
+    pub(super) allow_deletes: bool,
+    /// Go on only if the plan has this digest
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) expect: Option<String>,
+    #[command(flatten)]
+    pub(super) consent: Consent,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Destroy {
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) consent: Consent,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Import {
+    /// A declared resource, such as tasklist_subscription.release-progress
+    pub(super) address: Address,
+    /// The vendor's id of the object
+    pub(super) id: String,
+    #[command(flatten)]
+    pub(super) consent: Consent,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Export {
+    /// Tasklists by key or guid; all that the manifest names when there is none
+    pub(super) tasklists: Vec<String>,
+    /// Leave out the settings and what this project has already, for a file that it includes
+    #[arg(long)]
+    pub(super) resources_only: bool,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum State {
+    /// List what is bound
+    List,
+    /// Show one binding
+    Show {
+        /// The resource
+        address: Address,
+    },
+    /// Give a binding another address, without touching the object
+    Move {
+        /// The bound resource
+        from: Address,
+        /// Its new address
+        to: Address,
+    },
+    /// Let go of a binding, without touching the object
+    Forget {
+        /// The bound resource
+        address: Address,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum LeaseCommand {
+    /// Show who may apply right now
+    Show,
+    /// End the lease of an apply that is known to be dead
+    Break {
+        /// Do not ask
+        #[arg(long)]
+        auto_approve: bool,
+    },
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct History {
+    /// How many calls to list
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(super) limit: usize,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct SandboxArgs {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", env = "BEADLE_SANDBOX_LISTEN", default_value = "127.0.0.1:8700")]
+    pub(super) listen: std::net::SocketAddr,
+    /// The file that keeps its world; in memory when there is none
+    #[arg(long, value_name = "FILE")]
+    pub(super) world: Option<PathBuf>,
+    /// Keep to the vendors' rate limits
+    #[arg(long)]
+    pub(super) enforce_limits: bool,
+    /// Add this to the time of each call
+    #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
+    pub(super) latency: Duration,
+    /// Let something go wrong (may be repeated), such as lost-reply@createTasklistActivitySubscription:1
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub(super) faults: Vec<crate::sandbox::Fault>,
+    /// Where the chances of the faults begin
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) seed: u64,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Schema {
+    /// Which shape
+    #[arg(value_enum, default_value_t = SchemaName::Manifest)]
+    pub(super) name: SchemaName,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaName {
+    /// What users write
+    Manifest,
+    /// `plan --format json` and saved plans
+    Plan,
+    /// A line of `apply --format json`
+    ApplyEvent,
+    /// `validate --format json`
+    Diagnostics,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Completions {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+fn parse_var(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+fn parse_signed(text: &str) -> Result<SignedDuration, String> {
+    let time: SignedDuration =
+        text.parse().map_err(|_| "write a time such as 30s, 5m or 1h30m".to_owned())?;
+    if time.is_negative() { Err("a time cannot be negative".to_owned()) } else { Ok(time) }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    Duration::try_from(parse_signed(text)?).map_err(|_| "the time is too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        super::Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,395 @@
+//! `apply` and `destroy`: plan, ask, do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Result;
+use crate::cli::args::{Apply, Consent, Destroy, Format, Global};
+use crate::cli::error::Failure;
+use crate::cli::json::{ApplyEventJson, FORMAT_VERSION, PlanJson};
+use crate::cli::keeper::Keeper;
+use crate::cli::planning::{self, Options, Planned, SavedPlan, applied_values};
+use crate::cli::progress::Progress;
+use crate::cli::session::Session;
+use crate::cli::text::{clean, count};
+use crate::cli::ui::Ui;
+use crate::cli::ExitStatus;
+use crate::engine::apply::{self as engine, ApplyEvent, Context, Failure as Failed, Outcome, Report, Skip};
+use crate::engine::ledger::EntryOutcome;
+use crate::engine::right::Stop;
+use crate::engine::settle::{Settling, look};
+use crate::ledger::Access;
+use crate::plan::Choice;
+
+pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
+    super::only(ui, "apply", &super::HUMAN_JSON)?;
+    let (options, saved) = match &args.file {
+        Some(file) => {
+            let saved = SavedPlan::read(file)?;
+            let mut options = saved.options.clone();
+            options.allow_deletes |= args.allow_deletes;
+            (options, Some(saved))
+        }
+        None => (Options::new(&args.selection, &args.adopt, args.allow_deletes), None),
+    };
+    let choice = options.choice()?;
+    let work = Work {
+        command: "apply",
+        choice,
+        allow_deletes: options.allow_deletes,
+        reviewed: saved.is_some(),
+        pinned: match &saved {
+            Some(saved) => Some(Pinned::Saved(Box::new(saved.clone()))),
+            None => args.expect.clone().map(Pinned::Digest),
+        },
+        consent: &args.consent,
+    };
+    work.run(global, ui).await
+}
+
+pub(super) async fn destroy(global: &Global, args: &Destroy, ui: &Ui) -> Result {
+    super::only(ui, "destroy", &super::HUMAN_JSON)?;
+    let choice = Choice { destroy: true, ..Options::new(&args.selection, &[], true).choice()? };
+    let work = Work {
+        command: "destroy",
+        choice,
+        allow_deletes: true,
+        reviewed: false,
+        pinned: None,
+        consent: &args.consent,
+    };
+    work.run(global, ui).await
+}
+
+/// What a review has seen, and what must be found again.
+enum Pinned {
+    Digest(String),
+    Saved(Box<SavedPlan>),
+}
+
+struct Work<'a> {
+    command: &'static str,
+    choice: Choice,
+    allow_deletes: bool,
+    /// Whether somebody has seen the plan already.
+    reviewed: bool,
+    pinned: Option<Pinned>,
+    consent: &'a Consent,
+}
+
+impl Work<'_> {
+    async fn run(&self, global: &Global, ui: &Ui) -> Result {
+        if !self.consent.auto_approve && !self.reviewed && !ui.is_interactive() {
+            return Err(Failure::new(format!("nobody is here to approve, so `{}` writes nothing", self.command))
+                .hint("Pass `--auto-approve`, or apply a plan that was saved with `plan --out`."));
+        }
+        let stop = super::watch_signals(*ui);
+        let session = Session::open(global, ui, Access::Write).await?;
+        if let Some(Pinned::Saved(saved)) = &self.pinned
+            && saved.project != session.manifest.project.as_str()
+        {
+            return Err(Failure::new(format!(
+                "the plan file is for project `{}`, and this is `{}`",
+                saved.project, session.manifest.project
+            )));
+        }
+        let keeper = Keeper::acquire(
+            Arc::clone(&session.ledger),
+            self.command,
+            global.timeout,
+            self.consent.lease_wait,
+            &stop,
+            &|words| ui.say(words),
+        )
+        .await?;
+        let result = self.under_lease(&session, &keeper, &stop, ui).await;
+        let released = keeper.release().await;
+        let status = result?;
+        if let Err(error) = released {
+            tracing::warn!("the lease could not be given back: {error}");
+        }
+        session.close().await;
+        Ok(if stop.is_asked() { ExitStatus::Interrupted } else { status })
+    }
+
+    async fn under_lease(&self, session: &Session, keeper: &Keeper, stop: &Stop, ui: &Ui) -> Result {
+        let still_unsettled = settle(session, keeper, stop, self.consent.settle_grace, ui).await?;
+        if stop.is_asked() {
+            return Ok(ExitStatus::Interrupted);
+        }
+        let planned = planning::make(session, &self.choice, ui).await?;
+        self.check(&planned, ui)?;
+        if ui.format() == Format::Json {
+            let plan = Box::new(planned.json.clone());
+            ui.print_json_line(&ApplyEventJson::Plan { format_version: FORMAT_VERSION, plan });
+        } else {
+            planning::print(&planned.json, ui);
+        }
+        self.refuse(&planned.json)?;
+        let needs_word = !planned.plan.is_empty() && !self.consent.auto_approve && !self.reviewed;
+        if needs_word && !ask(*ui, self.command).await {
+            return Err(Failure::new("not approved, so nothing was written"));
+        }
+        if stop.is_asked() {
+            return Ok(ExitStatus::Interrupted);
+        }
+        let report = self.carry_out(session, keeper, stop, &planned, ui).await?;
+        summarise(&report, &planned, ui);
+        let complete = report.is_complete() && planned.plan.unread.is_empty() && still_unsettled == 0;
+        Ok(if complete { ExitStatus::Done } else { ExitStatus::Failed })
+    }
+
+    /// Stops when the plan is not the one that was reviewed.
+    fn check(&self, planned: &Planned, ui: &Ui) -> Result<()> {
+        let hint = "The manifest or the live side has changed since, or the file was edited; plan and review again.";
+        match &self.pinned {
+            Some(Pinned::Digest(expected)) if *expected != planned.json.digest => {
+                ui.say(&crate::cli::human::plan(&planned.json));
+                Err(Failure::new(format!(
+                    "the plan is not the one expected: its digest is {}, not {}",
+                    planned.json.digest,
+                    clean(expected)
+                ))
+                .hint(hint))
+            }
+            Some(Pinned::Saved(saved))
+                if saved.plan.changes != planned.json.changes || saved.plan.digest != planned.json.digest =>
+            {
+                Err(Failure::new("the saved plan is stale: planning anew yields other changes").hint(hint))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn refuse(&self, plan: &PlanJson) -> Result<()> {
+        let standing = plan.refusals.iter().find(|r| r.flag.is_none() || !self.allow_deletes);
+        match standing {
+            Some(refusal) => Err(Failure::new(format!("refused, nothing was written: {}", refusal.summary))
+                .hint(refusal.help.clone())),
+            None => Ok(()),
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        session: &Session,
+        keeper: &Keeper,
+        stop: &Stop,
+        planned: &Planned,
+        ui: &Ui,
+    ) -> std::result::Result<Report, Failure> {
+        let progress = Progress::new("Applying", planned.plan.changes.len());
+        let applied = applied_values(session);
+        let context = Context {
+            writers: &session.writers,
+            ledger: session.ledger.as_ref(),
+            right: &keeper.right,
+            stop,
+            live: &planned.live,
+            applied: &applied,
+            now: &Timestamp::now,
+            events: &|event| {
+                if matches!(event, ApplyEvent::Finished(..)) {
+                    progress.step();
+                }
+                progress.above(|| tell(&event, ui));
+            },
+        };
+        engine::record(&context, &planned.plan).await?;
+        let mut report = engine::apply(&context, &planned.plan).await?;
+        drop(progress);
+        // One more look: an answer that was lost is often a write that was done.
+        if report.outcomes.iter().any(|(_, o)| matches!(o, Outcome::Unknown(_))) {
+            let mut settling = Settling::default();
+            let readers = session.readers();
+            look(&mut settling, session.ledger.as_ref(), &keeper.right, &readers, SignedDuration::MAX, &Timestamp::now)
+                .await?;
+            for (entry, outcome) in &settling.settled {
+                for (change, known) in &mut report.outcomes {
+                    let same = change.subject.address() == entry.call.address.as_ref()
+                        && matches!(known, Outcome::Unknown(_));
+                    // A replace has a second half, which the next apply does.
+                    let whole = change.action.as_str() != "replace";
+                    if same && whole && *outcome == EntryOutcome::SettledApplied {
+                        *known = Outcome::Applied(entry.call.call.id.clone());
+                        tell_settled(&change.subject.to_string(), &entry.call.call.operation, *outcome, ui);
+                    }
+                }
+            }
+        }
+        Ok(report)
+    }
+}
+
+async fn ask(ui: Ui, command: &'static str) -> bool {
+    let question = match command {
+        "destroy" => "Delete all of these?",
+        _ => "Apply this plan?",
+    };
+    tokio::task::spawn_blocking(move || ui.confirm(question)).await.unwrap_or(false)
+}
+
+/// Settles what earlier runs left unknown; returns how many writes stay so.
+async fn settle(
+    session: &Session,
+    keeper: &Keeper,
+    stop: &Stop,
+    grace: SignedDuration,
+    ui: &Ui,
+) -> std::result::Result<usize, Failure> {
+    let mut settling = Settling::default();
+    let readers = session.readers();
+    let mut said = false;
+    loop {
+        let again =
+            look(&mut settling, session.ledger.as_ref(), &keeper.right, &readers, grace, &Timestamp::now).await?;
+        for (entry, outcome) in settling.settled.drain(..) {
+            let address = entry.call.address.as_ref().map_or_else(|| "an undeclared object".to_owned(), ToString::to_string);
+            tell_settled(&address, &entry.call.call.operation, outcome, ui);
+        }
+        let Some(again) = again else { break };
+        let wait = again.duration_since(Timestamp::now());
+        if !said && wait > SignedDuration::from_secs(1) {
+            ui.say(&format!(
+                "Settling writes of an earlier run: an absence counts only in {} s.",
+                wait.as_secs().max(1)
+            ));
+            said = true;
+        }
+        let pause = Duration::try_from(wait).unwrap_or_default() + Duration::from_millis(5);
+        let until = tokio::time::Instant::now() + pause;
+        while tokio::time::Instant::now() < until {
+            if stop.is_asked() {
+                return Ok(1);
+            }
+            let left = until - tokio::time::Instant::now();
+            tokio::time::sleep(left.min(Duration::from_millis(100))).await;
+        }
+    }
+    for (tasklist, why) in &settling.unread {
+        ui.say(&format!("Writes to tasklist {tasklist} stay unsettled: {}.", clean(why)));
+    }
+    Ok(session.ledger.unsettled().await?.len())
+}
+
+fn tell_settled(address: &str, operation: &str, outcome: EntryOutcome, ui: &Ui) {
+    let word = if outcome == EntryOutcome::SettledApplied { "applied" } else { "absent" };
+    if ui.format() == Format::Json {
+        ui.print_json_line(&ApplyEventJson::Settled {
+            address: address.to_owned(),
+            operation: operation.to_owned(),
+            outcome: word.to_owned(),
+        });
+    } else {
+        let words = match word {
+            "applied" => "it had taken effect",
+            _ => "it had not taken effect",
+        };
+        ui.say(&format!("Settled {address}: {operation}, {words}."));
+    }
+}
+
+fn tell(event: &ApplyEvent<'_>, ui: &Ui) {
+    match event {
+        ApplyEvent::Started(change) => {
+            if ui.format() == Format::Json {
+                ui.print_json_line(&ApplyEventJson::Started {
+                    address: change.subject.to_string(),
+                    action: change.action.as_str().to_owned(),
+                });
+            }
+        }
+        ApplyEvent::Finished(change, outcome) => {
+            let (word, id, why) = words(outcome);
+            let (address, action) = (change.subject.to_string(), change.action.as_str());
+            if ui.format() == Format::Json {
+                ui.print_json_line(&ApplyEventJson::Finished {
+                    address,
+                    action: action.to_owned(),
+                    outcome: word.to_owned(),
+                    id,
+                    why,
+                });
+            } else {
+                let line = match why {
+                    None => format!("{address}: {}", done(action)),
+                    Some(why) => format!("{address}: {action} {word}: {}", clean(&why)),
+                };
+                ui.say(&line);
+            }
+        }
+    }
+}
+
+fn done(action: &str) -> &'static str {
+    match action {
+        "create" => "created",
+        "update" => "updated",
+        "replace" => "replaced",
+        "delete" => "deleted",
+        "adopt" => "adopted",
+        _ => "forgotten",
+    }
+}
+
+fn words(outcome: &Outcome) -> (&'static str, Option<String>, Option<String>) {
+    match outcome {
+        Outcome::Applied(id) => ("applied", id.as_ref().map(ToString::to_string), None),
+        Outcome::Failed(failed) => {
+            let why = match failed {
+                Failed::Api(error) => with_hint(error),
+                Failed::Stale(why) => format!("stale: {why}"),
+                Failed::Ledger(why) => format!("the ledger: {why}"),
+                Failed::Half(error) => {
+                    format!("the new object is there, the old one could not be deleted: {}", with_hint(error))
+                }
+            };
+            ("failed", None, Some(why))
+        }
+        Outcome::Skipped(skip) => {
+            let why = match skip {
+                Skip::Requires(subject) => format!("it requires {subject}, which was not applied"),
+                Skip::Interrupted => "interrupted".to_owned(),
+                Skip::LeaseLost => "the lease was lost".to_owned(),
+            };
+            ("skipped", None, Some(why))
+        }
+        Outcome::Unknown(error) => ("unknown", None, Some(format!("{error}; the next apply settles it"))),
+    }
+}
+
+fn with_hint(error: &crate::engine::ApiError) -> String {
+    match error.answer().and_then(|a| a.hint.as_ref()) {
+        Some(hint) => format!("{error}. {hint}"),
+        None => error.to_string(),
+    }
+}
+
+fn summarise(report: &Report, planned: &Planned, ui: &Ui) {
+    let count_of = |word: &str| report.outcomes.iter().filter(|(_, o)| words(o).0 == word).count();
+    let (applied, failed, skipped, unknown) =
+        (count_of("applied"), count_of("failed"), count_of("skipped"), count_of("unknown"));
+    let unread = planned.plan.unread.len();
+    if ui.format() == Format::Json {
+        ui.print_json_line(&ApplyEventJson::Summary {
+            format_version: FORMAT_VERSION,
+            applied,
+            failed,
+            skipped,
+            unknown,
+            unread,
+        });
+        return;
+    }
+    let mut parts = vec![format!("{applied} applied")];
+    for (n, word) in [(failed, "failed"), (skipped, "skipped"), (unknown, "unknown"), (unread, "unread")] {
+        if n > 0 {
+            parts.push(format!("{n} {word}"));
+        }
+    }
+    let bound = planned.json.binds.len();
+    let tail = if bound > 0 { format!(" {} bound.", count(bound, "object")) } else { String::new() };
+    ui.print(&format!("Apply: {}.{tail}\n", parts.join(", ")));
+}

@@ -1,0 +1,118 @@
+//! `import`: binds one live object to a declared resource, and changes nothing at the vendor.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Result;
+use crate::cli::ExitStatus;
+use crate::cli::args::{Global, Import};
+use crate::cli::error::Failure;
+use crate::cli::keeper::Keeper;
+use crate::cli::session::Session;
+use crate::cli::ui::Ui;
+use crate::engine::ledger::BindingChange;
+use crate::engine::refresh::refresh;
+use crate::ledger::Access;
+use crate::model::RemoteId;
+use crate::plan::live::Binding;
+use crate::plan::{Choice, Listing, Resolution};
+
+pub(super) async fn run(global: &Global, args: &Import, ui: &Ui) -> Result {
+    super::only(ui, "import", &super::HUMAN_JSON)?;
+    let stop = super::watch_signals(*ui);
+    let session = Session::open(global, ui, Access::Write).await?;
+    if !session.keeps() {
+        return Err(Failure::new("`ledger: none` remembers no bindings, so nothing can be imported")
+            .hint("Write `id` in the resource's block instead."));
+    }
+    let keeper = Keeper::acquire(
+        Arc::clone(&session.ledger),
+        "import",
+        global.timeout,
+        args.consent.lease_wait,
+        &stop,
+        &|words| ui.say(words),
+    )
+    .await?;
+    let result = bind(&session, &keeper, args).await;
+    keeper.release().await?;
+    let binding = result?;
+    let words = format!("Bound {} to {} in tasklist {}.\n", binding.address, binding.id, binding.tasklist);
+    match ui.format() {
+        crate::cli::args::Format::Json => ui.print_json(&serde_json::json!({
+            "format_version": crate::cli::json::FORMAT_VERSION,
+            "address": binding.address.to_string(),
+            "id": binding.id.to_string(),
+            "tasklist": binding.tasklist.to_string(),
+        })),
+        _ => ui.print(&words),
+    }
+    session.close().await;
+    Ok(ExitStatus::Done)
+}
+
+async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Binding> {
+    let declared: Vec<_> =
+        session.manifest.subscriptions.iter().filter(|s| args.address.covers(&s.address)).collect();
+    let subscription = match declared.as_slice() {
+        [one] => *one,
+        [] => {
+            return Err(Failure::new(format!("{} is not declared", args.address))
+                .hint("Write its block first; `beadle export` writes one with the id."));
+        }
+        several => {
+            let names: Vec<_> = several.iter().map(|s| s.address.to_string()).collect();
+            return Err(Failure::new(format!("{} has several instances: {}", args.address, names.join(", "))));
+        }
+    };
+    let address = &subscription.address;
+    let choice = Choice { targets: vec![address.clone()], ..Choice::default() };
+    let live = refresh(&session.manifest, &[], &choice, &session.readers(), &|_, _| {}).await;
+    if !live.diagnostics.is_empty() {
+        return Err(session.findings(live.diagnostics));
+    }
+    let tasklist = match live.tasklists.get(&subscription.tasklist) {
+        Some(Resolution::Found(guid)) => guid,
+        Some(Resolution::Unread(why)) => return Err(Failure::new(format!("its tasklist could not be looked up: {why}"))),
+        None => return Err(Failure::new("its tasklist was not looked up")),
+    };
+    let objects = match live.listings.get(tasklist) {
+        Some(Listing::Objects(objects)) => objects,
+        Some(Listing::Unread(why)) => return Err(Failure::new(format!("tasklist {tasklist} could not be read: {why}"))),
+        None => return Err(Failure::new(format!("tasklist {tasklist} was not read"))),
+    };
+    let id = RemoteId::new(&args.id);
+    let Some(object) = objects.iter().find(|o| o.id == id) else {
+        return Err(Failure::new(format!("tasklist `{}` holds no subscription {id}", subscription.tasklist))
+            .hint("`beadle export` lists what it holds."));
+    };
+    let bindings = session.ledger.bindings().await?;
+    if let Some(bound) = bindings.iter().find(|b| b.address == *address && b.id != id) {
+        return Err(Failure::new(format!("{address} is bound to {} already", bound.id))
+            .hint("Let it go with `beadle state forget` first."));
+    }
+    if let Some(bound) = bindings.iter().find(|b| b.tasklist == *tasklist && b.id == id && b.address != *address) {
+        return Err(Failure::new(format!("{id} is bound to {} already", bound.address))
+            .hint("Rename the binding with `beadle state move`."));
+    }
+    let provider = &session.manifest.tasklists[&subscription.tasklist].provider;
+    let now = Timestamp::now();
+    // What is live counts as applied, so that what the manifest says otherwise shows as ahead.
+    let mut applied = object.fields.clone();
+    for field in &subscription.ignore {
+        applied.remove(*field);
+    }
+    let binding = Binding {
+        address: address.clone(),
+        provider: provider.clone(),
+        app: session.writers[provider].app().clone(),
+        tasklist: tasklist.clone(),
+        id,
+        applied,
+        protect: subscription.protect,
+        updated_at: now,
+    };
+    session.ledger.record(&keeper.right.lease, now, &[BindingChange::Bind(binding.clone())]).await?;
+    Ok(binding)
+}

@@ -1,0 +1,43 @@
+//! `schema`, `completions` and `version`: for editors, shells and people.
+
+use clap::CommandFactory;
+use serde_json::json;
+
+use super::Result;
+use crate::cli::args::{Completions, Format, Schema, SchemaName};
+use crate::cli::json::{ApplyEventJson, FORMAT_VERSION, PlanJson};
+use crate::cli::ui::Ui;
+use crate::cli::{Args, ExitStatus, diagnostics};
+use crate::model::parse::manifest_schema;
+
+pub(super) fn run(args: &Schema, ui: &Ui) -> Result {
+    ui.print_json(&schema(args.name));
+    Ok(ExitStatus::Done)
+}
+
+/// The JSON Schema of a published shape.
+pub(super) fn schema(name: SchemaName) -> serde_json::Value {
+    match name {
+        SchemaName::Manifest => manifest_schema(),
+        SchemaName::Plan => schemars::schema_for!(PlanJson).to_value(),
+        SchemaName::ApplyEvent => schemars::schema_for!(ApplyEventJson).to_value(),
+        SchemaName::Diagnostics => schemars::schema_for!(diagnostics::DiagnosticsJson).to_value(),
+    }
+}
+
+pub(super) fn completions(args: &Completions, ui: &Ui) -> Result {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Args::command(), "beadle", &mut script);
+    ui.print(&String::from_utf8_lossy(&script));
+    Ok(ExitStatus::Done)
+}
+
+pub(super) fn version(ui: &Ui) -> Result {
+    super::only(ui, "version", &super::HUMAN_JSON)?;
+    let version = env!("CARGO_PKG_VERSION");
+    match ui.format() {
+        Format::Json => ui.print_json(&json!({ "format_version": FORMAT_VERSION, "version": version })),
+        _ => ui.print(&format!("beadle {version}\n")),
+    }
+    Ok(ExitStatus::Done)
+}

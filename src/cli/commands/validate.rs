@@ -1,0 +1,78 @@
+//! `validate`: everything that can be checked without writing.
+
+use super::Result;
+use crate::cli::ExitStatus;
+use crate::cli::args::{Format, Global};
+use crate::cli::diagnostics;
+use crate::cli::load::{Loaded, load};
+use crate::cli::planning;
+use crate::cli::session::{Session, options};
+use crate::cli::text::count;
+use crate::cli::ui::Ui;
+use crate::ledger::Access;
+use crate::model::diagnostic::has_errors;
+use crate::model::parse::Secrets;
+use crate::plan::Choice;
+
+const FORMATS: [Format; 3] = [Format::Human, Format::Json, Format::Github];
+
+pub(super) fn offline(global: &Global, ui: &Ui) -> Result {
+    super::only(ui, "validate", &FORMATS)?;
+    let Loaded { sources, manifest, diagnostics, .. } = load(&options(global, Secrets::Skip));
+    let bad = has_errors(&diagnostics) || manifest.is_none();
+    match ui.format() {
+        Format::Json => ui.print_json(&diagnostics::json(&diagnostics, &sources)),
+        Format::Github => ui.print(&diagnostics::github(&diagnostics, &sources)),
+        Format::Human | Format::Markdown => {
+            ui.findings(&diagnostics, &sources);
+            if let Some(manifest) = manifest.filter(|_| !bad) {
+                ui.print(&format!(
+                    "Valid: {} in {}.\n",
+                    count(manifest.subscriptions.len(), "tasklist subscription"),
+                    count(sources.0.len(), "file"),
+                ));
+            }
+        }
+    }
+    Ok(if bad { ExitStatus::Failed } else { ExitStatus::Done })
+}
+
+/// Plans without showing the plan: what a plan would find out is what is wanted.
+pub(super) async fn online(global: &Global, ui: &Ui) -> Result {
+    super::only(ui, "validate", &FORMATS)?;
+    let session = match Session::open(global, ui, Access::Read).await {
+        Ok(session) => session,
+        Err(failure) => return report(ui, Err(failure)),
+    };
+    let planned = planning::make(&session, &Choice::default(), ui).await;
+    let unread = planned.as_ref().map(|p| p.plan.unread.clone()).unwrap_or_default();
+    for unread in &unread {
+        ui.say(&format!("{} could not be read: {}", unread.address, unread.why));
+    }
+    let status = match planned {
+        Ok(planned) => {
+            if ui.format() == Format::Json {
+                ui.print_json(&diagnostics::json(&planned.plan.diagnostics, &session.sources));
+            } else if unread.is_empty() {
+                ui.print("Valid, and every tasklist can be read.\n");
+            }
+            if unread.is_empty() { ExitStatus::Done } else { ExitStatus::Failed }
+        }
+        Err(failure) => return report(ui, Err(failure)),
+    };
+    session.close().await;
+    Ok(status)
+}
+
+/// In JSON, findings are the result and not talk.
+fn report(ui: &Ui, result: Result) -> Result {
+    match result {
+        Err(failure) if ui.format() == Format::Json && failure.diagnostics.is_some() => {
+            if let Some((found, sources)) = &failure.diagnostics {
+                ui.print_json(&diagnostics::json(found, sources));
+            }
+            Ok(ExitStatus::Failed)
+        }
+        other => other,
+    }
+}

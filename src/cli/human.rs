@@ -1,0 +1,276 @@
+//! Plans, outcomes and tables as people read them.
+//!
+//! Everything is rendered from the published shapes, into text with ANSI styles; the writer strips
+//! them where colour is off.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+
+use super::json::{ChangeJson, FieldChangeJson, FieldsJson, PlanJson, SummaryJson};
+use super::text::{clean, count, duration};
+
+const ADD: Style = AnsiColor::Green.on_default();
+const CHANGE: Style = AnsiColor::Yellow.on_default();
+const REMOVE: Style = AnsiColor::Red.on_default();
+const NOTE: Style = Style::new().dimmed();
+const STRONG: Style = Style::new().bold();
+
+/// Longer texts are shown as a diff by words, not as `"a" → "b"`.
+const SHORT_TEXT: usize = 60;
+
+/// The symbol and style of an action.
+fn mark(action: &str) -> (&'static str, Style) {
+    match action {
+        "create" => ("+", ADD),
+        "update" => ("~", CHANGE),
+        "replace" => ("±", CHANGE),
+        "delete" => ("-", REMOVE),
+        "adopt" => ("^", CHANGE),
+        _ => ("×", REMOVE),
+    }
+}
+
+/// A whole plan, its summary line last.
+#[must_use]
+pub fn plan(plan: &PlanJson) -> String {
+    let mut out = String::new();
+    let (deletes, others): (Vec<_>, Vec<_>) =
+        plan.changes.iter().partition(|c| matches!(c.action.as_str(), "delete" | "forget"));
+    for change in others.into_iter().chain(deletes) {
+        self::change(&mut out, change, &plan.labels);
+        out.push('\n');
+    }
+    section(&mut out, "Unread, so left alone:", plan.unread.iter().map(|u| format!("? {}: {}", u.address, clean(&u.why))));
+    section(
+        &mut out,
+        "Unsettled writes of an earlier run, which apply settles first:",
+        plan.unsettled.iter().map(|u| {
+            let who = match &u.in_progress_by {
+                Some(who) => format!("in progress by {}", clean(who)),
+                None => format!("sent {}, outcome unknown", u.since),
+            };
+            format!("? {}: {}, {who}", u.address, u.operation)
+        }),
+    );
+    section(&mut out, "Protected, and kept:", plan.kept.iter().cloned());
+    section(
+        &mut out,
+        "As declared already, and bound by apply:",
+        plan.binds.iter().map(|b| format!("= {}  {}", b.address, b.id)),
+    );
+    section(
+        &mut out,
+        "Not declared here, and left alone:",
+        plan.foreign.iter().map(|f| {
+            let why = match (&f.project, &f.kept_by) {
+                (Some(project), _) => format!(", of project {project}"),
+                (None, Some(pattern)) => format!(", kept by {pattern:?}"),
+                (None, None) => String::new(),
+            };
+            format!("  {:?} ({} in {}{why})", clean(&f.name), f.id, label(&f.tasklist, &plan.labels))
+        }),
+    );
+    for refusal in &plan.refusals {
+        let _ = writeln!(out, "{REMOVE}Refused:{REMOVE:#} {}.\n  {}\n", refusal.summary, refusal.help);
+    }
+    out.push_str(&summary(plan));
+    out
+}
+
+fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
+    const MOST: usize = 20;
+    let lines: Vec<_> = lines.collect();
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{STRONG}{title}{STRONG:#}");
+    for line in lines.iter().take(MOST) {
+        let _ = writeln!(out, "  {line}");
+    }
+    if lines.len() > MOST {
+        let _ = writeln!(out, "  … and {} more", lines.len() - MOST);
+    }
+    out.push('\n');
+}
+
+/// The last line of a plan, with what it costs before it.
+fn summary(plan: &PlanJson) -> String {
+    let mut out = String::new();
+    if plan.budget.calls > 0 {
+        let time = match plan.budget.per_minute {
+            Some(rate) => format!(", about {} at {rate}/min", duration(plan.budget.seconds)),
+            None => String::new(),
+        };
+        let _ = writeln!(out, "{NOTE}Cost: {}{time}.{NOTE:#}", count(plan.budget.calls, "call"));
+    }
+    if plan.changes.is_empty() && plan.unread.is_empty() && plan.unsettled.is_empty() && plan.binds.is_empty() {
+        out.push_str("No changes: what is live is what is declared.\n");
+    }
+    let _ = writeln!(out, "{}", summary_line(&plan.summary));
+    out
+}
+
+/// `Plan: 1 to create, …`
+#[must_use]
+pub fn summary_line(summary: &SummaryJson) -> String {
+    let SummaryJson { create, update, replace, delete, adopt, forget } = *summary;
+    let mut line = format!("Plan: {create} to create, {update} to update, {replace} to replace, {delete} to delete");
+    if adopt > 0 {
+        let _ = write!(line, ", {adopt} to adopt");
+    }
+    if forget > 0 {
+        let _ = write!(line, ", {forget} to forget");
+    }
+    line.push('.');
+    line
+}
+
+fn label(id: &str, labels: &BTreeMap<String, String>) -> String {
+    labels.get(id).cloned().unwrap_or_else(|| id.to_owned())
+}
+
+/// Why a change is there, in words.
+fn because(change: &ChangeJson) -> &'static str {
+    match (change.action.as_str(), change.cause.as_str()) {
+        ("create", "vanished") => "vanished: it was deleted outside",
+        ("forget", "vanished") => "vanished: it was deleted outside, so only the binding goes",
+        ("forget", _) => "the binding goes, the object stays",
+        ("delete", "foreign") => "foreign: nobody declares it, and the tasklist is authoritative",
+        ("delete", _) => "no longer declared",
+        ("create", _) => "",
+        ("replace", _) => "moves to another tasklist",
+        ("adopt", _) => "live, not bound, and different",
+        (_, "drifted") => "drifted: changed outside",
+        (_, "both") => "changed on both sides",
+        (_, "ahead") => "ahead: changed in the manifest",
+        _ => "differs",
+    }
+}
+
+fn change(out: &mut String, change: &ChangeJson, labels: &BTreeMap<String, String>) {
+    let (symbol, style) = mark(&change.action);
+    let why = because(change);
+    let name = change.before.as_ref().filter(|_| change.address.starts_with("foreign:")).and_then(|b| b.get("name"));
+    let named = name.map(|n| format!(" {}", scalar(n))).unwrap_or_default();
+    let note = if why.is_empty() { String::new() } else { format!("  {NOTE}({why}){NOTE:#}") };
+    let _ = writeln!(
+        out,
+        "{style}{symbol} {}{style:#}{named} in {}{note}",
+        change.address,
+        label(&change.tasklist, labels),
+    );
+    let empty = FieldsJson::new();
+    let before = change.before.as_ref().unwrap_or(&empty);
+    let after = change.after.as_ref().unwrap_or(&empty);
+    match change.action.as_str() {
+        "create" | "replace" => {
+            for (field, value) in after {
+                let _ = writeln!(out, "    {field}: {}", whole(value, labels));
+            }
+        }
+        "update" | "adopt" => {
+            for field in &change.fields {
+                field_change(out, field, before.get(&field.field), after.get(&field.field), labels);
+            }
+            let unchanged = after.len().saturating_sub(change.fields.len());
+            if unchanged > 0 {
+                let _ = writeln!(out, "    {NOTE}({unchanged} unchanged){NOTE:#}");
+            }
+        }
+        _ => {}
+    }
+}
+
+fn field_change(
+    out: &mut String,
+    change: &FieldChangeJson,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    labels: &BTreeMap<String, String>,
+) {
+    let (before, after) = (before.unwrap_or(&Value::Null), after.unwrap_or(&Value::Null));
+    let field = &change.field;
+    match (before, after) {
+        (Value::Array(before), Value::Array(after)) => {
+            let _ = write!(out, "    {field}:");
+            for item in before.iter().filter(|item| !after.contains(item)) {
+                let _ = write!(out, " {REMOVE}- {}{REMOVE:#}", item_label(item, labels));
+            }
+            for item in after.iter().filter(|item| !before.contains(item)) {
+                let _ = write!(out, " {ADD}+ {}{ADD:#}", item_label(item, labels));
+            }
+            out.push('\n');
+        }
+        (Value::String(before), Value::String(after))
+            if before.chars().count().max(after.chars().count()) > SHORT_TEXT || before.contains('\n') || after.contains('\n') =>
+        {
+            let _ = writeln!(out, "    {field}:");
+            text_diff(out, before, after);
+        }
+        _ => {
+            let _ = writeln!(
+                out,
+                "    {field}: {REMOVE}{}{REMOVE:#} → {ADD}{}{ADD:#}",
+                whole(before, labels),
+                whole(after, labels),
+            );
+        }
+    }
+    if change.cause == "both"
+        && let Some(applied) = &change.applied
+    {
+        let _ = writeln!(out, "      {NOTE}last applied: {}{NOTE:#}", whole(applied, labels));
+    }
+}
+
+/// A long text, line by line with the changed words marked.
+fn text_diff(out: &mut String, before: &str, after: &str) {
+    let diff = TextDiff::from_lines(before, after);
+    for op in diff.ops() {
+        for line in diff.iter_inline_changes(op) {
+            let (sign, style) = match line.tag() {
+                ChangeTag::Delete => ("-", REMOVE),
+                ChangeTag::Insert => ("+", ADD),
+                ChangeTag::Equal => (" ", NOTE),
+            };
+            let _ = write!(out, "      {style}{sign} ");
+            for (emphasized, text) in line.iter_strings_lossy() {
+                let text = clean(text.trim_end_matches('\n'));
+                if emphasized {
+                    let strong = style.underline();
+                    let _ = write!(out, "{style:#}{strong}{text}{strong:#}{style}");
+                } else {
+                    out.push_str(&text);
+                }
+            }
+            let _ = writeln!(out, "{style:#}");
+        }
+    }
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("{:?}", clean(text)),
+        other => clean(&other.to_string()),
+    }
+}
+
+/// An item of a set: by the manifest's word, where it has one.
+fn item_label(item: &Value, labels: &BTreeMap<String, String>) -> String {
+    match item {
+        Value::String(text) => labels.get(text).cloned().unwrap_or_else(|| clean(text)),
+        other => clean(&other.to_string()),
+    }
+}
+
+fn whole(value: &Value, labels: &BTreeMap<String, String>) -> String {
+    match value {
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) => items.iter().map(|item| item_label(item, labels)).collect::<Vec<_>>().join(", "),
+        other => scalar(other),
+    }
+}

@@ -1,0 +1,150 @@
+//! A plan as Markdown for a pull request, within the platform's limit.
+
+use std::fmt::Write as _;
+
+use super::human::summary_line;
+use super::json::{ChangeJson, FieldsJson, PlanJson};
+use super::text::{clean, count, duration};
+
+/// The most bytes that a comment may have (65,536 characters at the best-known platform; bytes are
+/// the safe side), less a little.
+pub const MAX_BYTES: usize = 65_000;
+
+/// Renders a plan; when it is too long the middle is cut, and the text says what was cut.
+#[must_use]
+pub fn plan(plan: &PlanJson) -> String {
+    let head = head(plan);
+    let tail = tail(plan);
+    let rows: Vec<String> = plan.changes.iter().map(|c| change(c, plan)).collect();
+    let room = MAX_BYTES.saturating_sub(head.len() + tail.len() + 200);
+    let total: usize = rows.iter().map(String::len).sum();
+    if total <= room {
+        return format!("{head}{}{tail}", rows.concat());
+    }
+    // The beginning shows what is made, the end what is deleted; both matter more than the middle.
+    let (mut first, mut last, mut used) = (0, rows.len(), 0);
+    while first < last {
+        let take_first = first <= rows.len() - last;
+        let row = if take_first { &rows[first] } else { &rows[last - 1] };
+        if used + row.len() > room {
+            break;
+        }
+        used += row.len();
+        if take_first {
+            first += 1;
+        } else {
+            last -= 1;
+        }
+    }
+    format!(
+        "{head}{}\n> **{} of {} changes are not shown here.** `beadle plan` shows them all.\n\n{}{tail}",
+        rows[..first].concat(),
+        last - first,
+        rows.len(),
+        rows[last..].concat(),
+    )
+}
+
+fn head(plan: &PlanJson) -> String {
+    let mut out = format!("### {}\n\n", summary_line(&plan.summary));
+    if plan.budget.calls > 0 {
+        let time = match plan.budget.per_minute {
+            Some(rate) => format!(", about {} at {rate}/min", duration(plan.budget.seconds)),
+            None => String::new(),
+        };
+        let _ = writeln!(out, "Cost: {}{time}.\n", count(plan.budget.calls, "call"));
+    }
+    for refusal in &plan.refusals {
+        let _ = writeln!(out, "> **Refused:** {}. {}\n", escape(&refusal.summary), escape(&refusal.help));
+    }
+    out
+}
+
+fn tail(plan: &PlanJson) -> String {
+    let mut out = String::new();
+    let mut list = |title: &str, lines: Vec<String>| {
+        const MOST: usize = 30;
+        if lines.is_empty() {
+            return;
+        }
+        let _ = writeln!(out, "\n<details><summary>{title}: {}</summary>\n", lines.len());
+        for line in lines.iter().take(MOST) {
+            let line: String = line.chars().take(300).collect();
+            let _ = writeln!(out, "- {line}");
+        }
+        if lines.len() > MOST {
+            let _ = writeln!(out, "- … and {} more", lines.len() - MOST);
+        }
+        out.push_str("\n</details>\n");
+    };
+    list("Unread, so left alone", plan.unread.iter().map(|u| format!("`{}`: {}", u.address, escape(&u.why))).collect());
+    list("Unsettled writes", plan.unsettled.iter().map(|u| format!("`{}`: {}", u.address, u.operation)).collect());
+    list("Warnings", plan.warnings.iter().map(|w| escape(&w.summary)).collect());
+    list("Bound by apply, as declared already", plan.binds.iter().map(|b| format!("`{}`", b.address)).collect());
+    list("Not declared here, and left alone", plan.foreign.iter().map(|f| format!("{} (`{}`)", escape(&f.name), f.id)).collect());
+    let _ = writeln!(out, "\nDigest: `{}`", plan.digest);
+    out
+}
+
+fn change(change: &ChangeJson, plan: &PlanJson) -> String {
+    let symbol = match change.action.as_str() {
+        "create" => "+",
+        "delete" | "forget" => "-",
+        _ => "!",
+    };
+    let tasklist = plan.labels.get(&change.tasklist).unwrap_or(&change.tasklist);
+    let mut out = format!("**{}** `{}` in {} ({})\n", change.action, change.address, escape(tasklist), change.cause);
+    let empty = FieldsJson::new();
+    let before = change.before.as_ref().unwrap_or(&empty);
+    let after = change.after.as_ref().unwrap_or(&empty);
+    let mut lines = String::new();
+    let fields: Vec<&String> = match change.action.as_str() {
+        "update" | "adopt" => change.update_fields.iter().collect(),
+        "create" | "replace" => after.keys().collect(),
+        _ => Vec::new(),
+    };
+    for field in fields {
+        if let Some(value) = before.get(field).filter(|_| symbol == "!" && change.action != "replace") {
+            let _ = writeln!(lines, "- {field}: {}", one_line(value));
+        }
+        if let Some(value) = after.get(field) {
+            let _ = writeln!(lines, "+ {field}: {}", one_line(value));
+        }
+    }
+    if !lines.is_empty() {
+        // A fence longer than any in the text cannot be closed by it.
+        let longest = lines.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+        let fence = "`".repeat(longest.max(2) + 1);
+        let _ = write!(out, "\n{fence}diff\n{lines}{fence}\n");
+    }
+    out.push('\n');
+    out
+}
+
+fn one_line(value: &serde_json::Value) -> String {
+    const MOST: usize = 2000;
+    let text = clean(&value.to_string());
+    if text.chars().count() <= MOST {
+        return text;
+    }
+    let cut: String = text.chars().take(MOST).collect();
+    format!("{cut}… (cut)")
+}
+
+/// Keeps vendor text from being markup.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in clean(text).chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '@' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}

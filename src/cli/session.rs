@@ -1,0 +1,237 @@
+//! A project opened for a command: its manifest, the sandbox if asked for, the ledger, the clients.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::args::Global;
+use super::error::Failure;
+use super::load::{LoadOptions, Loaded, load};
+use super::ui::Ui;
+use crate::engine::Reader;
+use crate::engine::apply::Writers;
+use crate::engine::ledger::{Claim, Ledger};
+use crate::engine::refresh::Readers;
+use crate::ledger::{self, Access};
+use crate::model::diagnostic::{Sources, has_errors};
+use crate::model::manifest::{LedgerUrl, Manifest, TasklistTarget, Vendor};
+use crate::model::parse::Secrets;
+use crate::model::{AppId, Diagnostic};
+use crate::plan::Memory;
+use crate::plan::live::Binding;
+use crate::sandbox::{self, Sandbox, Wanted, WantedChat, WantedTasklist};
+use crate::vendors;
+
+/// Where `--sandbox` keeps its world and its ledger, inside the project folder.
+const SANDBOX_DIR: &str = ".beadle/sandbox";
+
+/// An opened project.
+pub(super) struct Session {
+    pub(super) sources: Sources,
+    pub(super) manifest: Manifest,
+    /// Warnings of reading; shown already.
+    pub(super) ledger: Arc<dyn Ledger>,
+    keeps: bool,
+    pub(super) writers: Writers,
+    sandbox: Option<Sandbox>,
+}
+
+/// What the ledger knows when a plan is made.
+pub(super) struct Remembered {
+    pub(super) bindings: Vec<Binding>,
+    pub(super) claims: Vec<Claim>,
+    pub(super) memory: Memory,
+}
+
+/// Reads the manifest, shows what was found, and stops at errors.
+pub(super) fn read(global: &Global, ui: &Ui, secrets: Secrets) -> Result<(Manifest, Sources), Failure> {
+    let Loaded { sources, manifest, diagnostics, .. } = load(&options(global, secrets));
+    match manifest {
+        Some(manifest) if !has_errors(&diagnostics) => {
+            ui.findings(&diagnostics, &sources);
+            Ok((manifest, sources))
+        }
+        _ => Err(Failure::findings((diagnostics, sources))),
+    }
+}
+
+/// What the loader is told.
+pub(super) fn options(global: &Global, secrets: Secrets) -> LoadOptions {
+    LoadOptions {
+        dir: global.dir.clone(),
+        vars: global.vars.clone(),
+        var_files: global.var_files.clone(),
+        secrets,
+        sandbox: global.sandbox,
+    }
+}
+
+impl Session {
+    /// Opens everything that a command needs.
+    pub(super) async fn open(global: &Global, ui: &Ui, access: Access) -> Result<Session, Failure> {
+        let secrets = if global.sandbox { Secrets::Skip } else { Secrets::Require };
+        let (mut manifest, sources) = read(global, ui, secrets)?;
+        let sandbox = if global.sandbox {
+            Some(enter_sandbox(global, ui, &mut manifest).await?)
+        } else {
+            None
+        };
+        let (ledger, keeps) = open_ledger(global, &manifest, access)?;
+        let writers = connect(global, &manifest, sandbox.is_some())?;
+        Ok(Session { sources, manifest, ledger, keeps, writers, sandbox })
+    }
+
+    /// The writers, as far as reading goes.
+    pub(super) fn readers(&self) -> Readers {
+        self.writers.iter().map(|(key, writer)| (key.clone(), Arc::clone(writer) as Arc<dyn Reader>)).collect()
+    }
+
+    /// Asks the ledger for everything that a plan needs.
+    pub(super) async fn remembered(&self) -> Result<Remembered, Failure> {
+        let memory = match (self.keeps, self.ledger.is_new().await?) {
+            (false, _) => Memory::None,
+            (true, true) => Memory::New,
+            (true, false) => Memory::Kept,
+        };
+        Ok(Remembered {
+            bindings: self.ledger.bindings().await?,
+            claims: self.ledger.claims().await?,
+            memory,
+        })
+    }
+
+    /// Whether bindings are remembered at all.
+    pub(super) fn keeps(&self) -> bool {
+        self.keeps
+    }
+
+    /// Ends the sandbox, if there is one.
+    pub(super) async fn close(self) {
+        if let Some(sandbox) = self.sandbox {
+            sandbox.stop().await;
+        }
+    }
+
+    /// Turns findings into the failure that shows them.
+    pub(super) fn findings(&self, found: Vec<Diagnostic>) -> Failure {
+        Failure::findings((found, self.sources.clone()))
+    }
+}
+
+/// The ledger without the vendors, for commands that only look at what is remembered.
+pub(super) fn open_ledger(
+    global: &Global,
+    manifest: &Manifest,
+    access: Access,
+) -> Result<(Arc<dyn Ledger>, bool), Failure> {
+    let path = if global.sandbox {
+        Some(sandbox_dir(global).join("ledger.db"))
+    } else {
+        match &manifest.ledger {
+            LedgerUrl::Sqlite(path) => Some(global.dir.join(path)),
+            LedgerUrl::None => None,
+        }
+    };
+    match path {
+        Some(path) => {
+            if access == Access::Write {
+                ignore_folder(global, &path);
+            }
+            Ok((ledger::open(&path, &manifest.project, access)?, true))
+        }
+        None => Ok((ledger::open_memory(&manifest.project), false)),
+    }
+}
+
+/// Keeps beadle's own folder out of Git without touching the user's ignore file.
+fn ignore_folder(global: &Global, inside: &Path) {
+    let own = global.dir.join(".beadle");
+    if inside.starts_with(&own) && std::fs::create_dir_all(&own).is_ok() {
+        let file = own.join(".gitignore");
+        if !file.exists() {
+            // Only a convenience: a folder that cannot be written shows when the ledger is opened.
+            let _ = std::fs::write(file, "*\n");
+        }
+    }
+}
+
+fn sandbox_dir(global: &Global) -> PathBuf {
+    global.dir.join(SANDBOX_DIR)
+}
+
+/// Starts the sandbox in this process and lets it have what the manifest names.
+async fn enter_sandbox(global: &Global, ui: &Ui, manifest: &mut Manifest) -> Result<Sandbox, Failure> {
+    let dir = sandbox_dir(global);
+    ignore_folder(global, &dir);
+    std::fs::create_dir_all(&dir)
+        .map_err(|error| Failure::new(format!("the sandbox's folder {} cannot be made", dir.display())).because(error))?;
+    let options = sandbox::Options { world: Some(dir.join("world.db")), ..sandbox::Options::default() };
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let hint = "Remove .beadle/sandbox to begin with a new world.";
+    let sandbox = Sandbox::start(listen, options)
+        .await
+        .map_err(|error| Failure::new("the sandbox did not start").because(error).hint(hint))?;
+    for provider in manifest.providers.values_mut() {
+        provider.base_url = sandbox.base_url();
+        provider.app = AppId::new(sandbox::APP_ID);
+        provider.secret = Some(sandbox::APP_SECRET.into());
+    }
+    let made = sandbox
+        .seed(&wanted(manifest))
+        .map_err(|error| Failure::new("the sandbox's world could not be furnished").because(error).hint(hint))?;
+    for thing in made {
+        ui.say(&format!("sandbox: made {thing}"));
+    }
+    Ok(sandbox)
+}
+
+fn wanted(manifest: &Manifest) -> Wanted {
+    let named: BTreeMap<_, _> = manifest.chats.iter().map(|(name, chat)| (chat.id.clone(), name)).collect();
+    let chats: BTreeSet<_> = manifest
+        .subscriptions
+        .iter()
+        .flat_map(|s| s.subscribers.keys())
+        .chain(manifest.chats.values().map(|chat| &chat.id))
+        .collect();
+    Wanted {
+        tasklists: manifest
+            .tasklists
+            .iter()
+            .map(|(key, tasklist)| match &tasklist.target {
+                TasklistTarget::Guid(guid) => {
+                    WantedTasklist { guid: Some(guid.to_string()), name: Some(key.to_string()) }
+                }
+                TasklistTarget::Named(name) => WantedTasklist { guid: None, name: Some(name.clone()) },
+            })
+            .collect(),
+        chats: chats
+            .into_iter()
+            .map(|id| WantedChat { id: id.to_string(), name: named.get(id).map(ToString::to_string) })
+            .collect(),
+        ..Wanted::default()
+    }
+}
+
+fn connect(global: &Global, manifest: &Manifest, in_sandbox: bool) -> Result<Writers, Failure> {
+    let authorities = match &global.ca_file {
+        None => None,
+        Some(file) => Some(std::fs::read(file).map_err(|error| {
+            Failure::new(format!("the certificate file {} cannot be read", file.display())).because(error)
+        })?),
+    };
+    let mut writers = Writers::new();
+    for (key, provider) in &manifest.providers {
+        let (Vendor::Feishu, Some(secret)) = (provider.vendor, &provider.secret) else { continue };
+        let mut settings = vendors::Settings::new(&provider.base_url, provider.app.clone(), secret.clone());
+        settings.timeout = global.timeout;
+        settings.connect_timeout = (global.timeout / 3).min(settings.connect_timeout);
+        settings.concurrency = usize::from(global.concurrency);
+        settings.allow_hosts = super::load::allowed_hosts();
+        settings.authorities.clone_from(&authorities);
+        settings.paced = !in_sandbox;
+        let writer = vendors::connect(settings)
+            .map_err(|error| Failure::new(format!("provider `{key}` cannot be used")).because(error))?;
+        writers.insert(key.clone(), writer);
+    }
+    Ok(writers)
+}
