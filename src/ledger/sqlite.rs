@@ -25,6 +25,9 @@
 //! - After a process was killed, `-wal` and `-shm` stay until the next writer leaves; a reader may then
 //!   rebuild `-shm`, an index that holds no data. A kill within the instants in which a writer arrives
 //!   or leaves may leave a `-journal`, and then the first reader too restores what was last committed.
+//! - A file copied without its `-wal` while a writer was at work lacks the newest rows, and a reader of
+//!   the copy leaves an empty `-wal` and a `-shm`. So does one in the rare case that several writers left
+//!   at the same instant and none could fold.
 //! - Methods block: for a commit, some milliseconds; at most [`file::BUSY`] when another process keeps
 //!   the file locked. They run inline and not on a thread of their own, so that a future is done at its
 //!   first poll and cannot be cancelled between a write and the word of it.
@@ -69,7 +72,7 @@ enum Source {
     /// Opened for every method anew, so that a reader never keeps a writer from leaving cleanly.
     Readers(PathBuf),
     /// Kept; the file is folded together when it is dropped.
-    Writer(Mutex<Connection>),
+    Writer(Mutex<Connection>, PathBuf),
     Memory(Mutex<Connection>),
 }
 
@@ -100,7 +103,8 @@ impl SqliteLedger {
         let path = file::resolve(path).map_err(at)?;
         let conn = Mutex::new(file::writer(&path).map_err(at)?);
         let lock_file = Some(LockFile::beside(&path, project));
-        Ok(Self::new(project, place, Source::Writer(conn), lock_file))
+        let source = Source::Writer(conn, path);
+        Ok(Self::new(project, place, source, lock_file))
     }
 
     /// A ledger in memory.
@@ -130,7 +134,7 @@ impl SqliteLedger {
     ) -> Result<T, LedgerError> {
         let found = match &self.source {
             Source::Readers(path) => file::reader(path).and_then(|conn| look(&conn)),
-            Source::Writer(conn) | Source::Memory(conn) => look(&locked(conn)),
+            Source::Writer(conn, _) | Source::Memory(conn) => look(&locked(conn)),
         };
         found.map_err(|trouble| trouble.at(&self.place))
     }
@@ -142,7 +146,7 @@ impl SqliteLedger {
     ) -> Result<T, LedgerError> {
         let conn = match &self.source {
             Source::Readers(_) => Err(Trouble::ReadOnly("it was opened to look".into())),
-            Source::Writer(conn) | Source::Memory(conn) => Ok(conn),
+            Source::Writer(conn, _) | Source::Memory(conn) => Ok(conn),
         };
         let done = conn.and_then(|conn| {
             let mut conn = locked(conn);
@@ -186,8 +190,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Drop for SqliteLedger {
     fn drop(&mut self) {
-        if let Source::Writer(conn) = &mut self.source {
-            file::fold(conn.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let none = Source::Readers(PathBuf::new());
+        if let Source::Writer(conn, path) = std::mem::replace(&mut self.source, none) {
+            let conn = conn.into_inner().unwrap_or_else(PoisonError::into_inner);
+            file::fold(conn, &path);
         }
     }
 }

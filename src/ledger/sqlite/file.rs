@@ -39,7 +39,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Trouble> {
     }
     let open = || {
         let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let format = migrate::format(&conn)?;
+        let format = checked(&conn, path)?;
         if format < migrate::KNOWN {
             return Err(Trouble::Failed(format!(
                 "it has format {format}; the next apply brings it to {}",
@@ -55,6 +55,22 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Trouble> {
         }
         opened => opened,
     }
+}
+
+/// The format of a ledger that is one, and all there. SQLite sees by itself that pages are missing at the
+/// end, but not that the last one was cut.
+fn checked(conn: &Connection, path: &Path) -> Result<i64, Trouble> {
+    let format = migrate::format(conn)?;
+    // One transaction: without a log, nobody writes while we read.
+    let tx = conn.unchecked_transaction()?;
+    let pages: i64 = tx.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    let page: i64 = tx.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let mode: String = tx.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode != "wal" && fs::metadata(path)?.len() < (pages * page).unsigned_abs() {
+        return Err(Trouble::Corrupt("its end is missing".into()));
+    }
+    tx.finish()?;
+    Ok(format)
 }
 
 /// Lets SQLite restore what was last committed, after a process was killed while it wrote.
@@ -91,7 +107,7 @@ fn look_first(path: &Path) -> Result<(), Trouble> {
         return Err(Trouble::Failed("it has just been deleted".into()));
     }
     let look = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-        .and_then(|conn| migrate::format(&conn).map(drop));
+        .and_then(|conn| checked(&conn, path).map(drop));
     match look {
         Err(trouble) if trouble.wants_recovery() => recover(path),
         looked => looked,
@@ -129,12 +145,29 @@ fn to_wal(conn: &Connection) -> Result<(), Trouble> {
     }
 }
 
-/// Makes one file of three, if we are the last. Otherwise, or when that fails, nothing is lost: the log
-/// is read from where it is, and the next writer folds it in.
-pub(super) fn fold(conn: &Connection) {
-    let _ = conn.busy_timeout(Duration::ZERO);
-    conn.flush_prepared_statement_cache();
-    let _ = conn.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()));
+/// Leaves one file, without a log, if we are the last. Two who leave at the same instant are in each
+/// other's way, and so is a reader; hence some tries, each with a connection that nobody has seen yet.
+///
+/// When it fails nothing is lost: the log is read from where it is, and the next writer folds it in.
+pub(super) fn fold(mut conn: Connection, path: &Path) {
+    for _ in 0..5 {
+        let _ = conn.busy_timeout(Duration::ZERO);
+        conn.flush_prepared_statement_cache();
+        let mode = conn.pragma_update_and_check(None, "journal_mode", "DELETE", |row| {
+            row.get::<_, String>(0)
+        });
+        drop(conn);
+        if mode.is_ok_and(|mode| mode == "delete") {
+            return;
+        }
+        // Not in step with the other one.
+        let [pause, ..] = *uuid::Uuid::new_v4().as_bytes();
+        std::thread::sleep(Duration::from_millis(u64::from(pause % 8)));
+        match connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE) {
+            Ok(next) => conn = next,
+            Err(_) => return,
+        }
+    }
 }
 
 /// Makes an empty ledger where there is no file. It appears under its name with all its tables, so that

@@ -112,3 +112,22 @@ fn full(place: String) -> LedgerError {
         why: "the disk is full; nothing was written".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_says_so() {
+        let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+        for trouble in [
+            Trouble::Sql(rusqlite::Error::SqliteFailure(full, None)),
+            Trouble::Io(std::io::ErrorKind::StorageFull.into()),
+        ] {
+            assert_eq!(
+                trouble.at("ledger.db").to_string(),
+                "ledger.db: the disk is full; nothing was written"
+            );
+        }
+    }
+}
