@@ -17,7 +17,9 @@ pub use crate::plan::live::{Binding, Claim};
 /// - Each method is one transaction: it happens whole or not at all, and what it returned survives
 ///   the process.
 /// - Every method that takes a [`Lease`] fails with [`LedgerError::LeaseLost`], writing nothing, when
-///   the lease is no longer the newest of its project (its fencing number was passed) or was broken.
+///   the lease is no longer the newest of its project (its fencing number was passed), was broken or
+///   given back, or has expired at the instant that the call carries: `now`, [`NewEntry::opened_at`] or
+///   [`End::at`]. Only [`Ledger::release`] takes an expired one.
 /// - A vendor's object is bound in one project, at one address.
 pub trait Ledger: Send + Sync {
     /// Every binding of the project, by address.
@@ -60,7 +62,7 @@ pub trait Ledger: Send + Sync {
         now: Timestamp,
     ) -> Pending<'a, Result<(), LedgerError>>;
 
-    /// The lease as it stands, if one is held.
+    /// The lease as it stands, if one is held. One that has expired is held until it is taken over.
     fn lease(&self) -> Pending<'_, Result<Option<LeaseState>, LedgerError>>;
 
     /// Ends whatever lease there is, on a person's word; returns what it was.
@@ -167,7 +169,8 @@ pub struct NewEntry {
     pub call: Call,
     /// The values that the body carries, for finding the object again.
     pub sent: Fields,
-    /// The objects in the tasklist just before.
+    /// The objects in the tasklist just before. An entry that has ended comes back without them: only
+    /// settling asks.
     pub seen: Vec<RemoteId>,
     /// How long the call may be under way, in milliseconds.
     pub timeout_ms: u64,

@@ -1,0 +1,263 @@
+//! How our values stand in a ledger's rows: the text and JSON of every database that we keep one in.
+//!
+//! The shapes here are the only ones of the ledger that derive serde. They are closed: a field or a word
+//! that a later beadle wrote is an error and not a loss.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::engine::ledger::EntryOutcome;
+use crate::model::{ChatId, EventKey, Events, Field, Fields, RemoteId, Value};
+
+/// Values by field, such as `{"name":"x","subscribers":["oc_1"],"events":[100],"enabled":true}`.
+#[derive(Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FieldsRow {
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscribers: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<EventsRow>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enabled: Option<bool>,
+}
+
+/// Listed events as `[100,103]`, `all` as `{"all":[…]}` with the keys that `all` meant then.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum EventsRow {
+    Listed(BTreeSet<u32>),
+    All { all: BTreeSet<u32> },
+}
+
+/// Reads a value that is there; `null` is no way to say that it is not.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Writes values as JSON.
+///
+/// # Errors
+///
+/// When a field has a value of another field's shape, in words.
+pub fn fields_to_json(fields: &Fields) -> Result<String, String> {
+    let mut row = FieldsRow::default();
+    for (field, value) in fields.iter() {
+        match (field, value) {
+            (Field::Name, Value::Text(text)) => row.name = Some(text.clone()),
+            (Field::Subscribers, Value::Chats(chats)) => {
+                row.subscribers = Some(chats.iter().map(|c| c.as_str().to_owned()).collect());
+            }
+            (Field::Events, Value::Events(Events { keys, all })) => {
+                let keys = keys.iter().map(|key| key.0).collect();
+                row.events = Some(match all {
+                    true => EventsRow::All { all: keys },
+                    false => EventsRow::Listed(keys),
+                });
+            }
+            (Field::Enabled, Value::Flag(flag)) => row.enabled = Some(*flag),
+            (
+                Field::Name | Field::Subscribers | Field::Events | Field::Enabled,
+                Value::Text(_) | Value::Flag(_) | Value::Chats(_) | Value::Events(_),
+            ) => return Err(format!("the field {field} cannot hold {value:?}")),
+        }
+    }
+    Ok(serde_json::to_string(&row).expect("text, numbers and flags are always JSON"))
+}
+
+/// Reads values back.
+///
+/// # Errors
+///
+/// When the text is not JSON of our shape, or has a field that we do not know, in words.
+pub fn fields_from_json(text: &str) -> Result<Fields, String> {
+    let FieldsRow {
+        name,
+        subscribers,
+        events,
+        enabled,
+    } = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let keys = |keys: BTreeSet<u32>| keys.into_iter().map(EventKey).collect();
+    let chats = |ids: Vec<String>| ids.iter().map(|id| ChatId::new(id)).collect();
+    let events = events.map(|row| match row {
+        EventsRow::Listed(listed) => Events {
+            keys: keys(listed),
+            all: false,
+        },
+        EventsRow::All { all } => Events {
+            keys: keys(all),
+            all: true,
+        },
+    });
+    Ok([
+        name.map(|text| (Field::Name, Value::Text(text))),
+        subscribers.map(|ids| (Field::Subscribers, Value::Chats(chats(ids)))),
+        events.map(|events| (Field::Events, Value::Events(events))),
+        enabled.map(|flag| (Field::Enabled, Value::Flag(flag))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect())
+}
+
+/// Writes ids as a JSON array.
+#[must_use]
+pub fn ids_to_json(ids: &[RemoteId]) -> String {
+    let ids: Vec<&str> = ids.iter().map(RemoteId::as_str).collect();
+    serde_json::to_string(&ids).expect("a list of texts is always JSON")
+}
+
+/// Reads ids back.
+///
+/// # Errors
+///
+/// When the text is not a JSON array of texts, in words.
+pub fn ids_from_json(text: &str) -> Result<Vec<RemoteId>, String> {
+    let ids: Vec<String> = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    Ok(ids.iter().map(|id| RemoteId::new(id)).collect())
+}
+
+/// Writes an instant, to the nanosecond and always as long, so that the text sorts by time.
+#[must_use]
+pub fn instant_to_text(instant: Timestamp) -> String {
+    format!("{instant:.9}")
+}
+
+/// Reads an instant back.
+///
+/// # Errors
+///
+/// When the text is not an instant, in words.
+pub fn instant_from_text(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|e: jiff::Error| e.to_string())
+}
+
+const OUTCOMES: [(EntryOutcome, &str); 5] = [
+    (EntryOutcome::Applied, "applied"),
+    (EntryOutcome::Refused, "refused"),
+    (EntryOutcome::Unreachable, "unreachable"),
+    (EntryOutcome::SettledApplied, "settled_applied"),
+    (EntryOutcome::SettledAbsent, "settled_absent"),
+];
+
+/// The word of an outcome.
+#[must_use]
+pub fn outcome_to_text(outcome: EntryOutcome) -> &'static str {
+    match outcome {
+        EntryOutcome::Applied => OUTCOMES[0].1,
+        EntryOutcome::Refused => OUTCOMES[1].1,
+        EntryOutcome::Unreachable => OUTCOMES[2].1,
+        EntryOutcome::SettledApplied => OUTCOMES[3].1,
+        EntryOutcome::SettledAbsent => OUTCOMES[4].1,
+    }
+}
+
+/// The outcome of a word.
+///
+/// # Errors
+///
+/// When there is no such outcome, in words.
+pub fn outcome_from_text(text: &str) -> Result<EntryOutcome, String> {
+    OUTCOMES
+        .iter()
+        .find(|(_, word)| *word == text)
+        .map(|(outcome, _)| *outcome)
+        .ok_or_else(|| format!("unknown outcome {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every_field(events: Events) -> Fields {
+        [
+            (Field::Name, Value::Text("项目 \"x\"\n".into())),
+            (
+                Field::Subscribers,
+                Value::Chats(["oc_2", "oc_1"].map(ChatId::from).into()),
+            ),
+            (Field::Events, Value::Events(events)),
+            (Field::Enabled, Value::Flag(false)),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    #[test]
+    fn fields_read_back_as_they_were() {
+        let listed: Events = [EventKey(103), EventKey(100)].into_iter().collect();
+        for fields in [
+            every_field(Events::all()),
+            every_field(listed),
+            every_field(Events::default()),
+            Fields::default(),
+        ] {
+            let json = fields_to_json(&fields).unwrap();
+            assert_eq!(fields_from_json(&json), Ok(fields), "{json}");
+        }
+    }
+
+    #[test]
+    fn fields_are_stored_like_this() {
+        let listed: Events = [EventKey(103), EventKey(100)].into_iter().collect();
+        assert_eq!(
+            fields_to_json(&every_field(listed)).unwrap(),
+            r#"{"name":"项目 \"x\"\n","subscribers":["oc_1","oc_2"],"events":[100,103],"enabled":false}"#
+        );
+        let all = [(Field::Events, Value::Events(Events::all()))];
+        let all = fields_to_json(&all.into_iter().collect()).unwrap();
+        assert!(all.starts_with(r#"{"events":{"all":[100,101,"#), "{all}");
+    }
+
+    #[test]
+    fn what_a_later_beadle_wrote_is_an_error() {
+        for text in [
+            r#"{"colour":"red"}"#,
+            r#"{"name":null}"#,
+            r#"{"name":7}"#,
+            r#"{"events":["all"]}"#,
+            r#"{"events":{"all":[100],"except":[1]}}"#,
+            r#"{"events":[-1]}"#,
+            r#"{"enabled":"yes"}"#,
+            "{",
+            "",
+        ] {
+            assert!(fields_from_json(text).is_err(), "{text}");
+        }
+        assert!(outcome_from_text("shrugged").is_err());
+        assert!(ids_from_json("[1]").is_err());
+        assert!(instant_from_text("yesterday").is_err());
+    }
+
+    #[test]
+    fn a_value_of_another_field_is_refused() {
+        let fields = [(Field::Name, Value::Flag(true))].into_iter().collect();
+        assert!(fields_to_json(&fields).is_err());
+    }
+
+    #[test]
+    fn instants_sort_as_text_and_keep_their_nanoseconds() {
+        let early: Timestamp = "2026-07-01T08:00:00Z".parse().unwrap();
+        let late: Timestamp = "2026-07-01T08:00:00.000000001Z".parse().unwrap();
+        assert!(instant_to_text(early) < instant_to_text(late));
+        assert_eq!(instant_from_text(&instant_to_text(late)), Ok(late));
+    }
+
+    #[test]
+    fn outcomes_read_back() {
+        for (outcome, _) in OUTCOMES {
+            assert_eq!(outcome_from_text(outcome_to_text(outcome)), Ok(outcome));
+        }
+    }
+}

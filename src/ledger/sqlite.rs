@@ -1,0 +1,330 @@
+//! The ledger in an SQLite file.
+//!
+//! # Guarantees
+//!
+//! - A method that returned has its effect on the disk (`synchronous=FULL`); one that failed has none.
+//! - A writer that is not the newest, unbroken and unexpired holder writes nothing: the check and the
+//!   write are one transaction. Expiry is judged by the time that the call carries (`now`,
+//!   [`NewEntry::opened_at`], [`End::at`]), also where nobody has taken over: a call that took effect
+//!   while its holder was paused stays unsettled and is settled later. Only giving an expired lease back
+//!   is still allowed.
+//! - A holder that died is noticed at once, by a lock that the kernel drops with the process
+//!   ([`holder_lock`]).
+//! - [`Access::Read`](super::Access::Read) creates and changes no file. While a writer is at work the
+//!   file has `-wal` and `-shm` beside it; the last writer to leave folds them in, so that a ledger at
+//!   rest is one file, which can be copied.
+//!
+//! # Assumptions
+//!
+//! - Every process that uses the file runs on one machine, as SQLite's write-ahead log requires:
+//!   containers that mount one folder are fine, a network file system is not.
+//! - The folder is mounted, not the file alone: `-wal` and the lock files are siblings of it.
+//!
+//! # Caveats
+//!
+//! - After a process was killed, `-wal` and `-shm` stay until the next writer leaves; a reader may then
+//!   rebuild `-shm`, an index that holds no data. A kill within the instants in which a writer arrives
+//!   or leaves may leave a `-journal`, and then the first reader too restores what was last committed.
+//! - A file copied without its `-wal` while a writer was at work lacks the newest rows, and a reader of
+//!   the copy leaves an empty `-wal` and a `-shm`. So does one in the rare case that several writers left
+//!   at the same instant and none could fold.
+//! - Methods block: for a commit, some milliseconds; at most [`file::BUSY`] when another process keeps
+//!   the file locked. They run inline and not on a thread of their own, so that a future is done at its
+//!   first poll and cannot be cancelled between a write and the word of it.
+
+mod bindings;
+mod file;
+mod holder_lock;
+mod journal;
+mod lease;
+mod migrate;
+mod trouble;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::engine::Pending;
+use crate::engine::ledger::{
+    Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
+    LedgerError, NewEntry,
+};
+use crate::model::Name;
+
+use holder_lock::{HolderLock, LockFile};
+use trouble::Trouble;
+
+/// A project's ledger in an SQLite file or in memory.
+pub struct SqliteLedger {
+    project: Name,
+    /// What errors call it.
+    place: String,
+    source: Source,
+    /// Where holders of the lease show that they live; none in memory.
+    lock_file: Option<LockFile>,
+    /// The fence that we hold, with the lock that shows it. Locked after the connection, never before.
+    held: Mutex<Option<(i64, HolderLock)>>,
+}
+
+enum Source {
+    /// Opened for every method anew, so that a reader never keeps a writer from leaving cleanly.
+    Readers(PathBuf),
+    /// Kept; the file is folded together when it is dropped.
+    Writer(Mutex<Connection>, PathBuf),
+    Memory(Mutex<Connection>),
+}
+
+impl SqliteLedger {
+    /// Opens a file to look.
+    ///
+    /// # Errors
+    ///
+    /// When the file exists and cannot be read as a ledger.
+    pub fn read(path: &Path, project: &Name) -> Result<Self, LedgerError> {
+        let place = path.display().to_string();
+        let at = |trouble: Trouble| trouble.at(&place);
+        let path = file::resolve(path).map_err(at)?;
+        file::reader(&path).map_err(at)?;
+        let lock_file = Some(LockFile::beside(&path, project));
+        Ok(Self::new(project, place, Source::Readers(path), lock_file))
+    }
+
+    /// Opens a file to write, and creates it where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be created, read as a ledger, or written.
+    pub fn write(path: &Path, project: &Name) -> Result<Self, LedgerError> {
+        let place = path.display().to_string();
+        let at = |trouble: Trouble| trouble.at(&place);
+        file::create(path).map_err(at)?;
+        let path = file::resolve(path).map_err(at)?;
+        let conn = Mutex::new(file::writer(&path).map_err(at)?);
+        let lock_file = Some(LockFile::beside(&path, project));
+        let source = Source::Writer(conn, path);
+        Ok(Self::new(project, place, source, lock_file))
+    }
+
+    /// A ledger in memory.
+    ///
+    /// # Errors
+    ///
+    /// When memory is short.
+    pub fn memory(project: &Name) -> Result<Self, LedgerError> {
+        let place = "the ledger in memory".to_owned();
+        let conn = Mutex::new(file::memory().map_err(|trouble| trouble.at(&place))?);
+        Ok(Self::new(project, place, Source::Memory(conn), None))
+    }
+
+    fn new(project: &Name, place: String, source: Source, lock_file: Option<LockFile>) -> Self {
+        Self {
+            project: project.clone(),
+            place,
+            source,
+            lock_file,
+            held: Mutex::new(None),
+        }
+    }
+
+    fn looking<T>(
+        &self,
+        look: impl FnOnce(&Connection) -> Result<T, Trouble>,
+    ) -> Result<T, LedgerError> {
+        let found = match &self.source {
+            Source::Readers(path) => file::reader(path).and_then(|conn| look(&conn)),
+            Source::Writer(conn, _) | Source::Memory(conn) => look(&locked(conn)),
+        };
+        found.map_err(|trouble| trouble.at(&self.place))
+    }
+
+    /// Runs `change` in a transaction that nobody else writes beside.
+    fn writing<T>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>, &mut Option<(i64, HolderLock)>) -> Result<T, Trouble>,
+    ) -> Result<T, LedgerError> {
+        let conn = match &self.source {
+            Source::Readers(_) => Err(Trouble::ReadOnly("it was opened to look".into())),
+            Source::Writer(conn, _) | Source::Memory(conn) => Ok(conn),
+        };
+        let done = conn.and_then(|conn| {
+            let mut conn = locked(conn);
+            let mut held = locked(&self.held);
+            let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            migrate::unmoved(&tx)?;
+            let done = change(&tx, &mut held)?;
+            tx.commit()?;
+            Ok(done)
+        });
+        done.map_err(|trouble| trouble.at(&self.place))
+    }
+
+    /// As [`Self::writing`], for the holder of a lease that must be good at the instant `at`.
+    fn holding<T>(
+        &self,
+        lease: &Lease,
+        at: Timestamp,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, Trouble>,
+    ) -> Result<T, LedgerError> {
+        let done = self.writing(|tx, _| {
+            lease::good(tx, &self.project, lease, at)?;
+            change(tx)
+        });
+        self.let_go_if_lost(lease, &done);
+        done
+    }
+
+    /// Unlocks what shows that we live, once the lease that it stood for is another's.
+    fn let_go_if_lost<T>(&self, lease: &Lease, done: &Result<T, LedgerError>) {
+        if let Err(LedgerError::LeaseLost(_)) = done {
+            locked(&self.held).take_if(|(fence, _)| *fence == lease.fence);
+        }
+    }
+}
+
+/// A panic elsewhere cannot leave half a transaction: SQLite rolls it back.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for SqliteLedger {
+    fn drop(&mut self) {
+        let none = Source::Readers(PathBuf::new());
+        if let Source::Writer(conn, path) = std::mem::replace(&mut self.source, none) {
+            let conn = conn.into_inner().unwrap_or_else(PoisonError::into_inner);
+            file::fold(conn, &path);
+        }
+    }
+}
+
+impl Ledger for SqliteLedger {
+    fn bindings(&self) -> Pending<'_, Result<Vec<Binding>, LedgerError>> {
+        Box::pin(async { self.looking(|conn| bindings::all(conn, &self.project)) })
+    }
+
+    fn claims(&self) -> Pending<'_, Result<Vec<Claim>, LedgerError>> {
+        Box::pin(async { self.looking(|conn| bindings::claims(conn, &self.project)) })
+    }
+
+    fn is_new(&self) -> Pending<'_, Result<bool, LedgerError>> {
+        Box::pin(async { self.looking(|conn| bindings::is_new(conn, &self.project)) })
+    }
+
+    fn unsettled(&self) -> Pending<'_, Result<Vec<Entry>, LedgerError>> {
+        Box::pin(async { self.looking(|conn| journal::unsettled(conn, &self.project)) })
+    }
+
+    fn history(&self, limit: usize) -> Pending<'_, Result<Vec<Entry>, LedgerError>> {
+        Box::pin(async move { self.looking(|conn| journal::history(conn, &self.project, limit)) })
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        holder: &'a Holder,
+        now: Timestamp,
+        ttl: SignedDuration,
+    ) -> Pending<'a, Result<Lease, LedgerError>> {
+        Box::pin(async move {
+            self.writing(|tx, held| {
+                let lock_file = self.lock_file.as_ref();
+                lease::acquire(tx, &self.project, lock_file, held, holder, now, ttl)
+            })
+        })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        ttl: SignedDuration,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            let done = self.writing(|tx, held| {
+                lease::good(tx, &self.project, lease, now)?;
+                lease::renew(
+                    tx,
+                    &self.project,
+                    self.lock_file.as_ref(),
+                    held,
+                    lease,
+                    now,
+                    ttl,
+                )
+            });
+            self.let_go_if_lost(lease, &done);
+            done
+        })
+    }
+
+    fn release<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            let done = self.writing(|tx, held| {
+                lease::release(tx, &self.project, lease, now)?;
+                // Before the commit, so that whoever finds the lease free finds the lock free too.
+                held.take_if(|(fence, _)| *fence == lease.fence);
+                Ok(())
+            });
+            self.let_go_if_lost(lease, &done);
+            done
+        })
+    }
+
+    fn lease(&self) -> Pending<'_, Result<Option<LeaseState>, LedgerError>> {
+        Box::pin(async {
+            let lock_file = self.lock_file.as_ref();
+            self.looking(|conn| lease::state(conn, &self.project, lock_file))
+        })
+    }
+
+    fn break_lease(&self, now: Timestamp) -> Pending<'_, Result<Option<LeaseState>, LedgerError>> {
+        Box::pin(async move {
+            let lock_file = self.lock_file.as_ref();
+            self.writing(|tx, _| lease::end_by_force(tx, &self.project, lock_file, now))
+        })
+    }
+
+    fn open_entry<'a>(
+        &'a self,
+        lease: &'a Lease,
+        entry: &'a NewEntry,
+    ) -> Pending<'a, Result<EntryId, LedgerError>> {
+        Box::pin(async move {
+            self.holding(lease, entry.opened_at, |tx| {
+                journal::open(tx, &self.project, lease.fence, entry)
+            })
+        })
+    }
+
+    fn close_entry<'a>(
+        &'a self,
+        lease: &'a Lease,
+        id: EntryId,
+        end: &'a End,
+        changes: &'a [BindingChange],
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            self.holding(lease, end.at, |tx| {
+                journal::close(tx, &self.project, id, end)?;
+                bindings::change(tx, &self.project, changes)
+            })
+        })
+    }
+
+    fn record<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        changes: &'a [BindingChange],
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            self.holding(lease, now, |tx| {
+                bindings::change(tx, &self.project, changes)
+            })
+        })
+    }
+}

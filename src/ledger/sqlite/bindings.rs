@@ -1,0 +1,192 @@
+//! Address ↔ vendor's object.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use super::super::codec::{fields_from_json, fields_to_json, instant_from_text, instant_to_text};
+use super::trouble::Trouble;
+use crate::engine::ledger::{Binding, BindingChange, Claim, LedgerError};
+use crate::model::{Address, AppId, Name, RemoteId, TasklistGuid};
+
+/// Every binding of the project, by address.
+pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<Binding>, Trouble> {
+    let mut statement = conn.prepare_cached(
+        "SELECT address, provider, app, tasklist, id, applied, protect, updated_at
+         FROM binding WHERE project = ?1 ORDER BY address",
+    )?;
+    let mut rows = statement.query([project.as_str()])?;
+    let mut bindings: Vec<Binding> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let address = text(row, 0)?;
+        let wrong = |why: String| Trouble::Row(format!("the binding of {address}"), why);
+        // Neighbours share provider, app and often the tasklist: one allocation for all of them.
+        let last = bindings.last();
+        let (provider, app, tasklist) = (text(row, 1)?, text(row, 2)?, text(row, 3)?);
+        let provider = match last.map(|b| &b.provider).filter(|p| p.as_str() == provider) {
+            Some(same) => same.clone(),
+            None => Name::new(provider).map_err(|e| wrong(e.to_string()))?,
+        };
+        let app = match last.map(|b| &b.app).filter(|a| a.as_str() == app) {
+            Some(same) => same.clone(),
+            None => AppId::new(app),
+        };
+        let tasklist = match last.map(|b| &b.tasklist).filter(|t| t.as_str() == tasklist) {
+            Some(same) => same.clone(),
+            None => TasklistGuid::new(tasklist),
+        };
+        bindings.push(Binding {
+            address: parse_address(address).map_err(wrong)?,
+            provider,
+            app,
+            tasklist,
+            id: RemoteId::new(text(row, 4)?),
+            applied: fields_from_json(text(row, 5)?).map_err(wrong)?,
+            protect: row.get(6)?,
+            updated_at: instant_from_text(text(row, 7)?).map_err(wrong)?,
+        });
+    }
+    // Addresses sort by kind and parts, not by their text; the rows are nearly in order.
+    bindings.sort_by(|a, b| a.address.cmp(&b.address));
+    Ok(bindings)
+}
+
+/// What other projects have bound.
+pub(super) fn claims(conn: &Connection, project: &Name) -> Result<Vec<Claim>, Trouble> {
+    let mut statement = conn.prepare_cached(
+        "SELECT project, address, tasklist, id FROM binding
+         WHERE project <> ?1 ORDER BY project, address",
+    )?;
+    let mut rows = statement.query([project.as_str()])?;
+    let mut claims = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (project, address) = owner(text(row, 0)?, text(row, 1)?)?;
+        claims.push(Claim {
+            project,
+            address,
+            tasklist: TasklistGuid::new(text(row, 2)?),
+            id: RemoteId::new(text(row, 3)?),
+        });
+    }
+    Ok(claims)
+}
+
+/// Whether the project has had no lease and has no binding.
+pub(super) fn is_new(conn: &Connection, project: &Name) -> Result<bool, Trouble> {
+    let mut statement = conn.prepare_cached(
+        "SELECT NOT EXISTS (SELECT 1 FROM lease WHERE project = ?1)
+            AND NOT EXISTS (SELECT 1 FROM binding WHERE project = ?1)",
+    )?;
+    Ok(statement.query_row([project.as_str()], |row| row.get(0))?)
+}
+
+/// Makes the changes one after the other.
+pub(super) fn change(
+    tx: &Connection,
+    project: &Name,
+    changes: &[BindingChange],
+) -> Result<(), Trouble> {
+    for change in changes {
+        match change {
+            BindingChange::Bind(binding) => bind(tx, project, binding)?,
+            BindingChange::Unbind(address) => {
+                tx.prepare_cached("DELETE FROM binding WHERE project = ?1 AND address = ?2")?
+                    .execute((project.as_str(), address.to_string()))?;
+            }
+            BindingChange::Move { from, to } => rename(tx, project, from, to)?,
+        }
+    }
+    Ok(())
+}
+
+fn bind(tx: &Connection, project: &Name, binding: &Binding) -> Result<(), Trouble> {
+    let Binding {
+        address,
+        provider,
+        app,
+        tasklist,
+        id,
+        applied,
+        protect,
+        updated_at,
+    } = binding;
+    let owned = tx
+        .prepare_cached("SELECT project, address FROM binding WHERE tasklist = ?1 AND id = ?2")?
+        .query_row((tasklist.as_str(), id.as_str()), |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })
+        .optional()?;
+    if let Some((other_project, other_address)) = owned {
+        let (other_project, other_address) = owner(&other_project, &other_address)?;
+        if (&other_project, &other_address) != (project, address) {
+            return Err(Trouble::Said(LedgerError::Claimed {
+                project: other_project,
+                address: Box::new(other_address),
+                tasklist: tasklist.clone(),
+                id: id.clone(),
+            }));
+        }
+    }
+    let applied = fields_to_json(applied)
+        .map_err(|why| Trouble::Failed(format!("{address} cannot be bound: {why}")))?;
+    tx.prepare_cached(
+        "INSERT INTO binding (project, address, provider, app, tasklist, id, applied, protect, updated_at)
+         VALUES (:project, :address, :provider, :app, :tasklist, :id, :applied, :protect, :updated_at)
+         ON CONFLICT (project, address) DO UPDATE SET
+             provider = excluded.provider, app = excluded.app, tasklist = excluded.tasklist,
+             id = excluded.id, applied = excluded.applied, protect = excluded.protect,
+             updated_at = excluded.updated_at",
+    )?
+    .execute(named_params! {
+        ":project": project.as_str(),
+        ":address": address.to_string(),
+        ":provider": provider.as_str(),
+        ":app": app.as_str(),
+        ":tasklist": tasklist.as_str(),
+        ":id": id.as_str(),
+        ":applied": applied,
+        ":protect": protect,
+        ":updated_at": instant_to_text(*updated_at),
+    })?;
+    Ok(())
+}
+
+fn rename(tx: &Connection, project: &Name, from: &Address, to: &Address) -> Result<(), Trouble> {
+    let bound = |address: &Address| {
+        tx.prepare_cached("SELECT 1 FROM binding WHERE project = ?1 AND address = ?2")?
+            .exists((project.as_str(), address.to_string()))
+    };
+    let refuse = |why: &Address, how: &str| {
+        Err(Trouble::Failed(format!(
+            "{from} cannot become {to}: {why} is {how}"
+        )))
+    };
+    if !bound(from)? {
+        return refuse(from, "not bound");
+    }
+    if from == to {
+        return Ok(());
+    }
+    if bound(to)? {
+        return refuse(to, "already bound");
+    }
+    tx.prepare_cached("UPDATE binding SET address = ?3 WHERE project = ?1 AND address = ?2")?
+        .execute((project.as_str(), from.to_string(), to.to_string()))?;
+    Ok(())
+}
+
+fn owner(project: &str, address: &str) -> Result<(Name, Address), Trouble> {
+    let wrong = |why| Trouble::Row(format!("the binding of {address} of {project}"), why);
+    let name = Name::new(project).map_err(|e| wrong(e.to_string()))?;
+    Ok((name, parse_address(address).map_err(wrong)?))
+}
+
+pub(super) fn parse_address(text: &str) -> Result<Address, String> {
+    text.parse()
+        .map_err(|e: crate::model::address::AddressError| e.to_string())
+}
+
+/// The text of a column, without a copy.
+pub(super) fn text<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, Trouble> {
+    row.get_ref(column)?
+        .as_str()
+        .map_err(|error| Trouble::Corrupt(format!("a text cannot be read: {error}")))
+}
