@@ -121,7 +121,7 @@ fn bind(name: &str, id: &str) -> BindingChange {
 fn new_entry(name: &str, second: i64) -> NewEntry {
     NewEntry {
         opened_at: at(second),
-        address: address(name),
+        address: Some(address(name)),
         provider: Name::new("feishu").unwrap(),
         app: AppId::new("cli_a1"),
         call: Call {

@@ -45,7 +45,7 @@ CREATE TABLE journal (
     project    TEXT NOT NULL,
     fence      INTEGER NOT NULL,
     opened_at  TEXT NOT NULL,
-    address    TEXT NOT NULL,
+    address    TEXT, -- none for an undeclared object of an authoritative tasklist
     provider   TEXT NOT NULL,
     app        TEXT NOT NULL,
     operation  TEXT NOT NULL,

@@ -40,7 +40,11 @@ pub(super) fn open(
         timeout_ms,
         protect,
     } = entry;
-    let refuse = |why| Trouble::Failed(format!("{address} cannot be journalled: {why}"));
+    let subject = address.as_ref().map(ToString::to_string);
+    let refuse = |why| {
+        let subject = subject.as_deref().unwrap_or("an undeclared object");
+        Trouble::Failed(format!("{subject} cannot be journalled: {why}"))
+    };
     tx.prepare_cached(
         "INSERT INTO journal (project, fence, opened_at, address, provider, app, operation, tasklist,
              id, body, sent, seen, timeout_ms, protect)
@@ -51,7 +55,7 @@ pub(super) fn open(
         ":project": project.as_str(),
         ":fence": fence,
         ":opened_at": instant_to_text(*opened_at),
-        ":address": address.to_string(),
+        ":address": subject,
         ":provider": provider.as_str(),
         ":app": app.as_str(),
         ":operation": operation,
@@ -163,7 +167,11 @@ fn entry(row: &Row<'_>) -> Result<Entry, Trouble> {
         fence: row.get("fence")?,
         call: NewEntry {
             opened_at: instant(text(row, 2)?)?,
-            address: parse_address(text(row, 3)?).map_err(wrong)?,
+            address: row
+                .get::<_, Option<String>>("address")?
+                .map(|address| parse_address(&address))
+                .transpose()
+                .map_err(wrong)?,
             provider: Name::new(text(row, 4)?).map_err(|e| wrong(e.to_string()))?,
             app: AppId::new(text(row, 5)?),
             call: Call {
