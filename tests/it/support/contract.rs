@@ -3,8 +3,8 @@
 //! Besides the schemas it knows the `x-error-codes` of our contracts: an answer whose code the
 //! contract does not list for the operation, or not with that HTTP status, is a violation.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use boon::{Compiler, Draft, SchemaIndex, Schemas};
 use serde_json::{Value, json};
@@ -16,13 +16,9 @@ const LOCATION: &str = "https://contract.invalid/openapi.json";
 pub(crate) struct Contract {
     document: Value,
     operations: Vec<Operation>,
-    compiled: RefCell<Compiled>,
-}
-
-struct Compiled {
-    compiler: Compiler,
     schemas: Schemas,
-    known: BTreeMap<String, SchemaIndex>,
+    /// JSON pointer to a schema, and where it was compiled to.
+    compiled: BTreeMap<String, SchemaIndex>,
 }
 
 struct Operation {
@@ -37,8 +33,13 @@ struct Operation {
 pub(crate) type Violations = Vec<String>;
 
 impl Contract {
-    /// The contract of Feishu.
-    pub(crate) fn feishu() -> Contract {
+    /// The contract of Feishu, read once.
+    pub(crate) fn feishu() -> &'static Contract {
+        static FEISHU: LazyLock<Contract> = LazyLock::new(Contract::read_feishu);
+        &FEISHU
+    }
+
+    fn read_feishu() -> Contract {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/tests/fixtures/vendors/feishu.openapi.yaml"
@@ -65,14 +66,26 @@ impl Contract {
         let mut compiler = Compiler::new();
         compiler.set_default_draft(Draft::V2020_12);
         compiler.add_resource(LOCATION, document.clone()).unwrap();
+        let mut pointers = Vec::new();
+        for part in ["paths", "components"] {
+            schemas_under(&document[part], &format!("/{part}"), &mut pointers);
+        }
+        let mut schemas = Schemas::new();
+        let compiled = pointers
+            .into_iter()
+            .map(|pointer| {
+                let fragment = pointer.replace('{', "%7B").replace('}', "%7D");
+                let index = compiler
+                    .compile(&format!("{LOCATION}#{fragment}"), &mut schemas)
+                    .unwrap_or_else(|error| panic!("{pointer}: {error}"));
+                (pointer, index)
+            })
+            .collect();
         Contract {
             document,
             operations,
-            compiled: RefCell::new(Compiled {
-                compiler,
-                schemas: Schemas::new(),
-                known: BTreeMap::new(),
-            }),
+            schemas,
+            compiled,
         }
     }
 
@@ -244,20 +257,32 @@ impl Contract {
     }
 
     fn check(&self, pointer: &str, value: &Value, what: &str, violations: &mut Violations) {
-        let mut compiled = self.compiled.borrow_mut();
-        let Compiled {
-            compiler,
-            schemas,
-            known,
-        } = &mut *compiled;
-        let index = *known.entry(pointer.to_owned()).or_insert_with(|| {
-            let fragment = pointer.replace('{', "%7B").replace('}', "%7D");
-            compiler
-                .compile(&format!("{LOCATION}#{fragment}"), schemas)
-                .unwrap_or_else(|error| panic!("{pointer}: {error}"))
-        });
-        if let Err(error) = schemas.validate(value, index) {
+        let Some(index) = self.compiled.get(pointer) else {
+            violations.push(format!("{what}: the contract has no {pointer}"));
+            return;
+        };
+        if let Err(error) = self.schemas.validate(value, *index) {
             violations.push(format!("{what}: {error:#}"));
+        }
+    }
+}
+
+/// The places where OpenAPI has a schema: under `schema`, in contents and parameters.
+fn schemas_under(value: &Value, pointer: &str, found: &mut Vec<String>) {
+    let Some(map) = value.as_object() else {
+        let items = value.as_array().into_iter().flatten().enumerate();
+        for (index, item) in items {
+            schemas_under(item, &format!("{pointer}/{index}"), found);
+        }
+        return;
+    };
+    for (key, inner) in map {
+        let inner_pointer = format!("{pointer}/{}", escaped(key));
+        match key.as_str() {
+            "schema" => found.push(inner_pointer),
+            // Components are compiled through the schemas that name them; examples are none.
+            "schemas" | "example" => {}
+            _ => schemas_under(inner, &inner_pointer, found),
         }
     }
 }
