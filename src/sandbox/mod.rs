@@ -22,6 +22,7 @@
 mod control;
 mod faults;
 mod feishu;
+mod holds;
 mod limits;
 mod log;
 mod seed;
@@ -42,7 +43,8 @@ pub use seed::{Seeded, Wanted, WantedChat, WantedTasklist};
 pub use world::WorldError;
 
 use faults::Board;
-use serve::{Holds, Shared};
+use holds::Holds;
+use serve::Shared;
 use wire::{Shears, WireListener};
 use world::World;
 

@@ -12,10 +12,10 @@ use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use super::faults::{Board, Instead, Trouble};
 use super::feishu::{self, Answer, Asked, Outcome, Route};
+use super::holds::{Holds, Ticket};
 use super::log;
 use super::wire::Shears;
 use super::world::{Moment, View, World, WorldError};
@@ -55,43 +55,6 @@ impl Shared {
                     .unwrap_or_else(|error| Box::new(error.to_string())),
             ),
         }
-    }
-}
-
-/// Calls that wait for somebody to let them go.
-#[derive(Debug)]
-pub(super) struct Holds(watch::Sender<u64>);
-
-impl Holds {
-    pub(super) fn new() -> Holds {
-        Holds(watch::Sender::new(0))
-    }
-
-    /// How many calls wait. A call whose client is gone does not.
-    pub(super) fn waiting(&self) -> usize {
-        self.0.receiver_count()
-    }
-
-    /// Lets all of them go, and says how many there were.
-    pub(super) fn release(&self) -> usize {
-        let waiting = self.waiting();
-        self.0.send_modify(|round| *round += 1);
-        waiting
-    }
-
-    /// Taken inside of the moment that logs the call, so that who sees the call can release it.
-    fn ticket(&self) -> Ticket {
-        Ticket(self.0.subscribe())
-    }
-}
-
-/// One waiting call.
-struct Ticket(watch::Receiver<u64>);
-
-impl Ticket {
-    async fn wait(mut self) {
-        // The sender lives as long as the calls do, so this ends by a release alone.
-        let _ = self.0.changed().await;
     }
 }
 

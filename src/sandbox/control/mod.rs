@@ -22,10 +22,12 @@
 //!
 //! What is made or changed here has no past: no read lag hides it.
 
+mod edits;
+
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -34,12 +36,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::APP_ID;
 use super::faults::Fault;
-use super::feishu::{self, Chat, Member, Subscription, Tasklist};
+use super::feishu::{self, Chat, Subscription, Tasklist};
+use super::log;
 use super::serve::Shared;
-use super::world::{Found, Moment, View, WorldError};
-use super::{log, seed};
+use super::world::{Found, View, WorldError};
 
 type Reply = Result<Json<Value>, Trouble>;
 
@@ -81,41 +82,37 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/_sandbox/apps", post(add_app))
         .route("/_sandbox/tokens/expire", post(expire_tokens))
         .route("/_sandbox/clock", post(advance_clock))
-        .route("/_sandbox/tasklists", post(add_tasklist))
-        .route("/_sandbox/tasklists/{guid}", delete(delete_tasklist))
-        .route("/_sandbox/tasklists/{guid}/members", post(add_member))
+        .route("/_sandbox/tasklists", post(edits::add_tasklist))
+        .route("/_sandbox/tasklists/{guid}", delete(edits::delete_tasklist))
+        .route(
+            "/_sandbox/tasklists/{guid}/members",
+            post(edits::add_member),
+        )
         .route(
             "/_sandbox/tasklists/{guid}/members/{id}",
-            delete(remove_member),
+            delete(edits::remove_member),
         )
         .route(
             "/_sandbox/tasklists/{guid}/subscriptions",
-            post(add_subscription),
+            post(edits::add_subscription),
         )
         .route(
             "/_sandbox/subscriptions/{guid}",
-            post(change_subscription).delete(delete_subscription),
+            post(edits::change_subscription).delete(edits::delete_subscription),
         )
-        .route("/_sandbox/chats", post(add_chat))
-        .route("/_sandbox/chats/{id}", delete(dissolve_chat))
-        .route("/_sandbox/chats/{id}/members", post(add_bot))
-        .route("/_sandbox/chats/{id}/members/{app_id}", delete(remove_bot))
+        .route("/_sandbox/chats", post(edits::add_chat))
+        .route("/_sandbox/chats/{id}", delete(edits::dissolve_chat))
+        .route("/_sandbox/chats/{id}/members", post(edits::add_bot))
+        .route(
+            "/_sandbox/chats/{id}/members/{app_id}",
+            delete(edits::remove_bot),
+        )
 }
 
 /// Reads a body whatever its Content-Type says; an empty one is `{}`.
 fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, Trouble> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(text).map_err(|error| Trouble::Bad(error.to_string()))
-}
-
-fn live<T: DeserializeOwned>(
-    moment: &Moment<'_>,
-    kind: &str,
-    id: &str,
-) -> Result<Found<T>, Trouble> {
-    moment
-        .find(kind, id, View::Present)?
-        .ok_or_else(|| Trouble::Missing(format!("{kind} {id}")))
 }
 
 async fn front_page() -> Response {
@@ -282,227 +279,4 @@ async fn advance_clock(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply 
             Ok(Json(json!({})))
         })
         .await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewTasklist {
-    guid: Option<String>,
-    name: String,
-    members: Option<Vec<Member>>,
-}
-
-async fn add_tasklist(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
-    let new: NewTasklist = parsed(&body)?;
-    shared
-        .act(move |_, moment| {
-            let guid = new.guid.unwrap_or_else(new_guid);
-            vacant::<Tasklist>(moment, Tasklist::KIND, &guid)?;
-            let members = new
-                .members
-                .unwrap_or_else(|| vec![Member::app(APP_ID, "editor")]);
-            seed::add_tasklist(moment, &guid, &new.name, members)?;
-            Ok(Json(json!({"guid": guid})))
-        })
-        .await
-}
-
-fn vacant<T: DeserializeOwned>(moment: &Moment<'_>, kind: &str, id: &str) -> Result<(), Trouble> {
-    match moment.find::<T>(kind, id, View::Present)? {
-        Some(_) => Err(Trouble::Bad(format!("there is a {kind} {id} already"))),
-        None => Ok(()),
-    }
-}
-
-async fn delete_tasklist(State(shared): State<Arc<Shared>>, Path(guid): Path<String>) -> Reply {
-    shared
-        .act(move |_, moment| {
-            live::<Tasklist>(moment, Tasklist::KIND, &guid)?;
-            Tasklist::remove(moment, &guid)?;
-            Ok(Json(json!({})))
-        })
-        .await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewMember {
-    id: String,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    role: Option<String>,
-}
-
-async fn add_member(
-    State(shared): State<Arc<Shared>>,
-    Path(guid): Path<String>,
-    body: Bytes,
-) -> Reply {
-    let new: NewMember = parsed(&body)?;
-    let member = Member {
-        id: new.id,
-        kind: new.kind.unwrap_or_else(|| "app".to_owned()),
-        role: new.role.unwrap_or_else(|| "editor".to_owned()),
-    };
-    shared
-        .act(move |_, moment| {
-            let mut found: Found<Tasklist> = live(moment, Tasklist::KIND, &guid)?;
-            if member.role == "owner" {
-                found.doc.owner = member;
-            } else {
-                feishu::put(&mut found.doc.members, member);
-            }
-            moment.overwrite(Tasklist::KIND, &guid, &found.doc)?;
-            Ok(Json(json!({})))
-        })
-        .await
-}
-
-async fn remove_member(
-    State(shared): State<Arc<Shared>>,
-    Path((guid, id)): Path<(String, String)>,
-) -> Reply {
-    shared
-        .act(move |_, moment| {
-            let mut found: Found<Tasklist> = live(moment, Tasklist::KIND, &guid)?;
-            let before = found.doc.members.len();
-            found.doc.members.retain(|member| member.id != id);
-            if found.doc.members.len() == before {
-                return Err(Trouble::Missing(format!("member {id}")));
-            }
-            moment.overwrite(Tasklist::KIND, &guid, &found.doc)?;
-            Ok(Json(json!({})))
-        })
-        .await
-}
-
-async fn add_subscription(
-    State(shared): State<Arc<Shared>>,
-    Path(guid): Path<String>,
-    body: Bytes,
-) -> Reply {
-    let subscription: Subscription = parsed(&body)?;
-    shared
-        .act(move |_, moment| {
-            live::<Tasklist>(moment, Tasklist::KIND, &guid)?;
-            let own = new_guid();
-            moment.insert_as_old(Subscription::KIND, &own, &guid, &subscription)?;
-            Ok(Json(json!({"guid": own})))
-        })
-        .await
-}
-
-async fn change_subscription(
-    State(shared): State<Arc<Shared>>,
-    Path(guid): Path<String>,
-    body: Bytes,
-) -> Reply {
-    let changes: Map<String, Value> = parsed(&body)?;
-    shared
-        .act(move |_, moment| {
-            let found: Found<Subscription> = live(moment, Subscription::KIND, &guid)?;
-            let mut doc = serde_json::to_value(&found.doc).map_err(WorldError::from)?;
-            for (name, value) in changes {
-                match doc.get_mut(&name) {
-                    Some(field) => *field = value,
-                    None => return Err(Trouble::Bad(format!("there is no field {name}"))),
-                }
-            }
-            let changed: Subscription =
-                serde_json::from_value(doc).map_err(|error| Trouble::Bad(error.to_string()))?;
-            moment.overwrite(Subscription::KIND, &guid, &changed)?;
-            Ok(Json(json!({})))
-        })
-        .await
-}
-
-async fn delete_subscription(State(shared): State<Arc<Shared>>, Path(guid): Path<String>) -> Reply {
-    shared
-        .act(move |_, moment| {
-            live::<Subscription>(moment, Subscription::KIND, &guid)?;
-            moment.erase(Subscription::KIND, &guid)?;
-            Ok(Json(json!({})))
-        })
-        .await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewChat {
-    chat_id: Option<String>,
-    name: Option<String>,
-    members: Option<Vec<String>>,
-}
-
-async fn add_chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
-    let new: NewChat = parsed(&body)?;
-    shared
-        .act(move |_, moment| {
-            let id = new.chat_id.unwrap_or_else(feishu::new_chat_id);
-            vacant::<Chat>(moment, Chat::KIND, &id)?;
-            let bots = new.members.unwrap_or_else(|| vec![APP_ID.to_owned()]);
-            let chat = Chat::of_bots(new.name, bots);
-            moment.insert_as_old(Chat::KIND, &id, "", &chat)?;
-            Ok(Json(json!({"chat_id": id})))
-        })
-        .await
-}
-
-async fn dissolve_chat(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Reply {
-    change_chat(shared, id, |chat| {
-        chat.dissolved = true;
-        Ok(())
-    })
-    .await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewBot {
-    app_id: String,
-}
-
-async fn add_bot(State(shared): State<Arc<Shared>>, Path(id): Path<String>, body: Bytes) -> Reply {
-    let bot: NewBot = parsed(&body)?;
-    change_chat(shared, id, move |chat| {
-        if !chat.bots.contains(&bot.app_id) {
-            chat.bots.push(bot.app_id);
-        }
-        Ok(())
-    })
-    .await
-}
-
-async fn remove_bot(
-    State(shared): State<Arc<Shared>>,
-    Path((id, app_id)): Path<(String, String)>,
-) -> Reply {
-    change_chat(shared, id, move |chat| {
-        let before = chat.bots.len();
-        chat.bots.retain(|bot| bot != &app_id);
-        if chat.bots.len() == before {
-            return Err(Trouble::Missing(format!("bot {app_id}")));
-        }
-        Ok(())
-    })
-    .await
-}
-
-async fn change_chat(
-    shared: Arc<Shared>,
-    id: String,
-    change: impl FnOnce(&mut Chat) -> Result<(), Trouble> + Send + 'static,
-) -> Reply {
-    shared
-        .act(move |_, moment| {
-            let mut found: Found<Chat> = live(moment, Chat::KIND, &id)?;
-            change(&mut found.doc)?;
-            moment.overwrite(Chat::KIND, &id, &found.doc)?;
-            Ok(Json(json!({})))
-        })
-        .await
-}
-
-fn new_guid() -> String {
-    uuid::Uuid::new_v4().to_string()
 }
