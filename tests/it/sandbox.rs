@@ -814,6 +814,9 @@ async fn the_log_has_every_call_and_no_secret() {
         ]
     );
     assert_eq!(calls[0]["body"], subscription("a"));
+    // The second body lacks what is required, and the contract knows it.
+    let violations = stage.contract.check_calls(&log).unwrap_err();
+    assert_eq!(violations.len(), 1, "{violations:#?}");
     let all = stage
         .control("GET", "/calls", Value::Null)
         .await

@@ -214,9 +214,12 @@ pub(super) fn answer(asked: &Asked<'_>, moment: &Moment<'_>) -> Result<Outcome, 
     let mut app = None;
     let mut effect = false;
     let done = admitted(asked, moment, &mut app).and_then(|()| {
+        if !asked.route.endpoint.writes() {
+            return handled(asked, moment, app.as_deref());
+        }
         let before = moment.sql().total_changes();
         let success = moment.attempt(|| handled(asked, moment, app.as_deref()))?;
-        effect = asked.route.endpoint.writes() && moment.sql().total_changes() > before;
+        effect = moment.sql().total_changes() > before;
         Ok(success)
     });
     let answer = match done {

@@ -129,6 +129,32 @@ impl Contract {
         outcome(violations, operation_id)
     }
 
+    /// Checks every request in the answer of the sandbox's `GET /_sandbox/calls`.
+    pub(crate) fn check_calls(&self, log: &Value) -> Result<(), Violations> {
+        let mut violations = Violations::new();
+        for call in log["calls"].as_array().into_iter().flatten() {
+            let Some(operation) = call["operation"].as_str() else {
+                violations.push(format!("{} {} is unknown", call["method"], call["path"]));
+                continue;
+            };
+            let query: Vec<(String, String)> = call["query"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| (name.clone(), value.as_str().unwrap_or("").to_owned()))
+                .collect();
+            let body = Some(&call["body"]).filter(|body| !body.is_null());
+            if let Err(more) = self.check_request(operation, &query, body) {
+                violations.extend(more);
+            }
+        }
+        if violations.is_empty() {
+            Ok(())
+        } else {
+            Err(violations)
+        }
+    }
+
     /// Checks an answer: a documented status, content type, body and code.
     pub(crate) fn check_response(
         &self,
