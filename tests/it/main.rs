@@ -1,3 +1,12 @@
 //! The integration tests, as one binary so that it links once.
 
+#[cfg(test)]
 mod ledger;
+#[cfg(test)]
+mod sandbox;
+#[cfg(test)]
+mod sandbox_faults;
+#[cfg(test)]
+mod support {
+    pub(crate) mod contract;
+}

@@ -1,0 +1,282 @@
+//! The control endpoints: how a test looks at the world, changes it behind the client's back, and
+//! switches faults on. They need no token, are in no log, and know no rules.
+//!
+//! | call | does |
+//! |---|---|
+//! | `GET /_sandbox/calls[?after=SEQ&operation=ID]` · `DELETE` | the log of calls · empties it |
+//! | `GET /_sandbox/world` | all that there is |
+//! | `GET /_sandbox/faults` · `DELETE` | the faults that are on, and how many calls are held · none |
+//! | `POST /_sandbox/faults {"fault": TEXT}` or `{"faults": [TEXT]}` | switches faults on |
+//! | `POST /_sandbox/release` | lets held calls go |
+//! | `POST /_sandbox/apps {app_id, app_secret}` | another app |
+//! | `POST /_sandbox/tokens/expire [{seconds}]` | leaves tokens so long to live, 0 unless told |
+//! | `POST /_sandbox/clock {advance_ms}` | sets the world's clock forward |
+//! | `POST /_sandbox/tasklists {name, guid?, members?}` | a tasklist of somebody's, with our app as editor unless told |
+//! | `DELETE /_sandbox/tasklists/{guid}` | somebody deletes it |
+//! | `POST /_sandbox/tasklists/{guid}/members {id, type?, role?}` · `DELETE …/members/{id}` | a member more · one less |
+//! | `POST /_sandbox/tasklists/{guid}/subscriptions {name, …}` | a subscription by somebody else |
+//! | `POST /_sandbox/subscriptions/{guid} {…}` · `DELETE` | sets these fields · deletes it |
+//! | `POST /_sandbox/chats {name, chat_id?, members?}` | a chat with these apps, ours unless told |
+//! | `DELETE /_sandbox/chats/{id}` | somebody dissolves it |
+//! | `POST /_sandbox/chats/{id}/members {app_id}` · `DELETE …/members/{app_id}` | a bot more · one less |
+//!
+//! What is made or changed here has no past: no read lag hides it.
+
+mod edits;
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::faults::Fault;
+use super::feishu::{self, Chat, Subscription, Tasklist};
+use super::log;
+use super::serve::Shared;
+use super::world::{Found, View, WorldError};
+
+type Reply = Result<Json<Value>, Trouble>;
+
+/// Why a control call did nothing.
+enum Trouble {
+    Bad(String),
+    Missing(String),
+    World(WorldError),
+}
+
+impl From<WorldError> for Trouble {
+    fn from(error: WorldError) -> Trouble {
+        Trouble::World(error)
+    }
+}
+
+impl IntoResponse for Trouble {
+    fn into_response(self) -> Response {
+        let (status, error) = match self {
+            Trouble::Bad(why) => (StatusCode::BAD_REQUEST, why),
+            Trouble::Missing(what) => (StatusCode::NOT_FOUND, format!("there is no {what}")),
+            Trouble::World(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        };
+        (status, Json(json!({"error": error}))).into_response()
+    }
+}
+
+/// The routes under `/_sandbox/`.
+pub(super) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/", get(front_page))
+        .route("/_sandbox/calls", get(calls).delete(clear_calls))
+        .route("/_sandbox/world", get(world))
+        .route(
+            "/_sandbox/faults",
+            get(faults).post(add_faults).delete(clear_faults),
+        )
+        .route("/_sandbox/release", post(release))
+        .route("/_sandbox/apps", post(add_app))
+        .route("/_sandbox/tokens/expire", post(expire_tokens))
+        .route("/_sandbox/clock", post(advance_clock))
+        .route("/_sandbox/tasklists", post(edits::add_tasklist))
+        .route("/_sandbox/tasklists/{guid}", delete(edits::delete_tasklist))
+        .route(
+            "/_sandbox/tasklists/{guid}/members",
+            post(edits::add_member),
+        )
+        .route(
+            "/_sandbox/tasklists/{guid}/members/{id}",
+            delete(edits::remove_member),
+        )
+        .route(
+            "/_sandbox/tasklists/{guid}/subscriptions",
+            post(edits::add_subscription),
+        )
+        .route(
+            "/_sandbox/subscriptions/{guid}",
+            post(edits::change_subscription).delete(edits::delete_subscription),
+        )
+        .route("/_sandbox/chats", post(edits::add_chat))
+        .route("/_sandbox/chats/{id}", delete(edits::dissolve_chat))
+        .route("/_sandbox/chats/{id}/members", post(edits::add_bot))
+        .route(
+            "/_sandbox/chats/{id}/members/{app_id}",
+            delete(edits::remove_bot),
+        )
+}
+
+/// Reads a body whatever its Content-Type says; an empty one is `{}`.
+fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, Trouble> {
+    let text: &[u8] = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(text).map_err(|error| Trouble::Bad(error.to_string()))
+}
+
+async fn front_page() -> Response {
+    let text = "This is the sandbox of beadle: it plays the Feishu Open Platform for tests and \
+                rehearsals.\n\nGET /_sandbox/calls shows the calls that it got, \
+                GET /_sandbox/world all that it holds.\n";
+    let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
+    ([kind], text).into_response()
+}
+
+#[derive(Deserialize)]
+struct Which {
+    #[serde(default)]
+    after: i64,
+    operation: Option<String>,
+}
+
+async fn calls(State(shared): State<Arc<Shared>>, Query(which): Query<Which>) -> Reply {
+    shared
+        .act(move |_, moment| {
+            let calls = log::read(moment, which.after, which.operation.as_deref())?;
+            Ok(Json(json!({"calls": calls})))
+        })
+        .await
+}
+
+async fn clear_calls(State(shared): State<Arc<Shared>>) -> Reply {
+    shared
+        .act(|_, moment| {
+            log::clear(moment)?;
+            Ok(Json(json!({})))
+        })
+        .await
+}
+
+async fn world(State(shared): State<Arc<Shared>>) -> Reply {
+    shared
+        .act(|_, moment| {
+            let tasklists: Vec<Found<Tasklist>> =
+                moment.list(Tasklist::KIND, None, View::Present)?;
+            let subscriptions: Vec<Found<Subscription>> =
+                moment.list(Subscription::KIND, None, View::Present)?;
+            let chats: Vec<Found<Chat>> = moment.list(Chat::KIND, None, View::Present)?;
+            Ok(Json(json!({
+                "apps": feishu::apps(moment)?,
+                "tasklists": rows(tasklists, "guid", None)?,
+                "subscriptions": rows(subscriptions, "guid", Some("tasklist_guid"))?,
+                "chats": rows(chats, "chat_id", None)?,
+            })))
+        })
+        .await
+}
+
+fn rows<T: serde::Serialize>(
+    found: Vec<Found<T>>,
+    id: &str,
+    parent: Option<&str>,
+) -> Result<Vec<Value>, WorldError> {
+    let row = |found: Found<T>| {
+        let mut row = Map::from_iter([(id.to_owned(), found.id.into())]);
+        if let Some(parent) = parent {
+            row.insert(parent.to_owned(), found.parent.into());
+        }
+        if let Value::Object(fields) = serde_json::to_value(&found.doc)? {
+            row.extend(fields);
+        }
+        Ok(Value::Object(row))
+    };
+    found.into_iter().map(row).collect()
+}
+
+async fn faults(State(shared): State<Arc<Shared>>) -> Reply {
+    let faults: Vec<Value> = shared
+        .board
+        .list()
+        .into_iter()
+        .map(|(fault, counted)| json!({"fault": fault, "counted": counted}))
+        .collect();
+    // Asked inside of a moment: a call that is counted here is in the log.
+    shared
+        .act(move |shared, _| {
+            Ok(Json(
+                json!({"faults": faults, "held": shared.holds.waiting()}),
+            ))
+        })
+        .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewFaults {
+    fault: Option<String>,
+    #[serde(default)]
+    faults: Vec<String>,
+}
+
+async fn add_faults(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
+    let new: NewFaults = parsed(&body)?;
+    let faults: Vec<Fault> = new
+        .fault
+        .iter()
+        .chain(&new.faults)
+        .map(|text| text.parse())
+        .collect::<Result<_, _>>()
+        .map_err(|error: super::FaultParseError| Trouble::Bad(error.to_string()))?;
+    shared.board.add(faults);
+    Ok(Json(json!({})))
+}
+
+async fn clear_faults(State(shared): State<Arc<Shared>>) -> Reply {
+    shared.board.clear();
+    Ok(Json(json!({})))
+}
+
+async fn release(State(shared): State<Arc<Shared>>) -> Reply {
+    Ok(Json(json!({"released": shared.holds.release()})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewApp {
+    app_id: String,
+    app_secret: String,
+}
+
+async fn add_app(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
+    let app: NewApp = parsed(&body)?;
+    shared
+        .act(move |_, moment| {
+            feishu::register(moment, &app.app_id, &app.app_secret)?;
+            Ok(Json(json!({"app_id": app.app_id})))
+        })
+        .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expiry {
+    #[serde(default)]
+    seconds: i64,
+}
+
+async fn expire_tokens(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
+    let expiry: Expiry = parsed(&body)?;
+    shared
+        .act(move |_, moment| {
+            feishu::expire_all(moment, expiry.seconds)?;
+            Ok(Json(json!({})))
+        })
+        .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Clock {
+    advance_ms: i64,
+}
+
+async fn advance_clock(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
+    let clock: Clock = parsed(&body)?;
+    shared
+        .act(move |_, moment| {
+            moment.advance(clock.advance_ms)?;
+            Ok(Json(json!({})))
+        })
+        .await
+}

@@ -1,0 +1,226 @@
+//! The text form of a fault.
+
+use std::str::FromStr;
+
+use super::{Fault, FaultParseError, Kind, Span, When};
+use crate::sandbox::feishu::ENDPOINTS;
+
+const KINDS: [&str; 15] = [
+    "lost-reply",
+    "cut-off",
+    "refuse",
+    "5xx",
+    "5xx-after",
+    "429",
+    "quota",
+    "html",
+    "truncated",
+    "slow",
+    "hold-before",
+    "hold-after",
+    "token-expiry",
+    "unreadable",
+    "read-lag",
+];
+
+pub(super) fn kind_names() -> String {
+    KINDS.join(", ")
+}
+
+pub(super) fn operation_names() -> String {
+    let names: Vec<&str> = ENDPOINTS.iter().map(|row| row.operation).collect();
+    names.join(", ")
+}
+
+impl FromStr for Fault {
+    type Err = FaultParseError;
+
+    fn from_str(text: &str) -> Result<Fault, FaultParseError> {
+        let (name, rest) = text.split_once('@').ok_or(FaultParseError::NoOperation)?;
+        if !KINDS.contains(&name) {
+            return Err(FaultParseError::UnknownKind(name.to_owned()));
+        }
+        let mut parts = rest.split(',');
+        let target = parts.next().unwrap_or_default();
+        let (operation, first_calls) = match target.split_once(':') {
+            Some((operation, calls)) => (operation, Some(calls)),
+            None => (target, None),
+        };
+        let mut calls = first_calls.map(span).transpose()?.into_iter().collect();
+        let mut keys = Keys {
+            kind: name,
+            left: Vec::new(),
+        };
+        for part in parts {
+            match part.split_once('=') {
+                Some(pair) => keys.left.push(pair),
+                None => Vec::push(&mut calls, span(part)?),
+            }
+        }
+        if calls.is_empty() {
+            calls.push(if name == "token-expiry" { ONCE } else { ALWAYS });
+        }
+        let kind = kind_of(name, &mut keys)?;
+        let chance = keys.number::<f64>("p")?;
+        if let Some(chance) = chance.filter(|chance| !(0.0..=1.0).contains(chance)) {
+            return Err(bad_value("p", &chance.to_string()));
+        }
+        let tasklist = keys.take("tasklist").map(str::to_owned);
+        keys.finish()?;
+        Ok(Fault {
+            text: text.to_owned(),
+            kind,
+            operation: known_operation(operation)?,
+            calls,
+            chance,
+            tasklist,
+        })
+    }
+}
+
+const ALWAYS: Span = Span {
+    first: 1,
+    last: u64::MAX,
+};
+const ONCE: Span = Span { first: 1, last: 1 };
+
+fn known_operation(name: &str) -> Result<Option<&'static str>, FaultParseError> {
+    if name == "*" {
+        return Ok(None);
+    }
+    ENDPOINTS
+        .iter()
+        .map(|row| row.operation)
+        .find(|operation| *operation == name)
+        .map(Some)
+        .ok_or_else(|| FaultParseError::UnknownOperation(name.to_owned()))
+}
+
+fn span(text: &str) -> Result<Span, FaultParseError> {
+    let bad = || FaultParseError::BadCalls(text.to_owned());
+    let number = |text: &str| match text.parse::<u64>() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(bad()),
+    };
+    let span = match text.split_once('-') {
+        _ if text == "*" => ALWAYS,
+        None => {
+            let only = number(text)?;
+            Span {
+                first: only,
+                last: only,
+            }
+        }
+        Some((first, "")) => Span {
+            first: number(first)?,
+            last: u64::MAX,
+        },
+        Some((first, last)) => Span {
+            first: number(first)?,
+            last: number(last)?,
+        },
+    };
+    if span.first > span.last {
+        return Err(bad());
+    }
+    Ok(span)
+}
+
+fn kind_of(name: &str, keys: &mut Keys<'_>) -> Result<Kind, FaultParseError> {
+    use When::{After, Before};
+    Ok(match name {
+        "lost-reply" => Kind::LostReply,
+        "cut-off" => Kind::CutOff,
+        "refuse" => Kind::Refuse {
+            status: keys.status()?,
+        },
+        "5xx" | "5xx-after" => Kind::ServerError {
+            status: keys.status()?.unwrap_or(500),
+            when: if name == "5xx" { Before } else { After },
+        },
+        "429" => Kind::Throttle {
+            reset: match keys.take("reset") {
+                None => Some("1".to_owned()),
+                Some("none") => None,
+                Some(text) if text.bytes().all(|b| (b' '..=b'~').contains(&b)) => {
+                    Some(text.to_owned())
+                }
+                Some(text) => return Err(bad_value("reset", text)),
+            },
+        },
+        "quota" => Kind::Quota,
+        "html" => Kind::Html {
+            status: keys.status()?.unwrap_or(502),
+            when: keys.when(Before)?,
+        },
+        "truncated" => Kind::Truncated {
+            when: keys.when(After)?,
+        },
+        "slow" => Kind::Slow {
+            ms: keys.number("ms")?.unwrap_or(3000),
+            when: keys.when(After)?,
+        },
+        "hold-before" => Kind::Hold { when: Before },
+        "hold-after" => Kind::Hold { when: After },
+        "token-expiry" => Kind::TokenExpiry,
+        "unreadable" => Kind::Unreadable,
+        "read-lag" => Kind::ReadLag {
+            ms: keys.number("ms")?.unwrap_or(2000),
+        },
+        other => return Err(FaultParseError::UnknownKind(other.to_owned())),
+    })
+}
+
+/// The pairs of a fault's text that nobody has asked for yet.
+struct Keys<'a> {
+    kind: &'a str,
+    left: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Keys<'a> {
+    fn take(&mut self, key: &str) -> Option<&'a str> {
+        let at = self.left.iter().position(|(name, _)| *name == key)?;
+        Some(self.left.remove(at).1)
+    }
+
+    fn number<T: FromStr>(&mut self, key: &str) -> Result<Option<T>, FaultParseError> {
+        self.take(key)
+            .map(|text| text.parse().map_err(|_| bad_value(key, text)))
+            .transpose()
+    }
+
+    fn status(&mut self) -> Result<Option<u16>, FaultParseError> {
+        match self.number::<u16>("status")? {
+            Some(status) if !(200..=599).contains(&status) => {
+                Err(bad_value("status", &status.to_string()))
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn when(&mut self, default: When) -> Result<When, FaultParseError> {
+        match self.take("when") {
+            None => Ok(default),
+            Some("before") => Ok(When::Before),
+            Some("after") => Ok(When::After),
+            Some(text) => Err(bad_value("when", text)),
+        }
+    }
+
+    fn finish(self) -> Result<(), FaultParseError> {
+        match self.left.first() {
+            Some((key, _)) => Err(FaultParseError::UnknownKey {
+                kind: self.kind.to_owned(),
+                key: (*key).to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+fn bad_value(key: &str, value: &str) -> FaultParseError {
+    FaultParseError::BadValue {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    }
+}

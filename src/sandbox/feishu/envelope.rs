@@ -1,0 +1,154 @@
+//! How the vendor wraps what it answers: `code`, `msg`, `data`, and `error` on a refusal.
+
+use serde_json::{Value, json};
+
+use crate::sandbox::limits::Throttled;
+use crate::sandbox::world::WorldError;
+
+/// An answer ready for the wire.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::sandbox) struct Answer {
+    pub(in crate::sandbox) status: u16,
+    /// The envelope's code; nothing when the body is none.
+    pub(in crate::sandbox) code: Option<i64>,
+    pub(in crate::sandbox) headers: Vec<(&'static str, String)>,
+    pub(in crate::sandbox) content_type: &'static str,
+    pub(in crate::sandbox) body: String,
+}
+
+/// What a handler gives when it did what was asked.
+#[derive(Debug)]
+pub(super) enum Success {
+    /// Under `data`, as everywhere but at the token endpoint.
+    Data(Value),
+    /// At the top level, beside `code`.
+    Top(Value),
+}
+
+impl Success {
+    pub(super) fn into_answer(self) -> Answer {
+        let body = match self {
+            Success::Data(data) => json!({"code": 0, "msg": "success", "data": data}),
+            Success::Top(Value::Object(fields)) => {
+                let mut body = json!({"code": 0, "msg": "ok"});
+                if let Some(map) = body.as_object_mut() {
+                    map.extend(fields);
+                }
+                body
+            }
+            Success::Top(_) => json!({"code": 0, "msg": "ok"}),
+        };
+        json_answer(200, 0, body)
+    }
+}
+
+/// The call was refused, and nothing happened.
+#[derive(Debug, Default)]
+pub(super) struct Refusal {
+    status: u16,
+    code: i64,
+    msg: String,
+    violations: Vec<Value>,
+    headers: Vec<(&'static str, String)>,
+}
+
+impl Refusal {
+    pub(super) fn new(status: u16, code: i64, msg: impl Into<String>) -> Refusal {
+        Refusal {
+            status,
+            code,
+            msg: msg.into(),
+            ..Refusal::default()
+        }
+    }
+
+    /// A query parameter that the gateway does not let through.
+    pub(super) fn parameter(field: &str, value: &str, why: String) -> Refusal {
+        Refusal {
+            violations: vec![json!({"field": field, "value": value, "description": why})],
+            ..Refusal::new(400, 99992402, "field validation failed")
+        }
+    }
+
+    /// A body that the gateway cannot read.
+    pub(super) fn malformed(why: &str) -> Refusal {
+        Refusal::new(400, 9499, format!("Bad Request: {why}"))
+    }
+
+    /// One call too many. The headers are what the vendor advises to wait by.
+    pub(super) fn throttled(throttled: Throttled) -> Refusal {
+        Refusal {
+            headers: vec![
+                ("x-ogw-ratelimit-limit", throttled.limit.to_string()),
+                ("x-ogw-ratelimit-reset", throttled.reset_seconds.to_string()),
+            ],
+            ..Refusal::new(429, 99991400, "request trigger frequency limit")
+        }
+    }
+
+    /// Adds a header.
+    pub(super) fn with_header(mut self, name: &'static str, value: String) -> Refusal {
+        self.headers.push((name, value));
+        self
+    }
+
+    pub(super) fn into_answer(self, log_id: &str) -> Answer {
+        let mut error = json!({
+            "log_id": log_id,
+            "troubleshooter": "this is the sandbox of beadle: the request log is at /_sandbox/calls",
+        });
+        if !self.violations.is_empty() {
+            error["field_violations"] = Value::Array(self.violations);
+        }
+        let body = json!({"code": self.code, "msg": self.msg, "error": error});
+        let mut answer = json_answer(self.status, self.code, body);
+        answer.headers = self.headers;
+        answer
+    }
+}
+
+fn json_answer(status: u16, code: i64, body: Value) -> Answer {
+    Answer {
+        status,
+        code: Some(code),
+        headers: Vec::new(),
+        content_type: "application/json; charset=utf-8",
+        body: body.to_string(),
+    }
+}
+
+/// What the gateway says to an unknown path or method: plain text, not an envelope.
+pub(super) fn no_such_path() -> Answer {
+    Answer {
+        status: 404,
+        code: None,
+        headers: Vec::new(),
+        content_type: "text/plain; charset=utf-8",
+        body: "404 page not found".to_owned(),
+    }
+}
+
+/// Why a handler gave nothing.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Refused(Refusal),
+    World(WorldError),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        Failure::Refused(refusal)
+    }
+}
+
+impl From<WorldError> for Failure {
+    fn from(error: WorldError) -> Failure {
+        Failure::World(error)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Failure {
+        Failure::World(error.into())
+    }
+}

@@ -1,0 +1,313 @@
+//! The Feishu Open Platform, played strictly as its documentation says.
+//!
+//! It knows neither faults nor connections: it is given a call and one moment of the world, and
+//! gives an answer. [`ENDPOINTS`] is the map; then read `token`, `tasklist`, `subscription`, `chat`.
+
+mod chat;
+mod check;
+mod envelope;
+mod page;
+mod records;
+mod subscription;
+mod tasklist;
+mod token;
+
+use serde_json::Value;
+
+use super::limits::{self, NO_TIER, TIER_3, TIER_4, Tier};
+use super::world::{Moment, View, WorldError};
+use check::Query;
+use envelope::{Failure, Refusal, Success};
+
+pub(super) use envelope::Answer;
+pub(super) use records::{Chat, Member, Subscription, Tasklist, new_chat_id};
+pub(super) use tasklist::put;
+pub(super) use token::{apps, expire_all, register};
+
+/// What an endpoint does to the world, and what it asks of the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// Gives a token; needs none.
+    Token,
+    Read,
+    Write,
+}
+
+type Handler = fn(&Call<'_>, &Moment<'_>) -> Result<Success, Failure>;
+
+/// One row of the contract.
+pub(super) struct Endpoint {
+    pub(super) operation: &'static str,
+    pub(super) method: &'static str,
+    /// With a name in braces for a segment that varies.
+    pub(super) path: &'static str,
+    pub(super) tier: Tier,
+    effect: Effect,
+    handler: Handler,
+}
+
+impl Endpoint {
+    /// Whether the operation changes the world.
+    pub(super) fn writes(&self) -> bool {
+        self.effect == Effect::Write
+    }
+}
+
+const fn row(
+    method: &'static str,
+    path: &'static str,
+    operation: &'static str,
+    (effect, tier): (Effect, Tier),
+    handler: Handler,
+) -> Endpoint {
+    Endpoint {
+        operation,
+        method,
+        path,
+        tier,
+        effect,
+        handler,
+    }
+}
+
+const TASKLISTS: &str = "/open-apis/task/v2/tasklists";
+const TASKLIST: &str = "/open-apis/task/v2/tasklists/{tasklist_guid}";
+const ADD_MEMBERS: &str = "/open-apis/task/v2/tasklists/{tasklist_guid}/add_members";
+const SUBSCRIPTIONS: &str = "/open-apis/task/v2/tasklists/{tasklist_guid}/activity_subscriptions";
+const SUBSCRIPTION: &str = "/open-apis/task/v2/tasklists/{tasklist_guid}/activity_subscriptions/{activity_subscription_guid}";
+const CHATS: &str = "/open-apis/im/v1/chats";
+const CHAT: &str = "/open-apis/im/v1/chats/{chat_id}";
+const IS_IN_CHAT: &str = "/open-apis/im/v1/chats/{chat_id}/members/is_in_chat";
+const TOKEN: &str = "/open-apis/auth/v3/tenant_access_token/internal";
+
+const FREE: (Effect, Tier) = (Effect::Token, NO_TIER);
+const READ_3: (Effect, Tier) = (Effect::Read, TIER_3);
+const WRITE_3: (Effect, Tier) = (Effect::Write, TIER_3);
+const READ_4: (Effect, Tier) = (Effect::Read, TIER_4);
+const WRITE_4: (Effect, Tier) = (Effect::Write, TIER_4);
+
+/// Every endpoint that is played.
+#[rustfmt::skip]
+pub(super) static ENDPOINTS: [Endpoint; 16] = [
+    row("POST",   TOKEN,         "getTenantAccessTokenInternal",       FREE,    token::issue),
+    row("GET",    TASKLISTS,     "listTasklists",                      READ_4,  tasklist::list),
+    row("POST",   TASKLISTS,     "createTasklist",                     WRITE_4, tasklist::create),
+    row("GET",    TASKLIST,      "getTasklist",                        READ_4,  tasklist::get),
+    row("DELETE", TASKLIST,      "deleteTasklist",                     WRITE_4, tasklist::delete),
+    row("POST",   ADD_MEMBERS,   "addTasklistMembers",                 WRITE_4, tasklist::add_members),
+    row("POST",   SUBSCRIPTIONS, "createTasklistActivitySubscription", WRITE_3, subscription::create),
+    row("GET",    SUBSCRIPTIONS, "listTasklistActivitySubscriptions",  READ_3,  subscription::list),
+    row("GET",    SUBSCRIPTION,  "getTasklistActivitySubscription",    READ_3,  subscription::get),
+    row("PATCH",  SUBSCRIPTION,  "patchTasklistActivitySubscription",  WRITE_3, subscription::patch),
+    row("DELETE", SUBSCRIPTION,  "deleteTasklistActivitySubscription", WRITE_3, subscription::delete),
+    row("POST",   CHATS,         "createChat",                         WRITE_4, chat::create),
+    row("GET",    CHATS,         "listChats",                          READ_4,  chat::list),
+    row("GET",    CHAT,          "getChat",                            READ_4,  chat::get),
+    row("DELETE", CHAT,          "dissolveChat",                       WRITE_4, chat::dissolve),
+    row("GET",    IS_IN_CHAT,    "isInChat",                           READ_4,  chat::is_in_chat),
+];
+
+/// Paths of the vendor that are not played, and would be taken for one with a varying segment.
+const NOT_PLAYED: [&str; 1] = ["/open-apis/im/v1/chats/search"];
+
+/// Where a request goes: an endpoint, and the segments that vary.
+#[derive(Clone)]
+pub(super) struct Route {
+    pub(super) endpoint: &'static Endpoint,
+    values: Vec<(&'static str, String)>,
+}
+
+impl Route {
+    /// The value of a varying segment.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.values
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// The endpoint of that method and path. An unknown method is an unknown path, as at the vendor.
+pub(super) fn route(method: &str, path: &str) -> Option<Route> {
+    if NOT_PLAYED.contains(&path) {
+        return None;
+    }
+    ENDPOINTS
+        .iter()
+        .filter(|endpoint| endpoint.method == method)
+        .find_map(|endpoint| matching(endpoint.path, path).map(|values| Route { endpoint, values }))
+}
+
+fn matching(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
+    let mut values = Vec::new();
+    let mut given = path.split('/');
+    for wanted in template.split('/') {
+        let segment = given.next()?;
+        match wanted.strip_prefix('{').and_then(|w| w.strip_suffix('}')) {
+            Some(name) if !segment.is_empty() => values.push((name, decoded(segment))),
+            None if wanted == segment => {}
+            _ => return None,
+        }
+    }
+    given.next().is_none().then_some(values)
+}
+
+/// Undoes percent-encoding; what is no encoding stays as it is.
+fn decoded(segment: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = segment.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let hex = (byte == b'%')
+            .then(|| after.get(..2))
+            .flatten()
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(hex.unwrap_or(byte));
+        rest = if hex.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A request with all that the sandbox's options and faults make of it.
+pub(super) struct Asked<'a> {
+    pub(super) route: &'a Route,
+    pub(super) authorization: Option<&'a str>,
+    pub(super) query: &'a [(String, String)],
+    /// Nothing when it is no JSON.
+    pub(super) body: Option<&'a Value>,
+    pub(super) view: View,
+    /// Tasklists that the caller cannot read for now.
+    pub(super) hidden: &'a [String],
+    pub(super) revoke_token: bool,
+    pub(super) enforce_limits: bool,
+    pub(super) log_id: &'a str,
+}
+
+/// What an endpoint is given.
+struct Call<'a> {
+    app: &'a str,
+    route: &'a Route,
+    query: Query<'a>,
+    body: Option<&'a Value>,
+    view: View,
+    hidden: &'a [String],
+}
+
+impl Call<'_> {
+    /// A segment that the endpoint's path has.
+    fn path_value(&self, name: &str) -> &str {
+        self.route.value(name).unwrap_or_default()
+    }
+}
+
+/// What came of a call.
+pub(super) struct Outcome {
+    pub(super) answer: Answer,
+    /// Whose token it was, once the gate has let it through.
+    pub(super) app: Option<String>,
+    /// Whether the world is another one now.
+    pub(super) effect: bool,
+}
+
+/// Answers a call: the gate, the limits, then the endpoint. A refusal leaves the world as it was.
+pub(super) fn answer(asked: &Asked<'_>, moment: &Moment<'_>) -> Result<Outcome, WorldError> {
+    let mut app = None;
+    let mut effect = false;
+    let done = admitted(asked, moment, &mut app).and_then(|()| {
+        if !asked.route.endpoint.writes() {
+            return handled(asked, moment, app.as_deref());
+        }
+        let before = moment.sql().total_changes();
+        let success = moment.attempt(|| handled(asked, moment, app.as_deref()))?;
+        effect = moment.sql().total_changes() > before;
+        Ok(success)
+    });
+    let answer = match done {
+        Ok(success) => success.into_answer(),
+        Err(Failure::Refused(refusal)) => refusal.into_answer(asked.log_id),
+        Err(Failure::World(error)) => return Err(error),
+    };
+    Ok(Outcome {
+        answer,
+        app,
+        effect,
+    })
+}
+
+fn admitted(
+    asked: &Asked<'_>,
+    moment: &Moment<'_>,
+    app: &mut Option<String>,
+) -> Result<(), Failure> {
+    let endpoint = asked.route.endpoint;
+    if endpoint.effect == Effect::Token {
+        return Ok(());
+    }
+    if asked.revoke_token {
+        token::revoke(asked.authorization, moment)?;
+    }
+    let caller = token::admit(asked.authorization, moment)?;
+    let throttled = if asked.enforce_limits {
+        limits::admit(moment, &caller, endpoint.operation, endpoint.tier)?
+    } else {
+        None
+    };
+    *app = Some(caller);
+    match throttled {
+        Some(throttled) => Err(Refusal::throttled(throttled).into()),
+        None => Ok(()),
+    }
+}
+
+fn handled(asked: &Asked<'_>, moment: &Moment<'_>, app: Option<&str>) -> Result<Success, Failure> {
+    let call = Call {
+        app: app.unwrap_or_default(),
+        route: asked.route,
+        query: Query(asked.query),
+        body: asked.body,
+        view: asked.view,
+        hidden: asked.hidden,
+    };
+    (asked.route.endpoint.handler)(&call, moment)
+}
+
+/// What the gateway says to an unknown path or method.
+pub(super) fn no_such_path() -> Answer {
+    envelope::no_such_path()
+}
+
+/// The vendor's server error, in the code of the API that it comes from.
+pub(super) fn server_error(status: u16, path: &str, log_id: &str) -> Answer {
+    let code = if path.starts_with(TASKLISTS) {
+        1470500
+    } else {
+        2200
+    };
+    Refusal::new(status, code, "internal error").into_answer(log_id)
+}
+
+/// The gateway's throttle, with that reset header or none.
+pub(super) fn throttle(reset: Option<&str>, log_id: &str) -> Answer {
+    let refusal = Refusal::new(429, 99991400, "request trigger frequency limit")
+        .with_header("x-ogw-ratelimit-limit", "100".to_owned());
+    match reset {
+        Some(reset) => refusal.with_header("x-ogw-ratelimit-reset", reset.to_owned()),
+        None => refusal,
+    }
+    .into_answer(log_id)
+}
+
+/// The tenant's calls of the month are used up.
+pub(super) fn quota_used_up(log_id: &str) -> Answer {
+    Refusal::new(
+        429,
+        99991403,
+        "the monthly API quota of the tenant is used up",
+    )
+    .into_answer(log_id)
+}
+
+/// A body that cannot be read at all.
+pub(super) fn malformed(why: &str, log_id: &str) -> Answer {
+    Refusal::malformed(why).into_answer(log_id)
+}

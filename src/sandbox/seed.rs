@@ -1,0 +1,164 @@
+//! Making what a manifest names and the world lacks, so that any manifest can be rehearsed.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use super::APP_ID;
+use super::feishu::{Chat, Member, Tasklist, register};
+use super::world::{Found, Moment, View, WorldError};
+
+/// What has to be there. Later kinds are more fields, so build it with `..Wanted::default()`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Tasklists that the sandbox's app can edit.
+    pub tasklists: Vec<WantedTasklist>,
+    /// Chats that the sandbox's app is in.
+    pub chats: Vec<WantedChat>,
+}
+
+/// A tasklist by guid, or by name when there is no guid. With neither it is passed over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WantedTasklist {
+    /// Its guid at the vendor.
+    pub guid: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+}
+
+/// A chat by its id.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WantedChat {
+    /// The open chat id.
+    pub id: String,
+    /// Its name, for display.
+    pub name: Option<String>,
+}
+
+/// Something that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Seeded {
+    /// A tasklist, owned by somebody else, with the sandbox's app as editor.
+    Tasklist {
+        /// Its guid.
+        guid: String,
+        /// Its name.
+        name: String,
+    },
+    /// A chat with the sandbox's app in it.
+    Chat {
+        /// Its open chat id.
+        id: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl fmt::Display for Seeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Seeded::Tasklist { guid, name } => write!(f, "tasklist {name} ({guid})"),
+            Seeded::Chat { id, name } => write!(f, "chat {name} ({id})"),
+        }
+    }
+}
+
+/// The person who owns what nobody made.
+pub(super) const SOMEBODY: &str = "ou_5a6b8000000000000000000000000001";
+
+/// Makes the sandbox's own app known.
+pub(super) fn own_app(moment: &Moment<'_>) -> Result<(), WorldError> {
+    register(moment, APP_ID, super::APP_SECRET)
+}
+
+/// Makes what is missing. What is there stays as it is, also when the app is no member of it.
+pub(super) fn seed(moment: &Moment<'_>, wanted: &Wanted) -> Result<Vec<Seeded>, WorldError> {
+    let Wanted { tasklists, chats } = wanted;
+    let mut made = Vec::new();
+    for tasklist in tasklists {
+        made.extend(tasklist_wanted(moment, tasklist)?);
+    }
+    for chat in chats {
+        made.extend(chat_wanted(moment, chat)?);
+    }
+    Ok(made)
+}
+
+fn tasklist_wanted(
+    moment: &Moment<'_>,
+    wanted: &WantedTasklist,
+) -> Result<Option<Seeded>, WorldError> {
+    let (guid, name) = match (&wanted.guid, &wanted.name) {
+        (None, None) => return Ok(None),
+        (Some(guid), name) => {
+            if moment
+                .find::<Tasklist>(Tasklist::KIND, guid, View::Present)?
+                .is_some()
+            {
+                return Ok(None);
+            }
+            (guid.clone(), name.clone())
+        }
+        (None, Some(name)) => {
+            let all: Vec<Found<Tasklist>> = moment.list(Tasklist::KIND, None, View::Present)?;
+            if all.iter().any(|tasklist| &tasklist.doc.name == name) {
+                return Ok(None);
+            }
+            (guid_for(name), Some(name.clone()))
+        }
+    };
+    let name = name.unwrap_or_else(|| "Tasklist".to_owned());
+    let members = vec![Member::app(APP_ID, "editor")];
+    add_tasklist(moment, &guid, &name, members)?;
+    Ok(Some(Seeded::Tasklist { guid, name }))
+}
+
+/// Adds a tasklist that somebody made before the sandbox began.
+pub(super) fn add_tasklist(
+    moment: &Moment<'_>,
+    guid: &str,
+    name: &str,
+    members: Vec<Member>,
+) -> Result<(), WorldError> {
+    let somebody = |role: &str| Member {
+        id: SOMEBODY.to_owned(),
+        kind: "user".to_owned(),
+        role: role.to_owned(),
+    };
+    let tasklist = Tasklist {
+        name: name.to_owned(),
+        creator: somebody("creator"),
+        owner: somebody("owner"),
+        members,
+        created_ms: moment.now_ms,
+        updated_ms: moment.now_ms,
+    };
+    moment.insert_as_old(Tasklist::KIND, guid, "", &tasklist)
+}
+
+fn chat_wanted(moment: &Moment<'_>, wanted: &WantedChat) -> Result<Option<Seeded>, WorldError> {
+    if moment
+        .find::<Chat>(Chat::KIND, &wanted.id, View::Present)?
+        .is_some()
+    {
+        return Ok(None);
+    }
+    let name = wanted.name.clone().unwrap_or_else(|| "Chat".to_owned());
+    let chat = Chat::of_bots(Some(name.clone()), vec![APP_ID.to_owned()]);
+    moment.insert_as_old(Chat::KIND, &wanted.id, "", &chat)?;
+    Ok(Some(Seeded::Chat {
+        id: wanted.id.clone(),
+        name,
+    }))
+}
+
+/// The same name gets the same guid in every new world, so that transcripts repeat.
+fn guid_for(name: &str) -> String {
+    let digest = Sha256::digest(name.as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes)
+        .into_uuid()
+        .to_string()
+}

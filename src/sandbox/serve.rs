@@ -1,0 +1,382 @@
+//! The way of one vendor call: read, met by faults, performed in one moment, logged, answered.
+//!
+//! The effect and its line in the log are one transaction. Once a call has been read it is
+//! carried out even when its client goes away, as at a vendor; only a call that is held before
+//! its effect goes with its client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::faults::{Board, Instead, Trouble};
+use super::feishu::{self, Answer, Asked, Outcome, Route};
+use super::holds::{Holds, Ticket};
+use super::log;
+use super::wire::Shears;
+use super::world::{Moment, View, World, WorldError};
+
+/// More than any call of the contract can carry.
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// What all calls share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) world: World,
+    pub(super) board: Board,
+    pub(super) enforce_limits: bool,
+    pub(super) latency: Duration,
+    pub(super) holds: Holds,
+}
+
+impl Shared {
+    /// Acts on the world away from the async threads. A panic there is an internal error.
+    pub(super) async fn act<T, E>(
+        self: &Arc<Self>,
+        act: impl FnOnce(&Shared, &Moment<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<WorldError> + Send + 'static,
+    {
+        let shared = Arc::clone(self);
+        let task = tokio::task::spawn_blocking(move || {
+            shared.world.transact(|moment| act(&shared, moment))
+        });
+        match task.await {
+            Ok(done) => done,
+            Err(error) => std::panic::resume_unwind(
+                error
+                    .try_into_panic()
+                    .unwrap_or_else(|error| Box::new(error.to_string())),
+            ),
+        }
+    }
+}
+
+/// A request as it was read.
+struct Arrived {
+    method: String,
+    path: String,
+    route: Option<Route>,
+    query: Vec<(String, String)>,
+    authorization: Option<String>,
+    body: Bytes,
+    log_id: String,
+    trouble: Trouble,
+}
+
+/// What is left to do when a call has been performed.
+struct Done {
+    seq: i64,
+    delivery: Delivery,
+    /// What the call waits with before it is answered.
+    hold: Option<Ticket>,
+}
+
+/// How the answer reaches the client.
+enum Delivery {
+    Whole(Answer),
+    CutOff(Answer),
+    Nothing,
+}
+
+impl Delivery {
+    fn status(&self) -> Option<u16> {
+        match self {
+            Delivery::Whole(answer) | Delivery::CutOff(answer) => Some(answer.status),
+            Delivery::Nothing => None,
+        }
+    }
+}
+
+/// Answers any request that is not for the control endpoints.
+pub(super) async fn vendor_call(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(shears): ConnectInfo<Shears>,
+    request: Request,
+) -> Response {
+    let log_id = new_log_id();
+    let Some(arrived) = read(&shared, request, log_id.clone()).await else {
+        return respond(
+            feishu::malformed("the body cannot be read", &log_id),
+            &log_id,
+        );
+    };
+    let delivery = match carry_out(&shared, arrived).await {
+        Ok(delivery) => delivery,
+        Err(error) => {
+            tracing::error!(%error, "the sandbox cannot answer");
+            Delivery::Whole(feishu::server_error(500, "", &log_id))
+        }
+    };
+    match delivery {
+        Delivery::Whole(answer) => respond(answer, &log_id),
+        Delivery::CutOff(answer) => {
+            shears.cut_in_body();
+            respond(answer, &log_id)
+        }
+        Delivery::Nothing => {
+            shears.cut();
+            Response::new(Body::empty())
+        }
+    }
+}
+
+async fn read(shared: &Shared, request: Request, log_id: String) -> Option<Arrived> {
+    let (parts, body) = request.into_parts();
+    let method = parts.method.as_str().to_owned();
+    let path = parts.uri.path().to_owned();
+    let query = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+        .map(|Query(pairs)| pairs)
+        .unwrap_or_default();
+    let authorization = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let body = to_bytes(body, BODY_LIMIT).await.ok()?;
+    let route = feishu::route(&method, &path);
+    let trouble = route
+        .as_ref()
+        .map(|route| shared.board.meet(route))
+        .unwrap_or_default();
+    Some(Arrived {
+        method,
+        path,
+        route,
+        query,
+        authorization,
+        body,
+        log_id,
+        trouble,
+    })
+}
+
+async fn carry_out(shared: &Arc<Shared>, arrived: Arrived) -> Result<Delivery, WorldError> {
+    let mut held = None;
+    let arrived = Arc::new(arrived);
+    if arrived.trouble.hold_before {
+        let call = Arc::clone(&arrived);
+        let (line, ticket) = shared
+            .act(move |shared, moment| {
+                let line = log::write(moment, &call.entry(0, "before"))?;
+                Ok::<_, WorldError>((line, shared.holds.ticket()))
+            })
+            .await?;
+        held = Some(line);
+        ticket.wait().await;
+    }
+    let done = {
+        let shared = Arc::clone(shared);
+        let task = tokio::spawn(async move {
+            let trouble = &arrived.trouble;
+            let wait = shared.latency + Duration::from_millis(trouble.delay_before_ms);
+            let rest = Duration::from_millis(trouble.delay_after_ms);
+            pause(wait).await;
+            let done = shared
+                .act(move |shared, moment| perform(shared, &arrived, held, moment))
+                .await?;
+            pause(rest).await;
+            Ok::<Done, WorldError>(done)
+        });
+        match task.await {
+            Ok(done) => done?,
+            // Only a stopping server cancels a call.
+            Err(_) => return Ok(Delivery::Nothing),
+        }
+    };
+    if let Some(ticket) = done.hold {
+        ticket.wait().await;
+        let (seq, status) = (done.seq, done.delivery.status());
+        shared
+            .act(move |_, moment| log::let_go(moment, seq, status))
+            .await?;
+    }
+    Ok(done.delivery)
+}
+
+async fn pause(length: Duration) {
+    if !length.is_zero() {
+        tokio::time::sleep(length).await;
+    }
+}
+
+/// The effect of a call and its line in the log.
+fn perform(
+    shared: &Shared,
+    arrived: &Arrived,
+    held: Option<i64>,
+    moment: &Moment<'_>,
+) -> Result<Done, WorldError> {
+    let trouble = &arrived.trouble;
+    let outcome = match (&arrived.route, &trouble.before) {
+        (None, _) => unmoved(feishu::no_such_path()),
+        (Some(_), Some(Instead::Silence)) => {
+            return arrived.finish(&shared.holds, None, held, moment);
+        }
+        (Some(_), Some(instead)) => unmoved(arrived.instead(instead, None)),
+        (Some(route), None) => {
+            let body: Option<Value> = serde_json::from_slice(&arrived.body).ok();
+            feishu::answer(
+                &Asked {
+                    route,
+                    authorization: arrived.authorization.as_deref(),
+                    query: &arrived.query,
+                    body: body.as_ref(),
+                    view: trouble.lag_ms.map_or(View::Present, View::Lagging),
+                    hidden: &trouble.hidden,
+                    revoke_token: trouble.expire_token,
+                    enforce_limits: shared.enforce_limits,
+                    log_id: &arrived.log_id,
+                },
+                moment,
+            )?
+        }
+    };
+    arrived.finish(&shared.holds, Some(outcome), held, moment)
+}
+
+fn unmoved(answer: Answer) -> Outcome {
+    Outcome {
+        answer,
+        app: None,
+        effect: false,
+    }
+}
+
+impl Arrived {
+    /// Bends the answer as the faults say, and writes the call down.
+    fn finish(
+        &self,
+        holds: &Holds,
+        outcome: Option<Outcome>,
+        held: Option<i64>,
+        moment: &Moment<'_>,
+    ) -> Result<Done, WorldError> {
+        let hold = if self.trouble.hold_after { "after" } else { "" };
+        let mut entry = self.entry(held.unwrap_or(0), hold);
+        let delivery = match outcome {
+            None => Delivery::Nothing,
+            Some(outcome) => {
+                entry.app = outcome.app;
+                entry.effect = outcome.effect;
+                match &self.trouble.after {
+                    None => Delivery::Whole(outcome.answer),
+                    Some(Instead::Silence) => Delivery::Nothing,
+                    Some(Instead::CutOff) => Delivery::CutOff(outcome.answer),
+                    Some(instead) => Delivery::Whole(self.instead(instead, Some(outcome.answer))),
+                }
+            }
+        };
+        if let (Delivery::Whole(answer) | Delivery::CutOff(answer), "") = (&delivery, hold) {
+            entry.status = Some(answer.status);
+            entry.code = answer.code;
+        }
+        Ok(Done {
+            seq: log::write(moment, &entry)?,
+            delivery,
+            hold: self.trouble.hold_after.then(|| holds.ticket()),
+        })
+    }
+
+    fn instead(&self, instead: &Instead, own: Option<Answer>) -> Answer {
+        match instead {
+            Instead::ServerError(status) => feishu::server_error(*status, &self.path, &self.log_id),
+            Instead::Throttle { reset } => feishu::throttle(reset.as_deref(), &self.log_id),
+            Instead::Quota => feishu::quota_used_up(&self.log_id),
+            Instead::Html(status) => Answer {
+                status: *status,
+                code: None,
+                headers: Vec::new(),
+                content_type: "text/html; charset=utf-8",
+                body: format!(
+                    "<html>\n<head><title>{status}</title></head>\n<body>\n<center><h1>{status}</h1></center>\n</body>\n</html>\n"
+                ),
+            },
+            Instead::Half | Instead::CutOff | Instead::Silence => {
+                let mut answer = own.unwrap_or_else(|| feishu::server_error(200, "", &self.log_id));
+                let half = answer.body.floor_char_boundary(answer.body.len() / 2);
+                answer.body.truncate(half);
+                answer.code = None;
+                answer
+            }
+        }
+    }
+
+    fn entry(&self, seq: i64, held: &str) -> log::Entry {
+        let mut query = serde_json::Map::new();
+        for (name, value) in &self.query {
+            query.entry(name).or_insert_with(|| value.as_str().into());
+        }
+        log::Entry {
+            seq,
+            at_ms: 0,
+            log_id: self.log_id.clone(),
+            method: self.method.clone(),
+            path: self.path.clone(),
+            operation: self
+                .route
+                .as_ref()
+                .map(|route| route.endpoint.operation.to_owned()),
+            query: Value::Object(query),
+            body: self.body_for_log(),
+            app: None,
+            write: self
+                .route
+                .as_ref()
+                .is_some_and(|route| route.endpoint.writes()),
+            effect: false,
+            status: None,
+            code: None,
+            fault: (!self.trouble.faults.is_empty()).then(|| self.trouble.faults.join(" ")),
+            held: (!held.is_empty()).then(|| held.to_owned()),
+        }
+    }
+
+    /// The body without the secret that a token request carries.
+    fn body_for_log(&self) -> Option<Value> {
+        if self.body.is_empty() {
+            return None;
+        }
+        let mut body: Value = match serde_json::from_slice(&self.body) {
+            Ok(body) => body,
+            // Text that is no JSON may be a secret in a wrong form.
+            Err(_) if self.path.starts_with("/open-apis/auth/") => return None,
+            Err(_) => Value::String(String::from_utf8_lossy(&self.body).into_owned()),
+        };
+        if let Some(secret) = body.get_mut("app_secret") {
+            *secret = json!("***");
+        }
+        Some(body)
+    }
+}
+
+fn respond(answer: Answer, log_id: &str) -> Response {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(answer.content_type),
+    );
+    let extra = answer.headers.into_iter();
+    for (name, value) in extra.chain([("x-tt-logid", log_id.to_owned())]) {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}
+
+/// An id as the vendor gives them: the time, then something random.
+fn new_log_id() -> String {
+    let time = jiff::Timestamp::now().strftime("%Y%m%d%H%M%S");
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("{time}{}", random[..18].to_uppercase())
+}

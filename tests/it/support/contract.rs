@@ -1,0 +1,419 @@
+//! Holds requests and responses against a vendor's OpenAPI file.
+//!
+//! Besides the schemas it knows the `x-error-codes` of our contracts: an answer whose code the
+//! contract does not list for the operation, or not with that HTTP status, is a violation.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use boon::{Compiler, Draft, SchemaIndex, Schemas};
+use serde_json::{Value, json};
+
+/// Where the document lives for the schema compiler. Nothing is ever fetched.
+const LOCATION: &str = "https://contract.invalid/openapi.json";
+
+/// A loaded contract.
+pub(crate) struct Contract {
+    document: Value,
+    operations: Vec<Operation>,
+    schemas: Schemas,
+    /// JSON pointer to a schema, and where it was compiled to.
+    compiled: BTreeMap<String, SchemaIndex>,
+}
+
+struct Operation {
+    id: String,
+    method: String,
+    path: String,
+    /// JSON pointer to the operation.
+    pointer: String,
+}
+
+/// What a message says that the contract does not allow.
+pub(crate) type Violations = Vec<String>;
+
+impl Contract {
+    /// The contract of Feishu, read once.
+    pub(crate) fn feishu() -> &'static Contract {
+        static FEISHU: LazyLock<Contract> = LazyLock::new(Contract::read_feishu);
+        &FEISHU
+    }
+
+    fn read_feishu() -> Contract {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/vendors/feishu.openapi.yaml"
+        );
+        let text = std::fs::read_to_string(path).unwrap();
+        Contract::parse(&text)
+    }
+
+    fn parse(text: &str) -> Contract {
+        let document: Value = serde_yaml::from_str(text).unwrap();
+        let mut operations = Vec::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                if let Some(id) = operation["operationId"].as_str() {
+                    operations.push(Operation {
+                        id: id.to_owned(),
+                        method: method.to_uppercase(),
+                        path: path.clone(),
+                        pointer: format!("/paths/{}/{method}", escaped(path)),
+                    });
+                }
+            }
+        }
+        let mut compiler = Compiler::new();
+        compiler.set_default_draft(Draft::V2020_12);
+        compiler.add_resource(LOCATION, document.clone()).unwrap();
+        let mut pointers = Vec::new();
+        for part in ["paths", "components"] {
+            schemas_under(&document[part], &format!("/{part}"), &mut pointers);
+        }
+        let mut schemas = Schemas::new();
+        let compiled = pointers
+            .into_iter()
+            .map(|pointer| {
+                let fragment = pointer.replace('{', "%7B").replace('}', "%7D");
+                let index = compiler
+                    .compile(&format!("{LOCATION}#{fragment}"), &mut schemas)
+                    .unwrap_or_else(|error| panic!("{pointer}: {error}"));
+                (pointer, index)
+            })
+            .collect();
+        Contract {
+            document,
+            operations,
+            schemas,
+            compiled,
+        }
+    }
+
+    /// The operationId that a method and path belong to, literal segments before varying ones.
+    pub(crate) fn operation_of(&self, method: &str, path: &str) -> Option<&str> {
+        self.find(method, path)
+            .map(|operation| operation.id.as_str())
+    }
+
+    /// Method, path template and `x-rate-limit` of an operation.
+    pub(crate) fn row(&self, operation_id: &str) -> Option<(&str, &str, &Value)> {
+        let operation = self.by_id(operation_id)?;
+        let limit = &self.document.pointer(&operation.pointer)?["x-rate-limit"];
+        Some((&operation.method, &operation.path, limit))
+    }
+
+    /// Checks what a client sends: documented parameters with fitting values, a fitting body.
+    pub(crate) fn check_request(
+        &self,
+        operation_id: &str,
+        query: &[(String, String)],
+        body: Option<&Value>,
+    ) -> Result<(), Violations> {
+        let Some(operation) = self.by_id(operation_id) else {
+            return Err(vec![format!("no operation {operation_id}")]);
+        };
+        let mut violations = self.query_violations(operation, query);
+        let schema = format!(
+            "{}/requestBody/content/application~1json/schema",
+            operation.pointer
+        );
+        let expected = self.document.pointer(&schema).is_some();
+        // The Node SDK sends `{}` with every GET and DELETE, so it means nothing there.
+        let empty = body.is_none_or(|body| *body == json!({}));
+        match body {
+            Some(body) if expected => self.check(&schema, body, "body", &mut violations),
+            None if expected => violations.push("a body is required".to_owned()),
+            _ if !expected && !empty => violations.push("no body is expected".to_owned()),
+            _ => {}
+        }
+        outcome(violations, operation_id)
+    }
+
+    /// Checks every request in the answer of the sandbox's `GET /_sandbox/calls`.
+    pub(crate) fn check_calls(&self, log: &Value) -> Result<(), Violations> {
+        let mut violations = Violations::new();
+        for call in log["calls"].as_array().into_iter().flatten() {
+            let Some(operation) = call["operation"].as_str() else {
+                violations.push(format!("{} {} is unknown", call["method"], call["path"]));
+                continue;
+            };
+            let query: Vec<(String, String)> = call["query"]
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| (name.clone(), value.as_str().unwrap_or("").to_owned()))
+                .collect();
+            let body = Some(&call["body"]).filter(|body| !body.is_null());
+            if let Err(more) = self.check_request(operation, &query, body) {
+                violations.extend(more);
+            }
+        }
+        if violations.is_empty() {
+            Ok(())
+        } else {
+            Err(violations)
+        }
+    }
+
+    /// Checks an answer: a documented status, content type, body and code.
+    pub(crate) fn check_response(
+        &self,
+        method: &str,
+        path: &str,
+        status: u16,
+        content_type: &str,
+        body: &str,
+    ) -> Result<(), Violations> {
+        let kind = content_type.split(';').next().unwrap_or_default().trim();
+        let Some(operation) = self.find(method, path) else {
+            let gateway = status == 404 && kind == "text/plain" && body == "404 page not found";
+            return if gateway {
+                Ok(())
+            } else {
+                Err(vec![format!(
+                    "{method} {path} is no operation, yet answers {status} {kind}"
+                )])
+            };
+        };
+        let name = format!("{} {status}", operation.id);
+        let Some(response) = self.response(operation, status) else {
+            return outcome(vec!["the status is not documented".to_owned()], &name);
+        };
+        let schema = format!("{response}/content/{}/schema", escaped(kind));
+        if self.document.pointer(&schema).is_none() {
+            return outcome(vec![format!("{kind} is not documented")], &name);
+        }
+        let value = if kind == "application/json" {
+            match serde_json::from_str(body) {
+                Ok(value) => value,
+                Err(error) => return outcome(vec![format!("no JSON: {error}")], &name),
+            }
+        } else {
+            Value::String(body.to_owned())
+        };
+        let mut violations = Violations::new();
+        self.check(&schema, &value, "answer", &mut violations);
+        match value["code"].as_i64() {
+            Some(0) if status != 200 => violations.push("code 0 with a failure".to_owned()),
+            Some(0) | None => {}
+            Some(code) if self.lists(operation, status, code) => {}
+            Some(code) => violations.push(format!("code {code} is not listed for it")),
+        }
+        outcome(violations, &name)
+    }
+
+    fn by_id(&self, id: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.id == id)
+    }
+
+    fn find(&self, method: &str, path: &str) -> Option<&Operation> {
+        self.operations
+            .iter()
+            .filter(|operation| operation.method == method && fits(&operation.path, path))
+            .min_by_key(|operation| operation.path.matches('{').count())
+    }
+
+    /// JSON pointer to the response object, through a `$ref`.
+    fn response(&self, operation: &Operation, status: u16) -> Option<String> {
+        let own = format!("{}/responses", operation.pointer);
+        let pointer = [
+            format!("{own}/{status}"),
+            format!("{own}/{}XX", status / 100),
+        ]
+        .into_iter()
+        .find(|pointer| self.document.pointer(pointer).is_some())?;
+        match self.document.pointer(&pointer)?["$ref"].as_str() {
+            Some(target) => target.strip_prefix('#').map(str::to_owned),
+            None => Some(pointer),
+        }
+    }
+
+    fn lists(&self, operation: &Operation, status: u16, code: i64) -> bool {
+        let own = self.document.pointer(&operation.pointer);
+        let rows = [
+            own.map(|own| &own["x-error-codes"]),
+            Some(&self.document["x-common-error-codes"]),
+        ];
+        rows.into_iter()
+            .flatten()
+            .filter_map(Value::as_array)
+            .flatten()
+            .any(|row| {
+                let http = &row["http"];
+                row["code"] == code && (http.is_null() || *http == status || status >= 500)
+            })
+    }
+
+    fn query_violations(&self, operation: &Operation, query: &[(String, String)]) -> Violations {
+        let mut violations = Violations::new();
+        let own = self.document.pointer(&operation.pointer);
+        let listed = own.and_then(|own| own["parameters"].as_array());
+        // Each parameter with the pointer to its schema.
+        let parameters: Vec<(&Value, String)> = listed
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .filter_map(|(index, parameter)| {
+                let pointer = match parameter["$ref"].as_str() {
+                    Some(target) => target.strip_prefix('#')?.to_owned(),
+                    None => format!("{}/parameters/{index}", operation.pointer),
+                };
+                let parameter = self.document.pointer(&pointer)?;
+                (parameter["in"] == "query").then(|| (parameter, format!("{pointer}/schema")))
+            })
+            .collect();
+        for (name, text) in query {
+            let known = parameters
+                .iter()
+                .find(|(parameter, _)| parameter["name"] == name.as_str());
+            let Some((parameter, schema)) = known else {
+                violations.push(format!("query {name} is not documented"));
+                continue;
+            };
+            let value = typed(text, &parameter["schema"]);
+            self.check(schema, &value, &format!("query {name}"), &mut violations);
+        }
+        for (parameter, _) in &parameters {
+            let name = parameter["name"].as_str().unwrap_or_default();
+            if parameter["required"] == true && !query.iter().any(|(given, _)| given == name) {
+                violations.push(format!("query {name} is required"));
+            }
+        }
+        violations
+    }
+
+    fn check(&self, pointer: &str, value: &Value, what: &str, violations: &mut Violations) {
+        let Some(index) = self.compiled.get(pointer) else {
+            violations.push(format!("{what}: the contract has no {pointer}"));
+            return;
+        };
+        if let Err(error) = self.schemas.validate(value, *index) {
+            violations.push(format!("{what}: {error:#}"));
+        }
+    }
+}
+
+/// The places where OpenAPI has a schema: under `schema`, in contents and parameters.
+fn schemas_under(value: &Value, pointer: &str, found: &mut Vec<String>) {
+    let Some(map) = value.as_object() else {
+        let items = value.as_array().into_iter().flatten().enumerate();
+        for (index, item) in items {
+            schemas_under(item, &format!("{pointer}/{index}"), found);
+        }
+        return;
+    };
+    for (key, inner) in map {
+        let inner_pointer = format!("{pointer}/{}", escaped(key));
+        match key.as_str() {
+            "schema" => found.push(inner_pointer),
+            // Components are compiled through the schemas that name them; examples are none.
+            "schemas" | "example" => {}
+            _ => schemas_under(inner, &inner_pointer, found),
+        }
+    }
+}
+
+fn outcome(violations: Violations, name: &str) -> Result<(), Violations> {
+    if violations.is_empty() {
+        return Ok(());
+    }
+    Err(violations
+        .into_iter()
+        .map(|violation| format!("{name}: {violation}"))
+        .collect())
+}
+
+/// A query text as the type that its schema wants; what does not fit stays text.
+fn typed(text: &str, schema: &Value) -> Value {
+    match schema["type"].as_str() {
+        Some("integer") => text
+            .parse::<i64>()
+            .map_or_else(|_| json!(text), Value::from),
+        Some("boolean") => match text {
+            "true" | "True" => json!(true),
+            "false" | "False" => json!(false),
+            _ => json!(text),
+        },
+        Some("array") => json!([text]),
+        _ => json!(text),
+    }
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let (wanted, given): (Vec<_>, Vec<_>) =
+        (template.split('/').collect(), path.split('/').collect());
+    wanted.len() == given.len()
+        && wanted.iter().zip(&given).all(|(wanted, given)| {
+            wanted == given || (wanted.starts_with('{') && !given.is_empty())
+        })
+}
+
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+#[test]
+fn literal_segments_win_over_varying_ones() {
+    let contract = Contract::feishu();
+    let operation = |path| contract.operation_of("GET", path);
+    assert_eq!(
+        operation("/open-apis/im/v1/chats/search"),
+        Some("searchChats")
+    );
+    assert_eq!(operation("/open-apis/im/v1/chats/oc_1"), Some("getChat"));
+    assert_eq!(operation("/open-apis/im/v1/chats/"), None);
+}
+
+#[test]
+fn requests_and_answers_off_the_contract_are_found() {
+    let contract = Contract::feishu();
+    let create = "createTasklistActivitySubscription";
+    let body = json!({"name": "a", "subscribers": [{"id": "oc_1", "type": "chat"}], "include_keys": [100]});
+    assert_eq!(contract.check_request(create, &[], Some(&body)), Ok(()));
+    let mut event_keys = body.clone();
+    event_keys["event_keys"] = json!(["task.created"]);
+    assert!(
+        contract
+            .check_request(create, &[], Some(&event_keys))
+            .is_err()
+    );
+    assert!(contract.check_request(create, &[], None).is_err());
+    let limit = |text: &str| vec![("limit".to_owned(), text.to_owned())];
+    let list = "listTasklistActivitySubscriptions";
+    assert_eq!(contract.check_request(list, &limit("50"), None), Ok(()));
+    assert!(contract.check_request(list, &limit("51"), None).is_err());
+    assert!(contract.check_request(list, &limit("ten"), None).is_err());
+
+    let path = "/open-apis/task/v2/tasklists/g";
+    let answer = |status, body: Value| {
+        contract.check_response(
+            "GET",
+            path,
+            status,
+            "application/json; charset=utf-8",
+            &body.to_string(),
+        )
+    };
+    let tasklist = json!({"guid": "g", "name": "n"});
+    assert_eq!(
+        answer(
+            200,
+            json!({"code": 0, "msg": "success", "data": {"tasklist": tasklist}})
+        ),
+        Ok(())
+    );
+    assert!(
+        answer(
+            200,
+            json!({"code": 0, "msg": "success", "data": {"tasklist": {}}})
+        )
+        .is_err()
+    );
+    assert!(answer(400, json!({"code": 232001, "msg": "of another API"})).is_err());
+    assert!(answer(403, json!({"code": 1470404, "msg": "another status"})).is_err());
+    assert!(
+        contract
+            .check_response("GET", path, 502, "text/html", "<html>")
+            .is_err()
+    );
+}
