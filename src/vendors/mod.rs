@@ -1,1 +1,71 @@
-//! To be written.
+//! Clients of other people's APIs: settings in, a [`Writer`] out.
+//!
+//! What is not here: no vendor's shapes leave this module, nothing is read from disk or environment
+//! (settings are arguments; proxies are the exception, reqwest reads their variables), nothing decides
+//! what should be written, and nothing is remembered beyond the process.
+//!
+//! Start at [`connect`], then `feishu/mod.rs`; `limits.rs` says what each endpoint allows.
+//!
+//! # Guarantees
+//!
+//! - A write leaves at most once, unless its row in `limits.rs` lets it be repeated (then with the same
+//!   bytes), or the attempt before was refused before any effect or never left.
+//! - [`ApiError::Refused`] and [`ApiError::Unreachable`] say that none of the attempts of that write can
+//!   have had an effect. Everything in doubt is [`ApiError::Unknown`].
+//! - Secrets and tokens are in no error, event or `Debug` output.
+//! - Credentials go to the vendor's hosts, to loopback and to the hosts in the settings, nowhere else.
+//!
+//! # Assumptions
+//!
+//! - The vendor answers a code that its contract explains as a refusal before the call has an effect
+//!   (`limits.rs`).
+//!
+//! # Caveats
+//!
+//! - A write can take effect until the time-out of its last attempt, and nothing can call it back once
+//!   its bytes have left.
+//! - [`Writer::send`] first waits for its turn under the rate limit, which may take minutes.
+//! - Two clients with the same app count their calls apart.
+//!
+//! [`ApiError::Refused`]: crate::engine::ApiError::Refused
+//! [`ApiError::Unreachable`]: crate::engine::ApiError::Unreachable
+//! [`ApiError::Unknown`]: crate::engine::ApiError::Unknown
+
+mod feishu;
+mod http;
+pub mod limits;
+mod pace;
+mod redact;
+mod retry;
+
+use std::sync::Arc;
+
+use crate::engine::Writer;
+
+pub use feishu::Settings;
+pub use retry::Patience;
+
+/// Makes the client of a provider. It does not connect yet.
+pub fn connect(settings: Settings) -> Result<Arc<dyn Writer>, BuildError> {
+    Ok(Arc::new(feishu::Feishu::new(settings)?))
+}
+
+/// Why a client cannot be made from its settings.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The address of the server is no good.
+    #[error("base_url cannot be used: {0}")]
+    Address(String),
+    /// Credentials would go to a stranger.
+    #[error("base_url names the host {0}, which is not the vendor's")]
+    ForeignHost(String),
+    /// Credentials would go in plain text.
+    #[error("base_url uses plain http for {0}; that is for loopback only")]
+    PlainText(String),
+    /// The file of certificate authorities is no good.
+    #[error("the certificate authorities cannot be used: {0}")]
+    Authorities(String),
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Client(String),
+}

@@ -1,6 +1,8 @@
 //! The integration tests, as one binary so that it links once.
 
 #[cfg(test)]
+mod client;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod sandbox;
