@@ -13,7 +13,14 @@ use crate::model::Address;
 /// Exit status: 0 done, 1 failed or something could not be read, 2 differences (with
 /// --detailed-exitcode), 64 wrong usage, 130 interrupted.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "beadle", version, propagate_version = true, arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    name = "beadle",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
 pub struct Args {
     #[command(flatten)]
     pub(super) global: Global,
@@ -24,9 +31,17 @@ pub struct Args {
 /// What every command takes.
 #[derive(Clone, Debug, ClapArgs)]
 #[command(next_help_heading = "Options of every command")]
-pub struct Global {
+pub(super) struct Global {
     /// The project folder, the one with beadle.yaml
-    #[arg(short = 'C', long = "dir", value_name = "DIR", global = true, env = "BEADLE_DIR", default_value = ".", hide_default_value = true)]
+    #[arg(
+        short = 'C',
+        long = "dir",
+        value_name = "DIR",
+        global = true,
+        env = "BEADLE_DIR",
+        default_value = ".",
+        hide_default_value = true
+    )]
     pub(super) dir: PathBuf,
     /// Use the vendors' APIs played by beadle itself; ledger, base_url and credentials are ignored
     #[arg(long, global = true, env = "BEADLE_SANDBOX", value_parser = clap::builder::FalseyValueParser::new())]
@@ -41,7 +56,12 @@ pub struct Global {
     #[arg(long = "var", value_name = "NAME=VALUE", global = true, value_parser = parse_var)]
     pub(super) vars: Vec<(String, String)>,
     /// Read variables from a YAML file of names and values
-    #[arg(long = "var-file", value_name = "FILE", global = true, env = "BEADLE_VAR_FILE")]
+    #[arg(
+        long = "var-file",
+        value_name = "FILE",
+        global = true,
+        env = "BEADLE_VAR_FILE"
+    )]
     pub(super) var_files: Vec<PathBuf>,
     /// How long one call may take
     #[arg(long, value_name = "TIME", global = true, env = "BEADLE_TIMEOUT", default_value = "30s", hide_default_value = true, value_parser = parse_duration)]
@@ -276,7 +296,12 @@ pub(super) struct History {
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct SandboxArgs {
     /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", env = "BEADLE_SANDBOX_LISTEN", default_value = "127.0.0.1:8700")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "BEADLE_SANDBOX_LISTEN",
+        default_value = "127.0.0.1:8700"
+    )]
     pub(super) listen: std::net::SocketAddr,
     /// The file that keeps its world; in memory when there is none
     #[arg(long, value_name = "FILE")]
@@ -328,9 +353,14 @@ fn parse_var(text: &str) -> Result<(String, String), String> {
 }
 
 fn parse_signed(text: &str) -> Result<SignedDuration, String> {
-    let time: SignedDuration =
-        text.parse().map_err(|_| "write a time such as 30s, 5m or 1h30m".to_owned())?;
-    if time.is_negative() { Err("a time cannot be negative".to_owned()) } else { Ok(time) }
+    let time: SignedDuration = text
+        .parse()
+        .map_err(|_| "write a time such as 30s, 5m or 1h30m".to_owned())?;
+    if time.is_negative() {
+        Err("a time cannot be negative".to_owned())
+    } else {
+        Ok(time)
+    }
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

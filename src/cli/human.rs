@@ -36,15 +36,23 @@ fn mark(action: &str) -> (&'static str, Style) {
 
 /// A whole plan, its summary line last.
 #[must_use]
-pub fn plan(plan: &PlanJson) -> String {
+pub(super) fn plan(plan: &PlanJson) -> String {
     let mut out = String::new();
-    let (deletes, others): (Vec<_>, Vec<_>) =
-        plan.changes.iter().partition(|c| matches!(c.action.as_str(), "delete" | "forget"));
+    let (deletes, others): (Vec<_>, Vec<_>) = plan
+        .changes
+        .iter()
+        .partition(|c| matches!(c.action.as_str(), "delete" | "forget"));
     for change in others.into_iter().chain(deletes) {
         self::change(&mut out, change, &plan.labels);
         out.push('\n');
     }
-    section(&mut out, "Unread, so left alone:", plan.unread.iter().map(|u| format!("? {}: {}", u.address, clean(&u.why))));
+    section(
+        &mut out,
+        "Unread, so left alone:",
+        plan.unread
+            .iter()
+            .map(|u| format!("? {}: {}", u.address, clean(&u.why))),
+    );
     section(
         &mut out,
         "Unsettled writes of an earlier run, which apply settles first:",
@@ -60,7 +68,9 @@ pub fn plan(plan: &PlanJson) -> String {
     section(
         &mut out,
         "As declared already, and bound by apply:",
-        plan.binds.iter().map(|b| format!("= {}  {}", b.address, b.id)),
+        plan.binds
+            .iter()
+            .map(|b| format!("= {}  {}", b.address, b.id)),
     );
     section(
         &mut out,
@@ -71,11 +81,20 @@ pub fn plan(plan: &PlanJson) -> String {
                 (None, Some(pattern)) => format!(", kept by {pattern:?}"),
                 (None, None) => String::new(),
             };
-            format!("  {:?} ({} in {}{why})", clean(&f.name), f.id, label(&f.tasklist, &plan.labels))
+            format!(
+                "  {:?} ({} in {}{why})",
+                clean(&f.name),
+                f.id,
+                label(&f.tasklist, &plan.labels)
+            )
         }),
     );
     for refusal in &plan.refusals {
-        let _ = writeln!(out, "{REMOVE}Refused:{REMOVE:#} {}.\n  {}\n", refusal.summary, refusal.help);
+        let _ = writeln!(
+            out,
+            "{REMOVE}Refused:{REMOVE:#} {}.\n  {}\n",
+            refusal.summary, refusal.help
+        );
     }
     out.push_str(&summary(plan));
     out
@@ -105,9 +124,17 @@ fn summary(plan: &PlanJson) -> String {
             Some(rate) => format!(", about {} at {rate}/min", duration(plan.budget.seconds)),
             None => String::new(),
         };
-        let _ = writeln!(out, "{NOTE}Cost: {}{time}.{NOTE:#}", count(plan.budget.calls, "call"));
+        let _ = writeln!(
+            out,
+            "{NOTE}Cost: {}{time}.{NOTE:#}",
+            count(plan.budget.calls, "call")
+        );
     }
-    if plan.changes.is_empty() && plan.unread.is_empty() && plan.unsettled.is_empty() && plan.binds.is_empty() {
+    if plan.changes.is_empty()
+        && plan.unread.is_empty()
+        && plan.unsettled.is_empty()
+        && plan.binds.is_empty()
+    {
         out.push_str("No changes: what is live is what is declared.\n");
     }
     let _ = writeln!(out, "{}", summary_line(&plan.summary));
@@ -116,9 +143,18 @@ fn summary(plan: &PlanJson) -> String {
 
 /// `Plan: 1 to create, …`
 #[must_use]
-pub fn summary_line(summary: &SummaryJson) -> String {
-    let SummaryJson { create, update, replace, delete, adopt, forget } = *summary;
-    let mut line = format!("Plan: {create} to create, {update} to update, {replace} to replace, {delete} to delete");
+pub(super) fn summary_line(summary: &SummaryJson) -> String {
+    let SummaryJson {
+        create,
+        update,
+        replace,
+        delete,
+        adopt,
+        forget,
+    } = *summary;
+    let mut line = format!(
+        "Plan: {create} to create, {update} to update, {replace} to replace, {delete} to delete"
+    );
     if adopt > 0 {
         let _ = write!(line, ", {adopt} to adopt");
     }
@@ -154,9 +190,17 @@ fn because(change: &ChangeJson) -> &'static str {
 fn change(out: &mut String, change: &ChangeJson, labels: &BTreeMap<String, String>) {
     let (symbol, style) = mark(&change.action);
     let why = because(change);
-    let name = change.before.as_ref().filter(|_| change.address.starts_with("foreign:")).and_then(|b| b.get("name"));
+    let name = change
+        .before
+        .as_ref()
+        .filter(|_| change.address.starts_with("foreign:"))
+        .and_then(|b| b.get("name"));
     let named = name.map(|n| format!(" {}", scalar(n))).unwrap_or_default();
-    let note = if why.is_empty() { String::new() } else { format!("  {NOTE}({why}){NOTE:#}") };
+    let note = if why.is_empty() {
+        String::new()
+    } else {
+        format!("  {NOTE}({why}){NOTE:#}")
+    };
     let _ = writeln!(
         out,
         "{style}{symbol} {}{style:#}{named} in {}{note}",
@@ -174,7 +218,13 @@ fn change(out: &mut String, change: &ChangeJson, labels: &BTreeMap<String, Strin
         }
         "update" | "adopt" => {
             for field in &change.fields {
-                field_change(out, field, before.get(&field.field), after.get(&field.field), labels);
+                field_change(
+                    out,
+                    field,
+                    before.get(&field.field),
+                    after.get(&field.field),
+                    labels,
+                );
             }
             let unchanged = after.len().saturating_sub(change.fields.len());
             if unchanged > 0 {
@@ -192,7 +242,10 @@ fn field_change(
     after: Option<&Value>,
     labels: &BTreeMap<String, String>,
 ) {
-    let (before, after) = (before.unwrap_or(&Value::Null), after.unwrap_or(&Value::Null));
+    let (before, after) = (
+        before.unwrap_or(&Value::Null),
+        after.unwrap_or(&Value::Null),
+    );
     let field = &change.field;
     match (before, after) {
         (Value::Array(before), Value::Array(after)) => {
@@ -206,7 +259,9 @@ fn field_change(
             out.push('\n');
         }
         (Value::String(before), Value::String(after))
-            if before.chars().count().max(after.chars().count()) > SHORT_TEXT || before.contains('\n') || after.contains('\n') =>
+            if before.chars().count().max(after.chars().count()) > SHORT_TEXT
+                || before.contains('\n')
+                || after.contains('\n') =>
         {
             let _ = writeln!(out, "    {field}:");
             text_diff(out, before, after);
@@ -223,7 +278,11 @@ fn field_change(
     if change.cause == "both"
         && let Some(applied) = &change.applied
     {
-        let _ = writeln!(out, "      {NOTE}last applied: {}{NOTE:#}", whole(applied, labels));
+        let _ = writeln!(
+            out,
+            "      {NOTE}last applied: {}{NOTE:#}",
+            whole(applied, labels)
+        );
     }
 }
 
@@ -270,7 +329,11 @@ fn item_label(item: &Value, labels: &BTreeMap<String, String>) -> String {
 fn whole(value: &Value, labels: &BTreeMap<String, String>) -> String {
     match value {
         Value::Array(items) if items.is_empty() => "none".to_owned(),
-        Value::Array(items) => items.iter().map(|item| item_label(item, labels)).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| item_label(item, labels))
+            .collect::<Vec<_>>()
+            .join(", "),
         other => scalar(other),
     }
 }

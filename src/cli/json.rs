@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::cli::diagnostics::DiagnosticJson;
+use crate::cli::diagnostics::Finding;
 use crate::model::manifest::Manifest;
 use crate::model::{Fields, Kind, Value};
 use crate::plan::budget::Budget;
@@ -44,7 +44,7 @@ pub struct PlanJson {
     /// Why apply would refuse this plan, each with the flag that lifts it, if one does.
     pub refusals: Vec<RefusalJson>,
     /// What should be looked at, and what stands in the way of the plan.
-    pub warnings: Vec<DiagnosticJson>,
+    pub warnings: Vec<Finding>,
     /// How many changes of each action there are.
     pub summary: SummaryJson,
     /// What applying it will cost.
@@ -194,7 +194,10 @@ pub fn value(value: &Value) -> serde_json::Value {
 }
 
 fn fields(fields: &Fields) -> FieldsJson {
-    fields.iter().map(|(field, v)| (field.to_string(), value(v))).collect()
+    fields
+        .iter()
+        .map(|(field, v)| (field.to_string(), value(v)))
+        .collect()
 }
 
 impl PlanJson {
@@ -203,7 +206,7 @@ impl PlanJson {
     pub fn new(
         plan: &Plan,
         budget: &Budget,
-        warnings: Vec<DiagnosticJson>,
+        warnings: Vec<Finding>,
         labels: BTreeMap<String, String>,
     ) -> Self {
         let summary = plan.summary();
@@ -215,13 +218,19 @@ impl PlanJson {
             unread: plan
                 .unread
                 .iter()
-                .map(|u| UnreadJson { address: u.address.to_string(), why: u.why.clone() })
+                .map(|u| UnreadJson {
+                    address: u.address.to_string(),
+                    why: u.why.clone(),
+                })
                 .collect(),
             unsettled: plan
                 .unsettled
                 .iter()
                 .map(|u| UnsettledJson {
-                    address: u.address.as_ref().map_or_else(|| format!("foreign:{}", u.tasklist), ToString::to_string),
+                    address: u
+                        .address
+                        .as_ref()
+                        .map_or_else(|| format!("foreign:{}", u.tasklist), ToString::to_string),
                     operation: u.operation.clone(),
                     since: u.since.clone(),
                     in_progress_by: u.in_progress_by.clone(),
@@ -242,9 +251,15 @@ impl PlanJson {
                 .records
                 .iter()
                 .filter_map(|record| match record {
-                    crate::plan::Record::Bind { address, id, new: true, .. } => {
-                        Some(BindJson { address: address.to_string(), id: id.to_string() })
-                    }
+                    crate::plan::Record::Bind {
+                        address,
+                        id,
+                        new: true,
+                        ..
+                    } => Some(BindJson {
+                        address: address.to_string(),
+                        id: id.to_string(),
+                    }),
                     _ => None,
                 })
                 .collect(),
@@ -272,12 +287,20 @@ impl PlanJson {
 
 /// The manifest's words for the ids that a plan can show.
 #[must_use]
-pub fn labels(manifest: &Manifest, tasklists: &BTreeMap<crate::model::Name, Resolution>) -> BTreeMap<String, String> {
-    let chats = manifest.chats.iter().map(|(name, chat)| (chat.id.to_string(), name.to_string()));
-    let tasklists = tasklists.iter().filter_map(|(key, resolution)| match resolution {
-        Resolution::Found(guid) => Some((guid.to_string(), key.to_string())),
-        Resolution::Unread(_) => None,
-    });
+pub fn labels(
+    manifest: &Manifest,
+    tasklists: &BTreeMap<crate::model::Name, Resolution>,
+) -> BTreeMap<String, String> {
+    let chats = manifest
+        .chats
+        .iter()
+        .map(|(name, chat)| (chat.id.to_string(), name.to_string()));
+    let tasklists = tasklists
+        .iter()
+        .filter_map(|(key, resolution)| match resolution {
+            Resolution::Found(guid) => Some((guid.to_string(), key.to_string())),
+            Resolution::Unread(_) => None,
+        });
     chats.chain(tasklists).collect()
 }
 
@@ -293,10 +316,18 @@ fn change(change: &Change) -> ChangeJson {
     };
     ChangeJson {
         address: change.subject.to_string(),
-        kind: change.subject.address().map_or(Kind::TasklistSubscription, |a| a.kind).to_string(),
+        kind: change
+            .subject
+            .address()
+            .map_or(Kind::TasklistSubscription, |a| a.kind)
+            .to_string(),
         action: change.action.as_str().to_owned(),
         cause: change.cause.as_str().to_owned(),
-        update_fields: change.field_changes().iter().map(|f| f.field.to_string()).collect(),
+        update_fields: change
+            .field_changes()
+            .iter()
+            .map(|f| f.field.to_string())
+            .collect(),
         before: change.before().map(fields),
         after: change.after().as_ref().map(fields),
         fields: change
@@ -329,7 +360,11 @@ pub fn digest(changes: &[ChangeJson]) -> String {
         hash.update(line.as_bytes());
         hash.update(b"\n");
     }
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("sha256:{hex}")
 }
 
@@ -358,7 +393,11 @@ fn refusal(refusal: &Refusal) -> RefusalJson {
             "Write `protect: false` in its block.".to_owned(),
         ),
     };
-    RefusalJson { summary, help, flag: refusal.flag().map(str::to_owned) }
+    RefusalJson {
+        summary,
+        help,
+        flag: refusal.flag().map(str::to_owned),
+    }
 }
 
 /// One line of `apply --format json`.

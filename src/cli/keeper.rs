@@ -29,7 +29,8 @@ impl Keeper {
         stop: &Stop,
         say: &dyn Fn(&str),
     ) -> Result<Self, Failure> {
-        let timeout = SignedDuration::try_from(call_timeout).unwrap_or(SignedDuration::from_hours(1));
+        let timeout =
+            SignedDuration::try_from(call_timeout).unwrap_or(SignedDuration::from_hours(1));
         let ttl = timeout + MARGIN;
         let holder = holder(command);
         let give_up = tokio::time::Instant::now() + wait;
@@ -56,13 +57,19 @@ impl Keeper {
         let expires = lease.since.saturating_add(ttl).unwrap_or(Timestamp::MAX);
         let right = Arc::new(Right::new(lease, expires));
         let heartbeat = tokio::spawn(beat(Arc::clone(&ledger), Arc::clone(&right), ttl));
-        Ok(Self { ledger, right, heartbeat })
+        Ok(Self {
+            ledger,
+            right,
+            heartbeat,
+        })
     }
 
     /// Gives the lease back.
     pub(super) async fn release(self) -> Result<(), LedgerError> {
         self.heartbeat.abort();
-        self.ledger.release(&self.right.lease, Timestamp::now()).await
+        self.ledger
+            .release(&self.right.lease, Timestamp::now())
+            .await
     }
 }
 
@@ -95,9 +102,20 @@ fn holder(command: &str) -> Holder {
     let host = env("HOSTNAME")
         .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
         .map_or_else(|| "this machine".to_owned(), |h| h.trim().to_owned());
-    let user = ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME", "USERNAME"]
-        .into_iter()
-        .find_map(env)
-        .unwrap_or_else(|| "somebody".to_owned());
-    Holder { host, pid: std::process::id(), user, command: command.to_owned() }
+    let user = [
+        "GITHUB_ACTOR",
+        "GITLAB_USER_LOGIN",
+        "USER",
+        "LOGNAME",
+        "USERNAME",
+    ]
+    .into_iter()
+    .find_map(env)
+    .unwrap_or_else(|| "somebody".to_owned());
+    Holder {
+        host,
+        pid: std::process::id(),
+        user,
+        command: command.to_owned(),
+    }
 }

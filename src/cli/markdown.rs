@@ -8,11 +8,11 @@ use super::text::{clean, count, duration};
 
 /// The most bytes that a comment may have (65,536 characters at the best-known platform; bytes are
 /// the safe side), less a little.
-pub const MAX_BYTES: usize = 65_000;
+pub(super) const MAX_BYTES: usize = 65_000;
 
 /// Renders a plan; when it is too long the middle is cut, and the text says what was cut.
 #[must_use]
-pub fn plan(plan: &PlanJson) -> String {
+pub(super) fn plan(plan: &PlanJson) -> String {
     let head = head(plan);
     let tail = tail(plan);
     let rows: Vec<String> = plan.changes.iter().map(|c| change(c, plan)).collect();
@@ -25,7 +25,11 @@ pub fn plan(plan: &PlanJson) -> String {
     let (mut first, mut last, mut used) = (0, rows.len(), 0);
     while first < last {
         let take_first = first <= rows.len() - last;
-        let row = if take_first { &rows[first] } else { &rows[last - 1] };
+        let row = if take_first {
+            &rows[first]
+        } else {
+            &rows[last - 1]
+        };
         if used + row.len() > room {
             break;
         }
@@ -55,7 +59,12 @@ fn head(plan: &PlanJson) -> String {
         let _ = writeln!(out, "Cost: {}{time}.\n", count(plan.budget.calls, "call"));
     }
     for refusal in &plan.refusals {
-        let _ = writeln!(out, "> **Refused:** {}. {}\n", escape(&refusal.summary), escape(&refusal.help));
+        let _ = writeln!(
+            out,
+            "> **Refused:** {}. {}\n",
+            escape(&refusal.summary),
+            escape(&refusal.help)
+        );
     }
     out
 }
@@ -67,7 +76,11 @@ fn tail(plan: &PlanJson) -> String {
         if lines.is_empty() {
             return;
         }
-        let _ = writeln!(out, "\n<details><summary>{title}: {}</summary>\n", lines.len());
+        let _ = writeln!(
+            out,
+            "\n<details><summary>{title}: {}</summary>\n",
+            lines.len()
+        );
         for line in lines.iter().take(MOST) {
             let line: String = line.chars().take(300).collect();
             let _ = writeln!(out, "- {line}");
@@ -77,11 +90,38 @@ fn tail(plan: &PlanJson) -> String {
         }
         out.push_str("\n</details>\n");
     };
-    list("Unread, so left alone", plan.unread.iter().map(|u| format!("`{}`: {}", u.address, escape(&u.why))).collect());
-    list("Unsettled writes", plan.unsettled.iter().map(|u| format!("`{}`: {}", u.address, u.operation)).collect());
-    list("Warnings", plan.warnings.iter().map(|w| escape(&w.summary)).collect());
-    list("Bound by apply, as declared already", plan.binds.iter().map(|b| format!("`{}`", b.address)).collect());
-    list("Not declared here, and left alone", plan.foreign.iter().map(|f| format!("{} (`{}`)", escape(&f.name), f.id)).collect());
+    list(
+        "Unread, so left alone",
+        plan.unread
+            .iter()
+            .map(|u| format!("`{}`: {}", u.address, escape(&u.why)))
+            .collect(),
+    );
+    list(
+        "Unsettled writes",
+        plan.unsettled
+            .iter()
+            .map(|u| format!("`{}`: {}", u.address, u.operation))
+            .collect(),
+    );
+    list(
+        "Warnings",
+        plan.warnings.iter().map(|w| escape(&w.summary)).collect(),
+    );
+    list(
+        "Bound by apply, as declared already",
+        plan.binds
+            .iter()
+            .map(|b| format!("`{}`", b.address))
+            .collect(),
+    );
+    list(
+        "Not declared here, and left alone",
+        plan.foreign
+            .iter()
+            .map(|f| format!("{} (`{}`)", escape(&f.name), f.id))
+            .collect(),
+    );
     let _ = writeln!(out, "\nDigest: `{}`", plan.digest);
     out
 }
@@ -92,8 +132,17 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
         "delete" | "forget" => "-",
         _ => "!",
     };
-    let tasklist = plan.labels.get(&change.tasklist).unwrap_or(&change.tasklist);
-    let mut out = format!("**{}** `{}` in {} ({})\n", change.action, change.address, escape(tasklist), change.cause);
+    let tasklist = plan
+        .labels
+        .get(&change.tasklist)
+        .unwrap_or(&change.tasklist);
+    let mut out = format!(
+        "**{}** `{}` in {} ({})\n",
+        change.action,
+        change.address,
+        escape(tasklist),
+        change.cause
+    );
     let empty = FieldsJson::new();
     let before = change.before.as_ref().unwrap_or(&empty);
     let after = change.after.as_ref().unwrap_or(&empty);
@@ -104,7 +153,10 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
         _ => Vec::new(),
     };
     for field in fields {
-        if let Some(value) = before.get(field).filter(|_| symbol == "!" && change.action != "replace") {
+        if let Some(value) = before
+            .get(field)
+            .filter(|_| symbol == "!" && change.action != "replace")
+        {
             let _ = writeln!(lines, "- {field}: {}", one_line(value));
         }
         if let Some(value) = after.get(field) {

@@ -70,7 +70,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
     let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
         Err(error) => {
-            let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done };
+            let status = if error.use_stderr() {
+                ExitStatus::Usage
+            } else {
+                ExitStatus::Done
+            };
             // A closed pipe is no reason to end otherwise.
             let _ = error.print();
             return status;
@@ -82,7 +86,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
     if let Some(result) = commands::run_offline(&args, &ui) {
         return finish(&ui, result);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             let failure = Failure::new("the runtime could not be started").because(error);

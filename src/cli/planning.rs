@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::args::{Format, Selection};
-use super::diagnostics::DiagnosticJson;
+use super::diagnostics;
 use super::error::Failure;
 use super::json::{FORMAT_VERSION, PlanJson, labels};
 use super::progress::Progress;
@@ -19,7 +19,7 @@ use crate::engine::ledger::Ledger;
 use crate::engine::refresh::{Live, missing_chats, refresh};
 use crate::model::diagnostic::has_errors;
 use crate::model::{Address, Fields};
-use crate::plan::budget::{Budget, budget};
+use crate::plan::budget::budget;
 use crate::plan::diff::applied;
 use crate::plan::{Choice, Inputs, Plan, Unsettled, diff};
 use crate::vendors::limits::rates;
@@ -60,7 +60,10 @@ impl Options {
     pub(super) fn choice(&self) -> Result<Choice, Failure> {
         let parse = |list: &[String]| -> Result<Vec<Address>, Failure> {
             list.iter()
-                .map(|text| text.parse().map_err(|e| Failure::new(format!("`{text}` is no address")).because(e)))
+                .map(|text| {
+                    text.parse()
+                        .map_err(|e| Failure::new(format!("`{text}` is no address")).because(e))
+                })
                 .collect()
         };
         Ok(Choice {
@@ -105,8 +108,9 @@ impl SavedPlan {
     /// Reads a saved plan.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Failure::new(format!("the plan file {shown} cannot be read")).because(e))?;
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Failure::new(format!("the plan file {shown} cannot be read")).because(e)
+        })?;
         let hint = "Make it anew with `beadle plan --out FILE`.";
         let version = serde_json::from_str::<serde_json::Value>(&text)
             .ok()
@@ -116,15 +120,22 @@ impl SavedPlan {
                 "the plan file {shown} has format {v}, this beadle reads {FORMAT_VERSION}"
             ))
             .hint(hint)),
-            _ => serde_json::from_str(&text)
-                .map_err(|e| Failure::new(format!("{shown} is not a saved plan")).because(e).hint(hint)),
+            _ => serde_json::from_str(&text).map_err(|e| {
+                Failure::new(format!("{shown} is not a saved plan"))
+                    .because(e)
+                    .hint(hint)
+            }),
         }
     }
 
     /// Writes it, whole or not at all.
     pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
         let failed = |e: std::io::Error| {
-            Failure::new(format!("the plan file {} cannot be written", path.display())).because(e)
+            Failure::new(format!(
+                "the plan file {} cannot be written",
+                path.display()
+            ))
+            .because(e)
         };
         let mut text = serde_json::to_string_pretty(self).expect("our shapes have text keys only");
         text.push('\n');
@@ -153,7 +164,12 @@ pub(super) async fn unsettled(ledger: &dyn Ledger) -> Result<Vec<Unsettled>, Fai
             in_progress_by: lease
                 .as_ref()
                 .filter(|l| l.fence == entry.fence && !l.dead && l.expires > now)
-                .map(|l| format!("{} on {} (process {})", l.holder.user, l.holder.host, l.holder.pid)),
+                .map(|l| {
+                    format!(
+                        "{} on {} (process {})",
+                        l.holder.user, l.holder.host, l.holder.pid
+                    )
+                }),
             address: entry.call.address,
             tasklist: entry.call.call.tasklist,
             operation: entry.call.call.operation,
@@ -168,12 +184,22 @@ pub(super) async fn unsettled(ledger: &dyn Ledger) -> Result<Vec<Unsettled>, Fai
 ///
 /// When the ledger cannot be read, or a finding stands in the way of a plan.
 pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<Planned, Failure> {
-    let Remembered { bindings, claims, memory } = session.remembered().await?;
+    let Remembered {
+        bindings,
+        claims,
+        memory,
+    } = session.remembered().await?;
     let unsettled = unsettled(session.ledger.as_ref()).await?;
     let readers = session.readers();
     let progress = Progress::new("Reading tasklists", 0);
-    let live =
-        refresh(&session.manifest, &bindings, choice, &readers, &|done, total| progress.set(done, total)).await;
+    let live = refresh(
+        &session.manifest,
+        &bindings,
+        choice,
+        &readers,
+        &|done, total| progress.set(done, total),
+    )
+    .await;
     drop(progress);
     let mut plan = diff(&Inputs {
         manifest: &session.manifest,
@@ -189,17 +215,28 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
     if has_errors(&plan.diagnostics) {
         return Err(session.findings(plan.diagnostics));
     }
-    plan.diagnostics.extend(missing_chats(&session.manifest, &plan.changes, &readers).await);
-    let warnings = plan.diagnostics.iter().map(|d| DiagnosticJson::new(d, &session.sources)).collect();
-    let cost: Budget = budget(&plan, &rates);
-    let json = PlanJson::new(&plan, &cost, warnings, labels(&session.manifest, &live.tasklists));
+    plan.diagnostics
+        .extend(missing_chats(&session.manifest, &plan.changes, &readers).await);
+    let warnings = diagnostics::report(&session.sources, &plan.diagnostics).diagnostics;
+    let cost = budget(&plan, &rates);
+    let json = PlanJson::new(
+        &plan,
+        &cost,
+        warnings,
+        labels(&session.manifest, &live.tasklists),
+    );
     ui.findings(&plan.diagnostics, &session.sources);
     Ok(Planned { plan, live, json })
 }
 
 /// What the ledger will remember of each resource once it is applied.
 pub(super) fn applied_values(session: &Session) -> impl Fn(&Address) -> Option<Fields> + Sync + '_ {
-    let by_address: HashMap<_, _> = session.manifest.subscriptions.iter().map(|s| (&s.address, s)).collect();
+    let by_address: HashMap<_, _> = session
+        .manifest
+        .subscriptions
+        .iter()
+        .map(|s| (&s.address, s))
+        .collect();
     move |address| by_address.get(address).map(|s| applied(s, s.fields()))
 }
 

@@ -15,7 +15,7 @@ use crate::engine::refresh::Readers;
 use crate::ledger::{self, Access};
 use crate::model::diagnostic::{Sources, has_errors};
 use crate::model::manifest::{LedgerUrl, Manifest, TasklistTarget, Vendor};
-use crate::model::parse::Secrets;
+use crate::model::parse::{Secrets, World};
 use crate::model::{AppId, Diagnostic};
 use crate::plan::Memory;
 use crate::plan::live::Binding;
@@ -44,14 +44,23 @@ pub(super) struct Remembered {
 }
 
 /// Reads the manifest, shows what was found, and stops at errors.
-pub(super) fn read(global: &Global, ui: &Ui, secrets: Secrets) -> Result<(Manifest, Sources), Failure> {
-    let Loaded { sources, manifest, diagnostics, .. } = load(&options(global, secrets));
+pub(super) fn read(
+    global: &Global,
+    ui: &Ui,
+    secrets: Secrets,
+) -> Result<(Manifest, Sources), Failure> {
+    let Loaded {
+        sources,
+        manifest,
+        diagnostics,
+        ..
+    } = load(&options(global, secrets));
     match manifest {
         Some(manifest) if !has_errors(&diagnostics) => {
             ui.findings(&diagnostics, &sources);
             Ok((manifest, sources))
         }
-        _ => Err(Failure::findings((diagnostics, sources))),
+        _ => Err(Failure::of_findings((diagnostics, sources))),
     }
 }
 
@@ -62,14 +71,22 @@ pub(super) fn options(global: &Global, secrets: Secrets) -> LoadOptions {
         vars: global.vars.clone(),
         var_files: global.var_files.clone(),
         secrets,
-        sandbox: global.sandbox,
+        world: if global.sandbox {
+            World::Sandbox
+        } else {
+            World::Real
+        },
     }
 }
 
 impl Session {
     /// Opens everything that a command needs.
     pub(super) async fn open(global: &Global, ui: &Ui, access: Access) -> Result<Session, Failure> {
-        let secrets = if global.sandbox { Secrets::Skip } else { Secrets::Require };
+        let secrets = if global.sandbox {
+            Secrets::Skip
+        } else {
+            Secrets::Require
+        };
         let (mut manifest, sources) = read(global, ui, secrets)?;
         let sandbox = if global.sandbox {
             Some(enter_sandbox(global, ui, &mut manifest).await?)
@@ -78,12 +95,22 @@ impl Session {
         };
         let (ledger, keeps) = open_ledger(global, &manifest, access)?;
         let writers = connect(global, &manifest, sandbox.is_some())?;
-        Ok(Session { sources, manifest, ledger, keeps, writers, sandbox })
+        Ok(Session {
+            sources,
+            manifest,
+            ledger,
+            keeps,
+            writers,
+            sandbox,
+        })
     }
 
     /// The writers, as far as reading goes.
     pub(super) fn readers(&self) -> Readers {
-        self.writers.iter().map(|(key, writer)| (key.clone(), Arc::clone(writer) as Arc<dyn Reader>)).collect()
+        self.writers
+            .iter()
+            .map(|(key, writer)| (key.clone(), Arc::clone(writer) as Arc<dyn Reader>))
+            .collect()
     }
 
     /// Asks the ledger for everything that a plan needs.
@@ -114,7 +141,7 @@ impl Session {
 
     /// Turns findings into the failure that shows them.
     pub(super) fn findings(&self, found: Vec<Diagnostic>) -> Failure {
-        Failure::findings((found, self.sources.clone()))
+        Failure::of_findings((found, self.sources.clone()))
     }
 }
 
@@ -160,25 +187,41 @@ fn sandbox_dir(global: &Global) -> PathBuf {
 }
 
 /// Starts the sandbox in this process and lets it have what the manifest names.
-async fn enter_sandbox(global: &Global, ui: &Ui, manifest: &mut Manifest) -> Result<Sandbox, Failure> {
+async fn enter_sandbox(
+    global: &Global,
+    ui: &Ui,
+    manifest: &mut Manifest,
+) -> Result<Sandbox, Failure> {
     let dir = sandbox_dir(global);
     ignore_folder(global, &dir);
-    std::fs::create_dir_all(&dir)
-        .map_err(|error| Failure::new(format!("the sandbox's folder {} cannot be made", dir.display())).because(error))?;
-    let options = sandbox::Options { world: Some(dir.join("world.db")), ..sandbox::Options::default() };
+    std::fs::create_dir_all(&dir).map_err(|error| {
+        Failure::new(format!(
+            "the sandbox's folder {} cannot be made",
+            dir.display()
+        ))
+        .because(error)
+    })?;
+    let options = sandbox::Options {
+        world: Some(dir.join("world.db")),
+        ..sandbox::Options::default()
+    };
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let hint = "Remove .beadle/sandbox to begin with a new world.";
-    let sandbox = Sandbox::start(listen, options)
-        .await
-        .map_err(|error| Failure::new("the sandbox did not start").because(error).hint(hint))?;
+    let sandbox = Sandbox::start(listen, options).await.map_err(|error| {
+        Failure::new("the sandbox did not start")
+            .because(error)
+            .hint(hint)
+    })?;
     for provider in manifest.providers.values_mut() {
         provider.base_url = sandbox.base_url();
         provider.app = AppId::new(sandbox::APP_ID);
         provider.secret = Some(sandbox::APP_SECRET.into());
     }
-    let made = sandbox
-        .seed(&wanted(manifest))
-        .map_err(|error| Failure::new("the sandbox's world could not be furnished").because(error).hint(hint))?;
+    let made = sandbox.seed(&wanted(manifest)).map_err(|error| {
+        Failure::new("the sandbox's world could not be furnished")
+            .because(error)
+            .hint(hint)
+    })?;
     for thing in made {
         ui.say(&format!("sandbox: made {thing}"));
     }
@@ -186,7 +229,11 @@ async fn enter_sandbox(global: &Global, ui: &Ui, manifest: &mut Manifest) -> Res
 }
 
 fn wanted(manifest: &Manifest) -> Wanted {
-    let named: BTreeMap<_, _> = manifest.chats.iter().map(|(name, chat)| (chat.id.clone(), name)).collect();
+    let named: BTreeMap<_, _> = manifest
+        .chats
+        .iter()
+        .map(|(name, chat)| (chat.id.clone(), name))
+        .collect();
     let chats: BTreeSet<_> = manifest
         .subscriptions
         .iter()
@@ -198,17 +245,23 @@ fn wanted(manifest: &Manifest) -> Wanted {
             .tasklists
             .iter()
             .map(|(key, tasklist)| match &tasklist.target {
-                TasklistTarget::Guid(guid) => {
-                    WantedTasklist { guid: Some(guid.to_string()), name: Some(key.to_string()) }
-                }
-                TasklistTarget::Named(name) => WantedTasklist { guid: None, name: Some(name.clone()) },
+                TasklistTarget::Guid(guid) => WantedTasklist {
+                    guid: Some(guid.to_string()),
+                    name: Some(key.to_string()),
+                },
+                TasklistTarget::Named(name) => WantedTasklist {
+                    guid: None,
+                    name: Some(name.clone()),
+                },
             })
             .collect(),
         chats: chats
             .into_iter()
-            .map(|id| WantedChat { id: id.to_string(), name: named.get(id).map(ToString::to_string) })
+            .map(|id| WantedChat {
+                id: id.to_string(),
+                name: named.get(id).map(ToString::to_string),
+            })
             .collect(),
-        ..Wanted::default()
     }
 }
 
@@ -216,21 +269,29 @@ fn connect(global: &Global, manifest: &Manifest, in_sandbox: bool) -> Result<Wri
     let authorities = match &global.ca_file {
         None => None,
         Some(file) => Some(std::fs::read(file).map_err(|error| {
-            Failure::new(format!("the certificate file {} cannot be read", file.display())).because(error)
+            Failure::new(format!(
+                "the certificate file {} cannot be read",
+                file.display()
+            ))
+            .because(error)
         })?),
     };
     let mut writers = Writers::new();
     for (key, provider) in &manifest.providers {
-        let (Vendor::Feishu, Some(secret)) = (provider.vendor, &provider.secret) else { continue };
-        let mut settings = vendors::Settings::new(&provider.base_url, provider.app.clone(), secret.clone());
+        let (Vendor::Feishu, Some(secret)) = (provider.vendor, &provider.secret) else {
+            continue;
+        };
+        let mut settings =
+            vendors::Settings::new(&provider.base_url, provider.app.clone(), secret.clone());
         settings.timeout = global.timeout;
         settings.connect_timeout = (global.timeout / 3).min(settings.connect_timeout);
         settings.concurrency = usize::from(global.concurrency);
-        settings.allow_hosts = super::load::allowed_hosts();
+        settings.allow_hosts = super::load::allowed_hosts(&|name| std::env::var(name).ok());
         settings.authorities.clone_from(&authorities);
         settings.paced = !in_sandbox;
-        let writer = vendors::connect(settings)
-            .map_err(|error| Failure::new(format!("provider `{key}` cannot be used")).because(error))?;
+        let writer = vendors::connect(settings).map_err(|error| {
+            Failure::new(format!("provider `{key}` cannot be used")).because(error)
+        })?;
         writers.insert(key.clone(), writer);
     }
     Ok(writers)

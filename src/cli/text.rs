@@ -5,9 +5,10 @@
 /// Vendor text and names from files can hold anything; a newline stays for the callers that render
 /// lines themselves only where they split it off first.
 #[must_use]
-pub fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let hostile = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if !text.chars().any(hostile) {
         return text.to_owned();
@@ -26,13 +27,17 @@ pub fn clean(text: &str) -> String {
 
 /// `1 call`, `2 calls`.
 #[must_use]
-pub fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+pub(super) fn count(n: usize, noun: &str) -> String {
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{n} {noun}s")
+    }
 }
 
 /// `4 min 10 s`.
 #[must_use]
-pub fn duration(seconds: u64) -> String {
+pub(super) fn duration(seconds: u64) -> String {
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, s) => format!("{s} s"),
         (0, m, 0) => format!("{m} min"),
@@ -47,12 +52,18 @@ mod tests {
 
     #[test]
     fn escapes_of_a_terminal_become_visible() {
-        assert_eq!(clean("a\u{1b}[31mb\r\u{202e}c"), "a\\u{1b}[31mb\\u{d}\\u{202e}c");
+        assert_eq!(
+            clean("a\u{1b}[31mb\r\u{202e}c"),
+            "a\\u{1b}[31mb\\u{d}\\u{202e}c"
+        );
         assert_eq!(clean("项目"), "项目");
     }
 
     #[test]
     fn durations_read_like_speech() {
-        assert_eq!([duration(9), duration(250), duration(120), duration(3700)], ["9 s", "4 min 10 s", "2 min", "1 h 1 min"]);
+        assert_eq!(
+            [duration(9), duration(250), duration(120), duration(3700)],
+            ["9 s", "4 min 10 s", "2 min", "1 h 1 min"]
+        );
     }
 }

@@ -18,22 +18,25 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
 /// The terminal, or the pipes in its place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ui {
     format: Format,
     color: ColorWhen,
     interactive: bool,
     log_json: bool,
+    prefix: String,
 }
 
 impl Ui {
     pub(super) fn new(global: &Global) -> Self {
-        let in_ci = std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false" && v != "0");
+        let in_ci =
+            std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false" && v != "0");
         Self {
             format: global.format,
             color: global.color,
             interactive: !in_ci && io::stdin().is_terminal() && io::stderr().is_terminal(),
             log_json: global.log_format == LogFormat::Json,
+            prefix: global.dir.display().to_string(),
         }
     }
 
@@ -48,15 +51,24 @@ impl Ui {
         let targets = tracing_subscriber::filter::Targets::new()
             .with_default(tracing::Level::WARN)
             .with_target("beadle", level);
-        let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
+        let layer = tracing_subscriber::fmt::layer()
+            .with_writer(io::stderr)
+            .with_target(false);
         let registry = tracing_subscriber::registry().with(targets);
         let result = if self.log_json {
             registry.with(layer.json()).try_init()
         } else {
-            registry.with(layer.with_ansi(self.stderr_color())).try_init()
+            registry
+                .with(layer.with_ansi(self.stderr_color()))
+                .try_init()
         };
         // A second initialisation happens in tests only, and changes nothing.
         drop(result);
+    }
+
+    /// The project folder as annotations name it.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     pub(super) fn format(&self) -> Format {
@@ -113,9 +125,9 @@ impl Ui {
             return;
         }
         let text = match self.format {
-            Format::Github => diagnostics::github(found, sources),
+            Format::Github => diagnostics::github(sources, found, self.prefix()),
             Format::Human | Format::Markdown | Format::Json => {
-                diagnostics::human(found, sources, self.stderr_color())
+                diagnostics::human(sources, found, self.stderr_color(), width())
             }
         };
         let mut err = AutoStream::new(io::stderr().lock(), self.choice(&io::stderr()));
@@ -123,11 +135,14 @@ impl Ui {
     }
 
     pub(super) fn failure(&self, failure: &Failure) {
-        if let Some((found, sources)) = &failure.diagnostics {
+        if let Some((found, sources)) = failure.findings() {
             self.findings(found, sources);
             return;
         }
-        self.say(&format!("{ERROR}error:{ERROR:#} {}", clean(&failure.to_string())));
+        self.say(&format!(
+            "{ERROR}error:{ERROR:#} {}",
+            clean(&failure.to_string())
+        ));
         if let Some(hint) = failure.hint_text() {
             self.say(&format!("{HINT}help:{HINT:#} {}", clean(hint)));
         }
@@ -157,4 +172,10 @@ impl IsTerm for io::Stderr {
     fn colors(&self) -> bool {
         AutoStream::choice(self) != ColorChoice::Never
     }
+}
+
+/// How wide findings may be. Messages wrap there; without a terminal nothing is cut.
+fn width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    columns.unwrap_or(if io::stderr().is_terminal() { 100 } else { 140 })
 }

@@ -19,10 +19,10 @@ pub mod operation {
 }
 
 /// How often an endpoint may be called by one app.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rate {
-    /// Calls a minute.
-    pub per_minute: u32,
+    /// Calls a minute, where the vendor says.
+    pub per_minute: Option<u32>,
     /// Calls a second, where the vendor says.
     pub per_second: Option<u32>,
 }
@@ -42,7 +42,7 @@ pub struct Budget {
 ///
 /// Limits hold per provider (app) and endpoint, so endpoints pass side by side.
 #[must_use]
-pub fn budget(plan: &Plan, rate: &dyn Fn(&str) -> Option<Rate>) -> Budget {
+pub fn budget(plan: &Plan, rate: &dyn Fn(&str) -> Rate) -> Budget {
     let mut calls: BTreeMap<(&Name, &str), usize> = BTreeMap::new();
     let mut reads = BTreeSet::new();
     for change in &plan.changes {
@@ -74,15 +74,15 @@ pub fn budget(plan: &Plan, rate: &dyn Fn(&str) -> Option<Rate>) -> Budget {
         ..Budget::default()
     };
     for ((_, operation), count) in calls {
-        let Some(rate) = rate(operation) else {
+        let Some(per_minute) = rate(operation).per_minute else {
             continue;
         };
-        let over = count.saturating_sub(rate.per_minute as usize);
+        let over = count.saturating_sub(per_minute as usize);
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        let time = Duration::from_secs_f64(over as f64 * 60.0 / f64::from(rate.per_minute.max(1)));
+        let time = Duration::from_secs_f64(over as f64 * 60.0 / f64::from(per_minute.max(1)));
         if time > budget.time {
             budget.time = time;
-            budget.per_minute = Some(rate.per_minute);
+            budget.per_minute = Some(per_minute);
         }
     }
     budget

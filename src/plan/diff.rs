@@ -220,7 +220,10 @@ impl<'a> Work<'a> {
     }
 
     fn is_unsettled(&self, address: &Address) -> bool {
-        self.inputs.unsettled.iter().any(|u| u.address.as_ref() == Some(address))
+        self.inputs
+            .unsettled
+            .iter()
+            .any(|u| u.address.as_ref() == Some(address))
     }
 
     fn unread(&mut self, address: &Address, why: &str) {

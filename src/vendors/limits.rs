@@ -13,14 +13,7 @@
 
 use reqwest::Method;
 
-/// How often an endpoint may be called by one app in one tenant; none where nothing is published.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Rate {
-    /// Calls in a minute.
-    pub per_minute: Option<u32>,
-    /// Calls in a second.
-    pub per_second: Option<u32>,
-}
+pub use crate::plan::budget::Rate;
 
 /// The rate of an operation by the contract's name, for the budget of a plan.
 #[must_use]

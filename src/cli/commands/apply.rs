@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Result;
+use crate::cli::ExitStatus;
 use crate::cli::args::{Apply, Consent, Destroy, Format, Global};
 use crate::cli::error::Failure;
 use crate::cli::json::{ApplyEventJson, FORMAT_VERSION, PlanJson};
@@ -15,8 +16,9 @@ use crate::cli::progress::Progress;
 use crate::cli::session::Session;
 use crate::cli::text::{clean, count};
 use crate::cli::ui::Ui;
-use crate::cli::ExitStatus;
-use crate::engine::apply::{self as engine, ApplyEvent, Context, Failure as Failed, Outcome, Report, Skip};
+use crate::engine::apply::{
+    self as engine, ApplyEvent, Context, Failure as Failed, Outcome, Report, Skip,
+};
 use crate::engine::ledger::EntryOutcome;
 use crate::engine::right::Stop;
 use crate::engine::settle::{Settling, look};
@@ -32,7 +34,10 @@ pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
             options.allow_deletes |= args.allow_deletes;
             (options, Some(saved))
         }
-        None => (Options::new(&args.selection, &args.adopt, args.allow_deletes), None),
+        None => (
+            Options::new(&args.selection, &args.adopt, args.allow_deletes),
+            None,
+        ),
     };
     let choice = options.choice()?;
     let work = Work {
@@ -51,7 +56,10 @@ pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
 
 pub(super) async fn destroy(global: &Global, args: &Destroy, ui: &Ui) -> Result {
     super::only(ui, "destroy", &super::HUMAN_JSON)?;
-    let choice = Choice { destroy: true, ..Options::new(&args.selection, &[], true).choice()? };
+    let choice = Choice {
+        destroy: true,
+        ..Options::new(&args.selection, &[], true).choice()?
+    };
     let work = Work {
         command: "destroy",
         choice,
@@ -82,10 +90,13 @@ struct Work<'a> {
 impl Work<'_> {
     async fn run(&self, global: &Global, ui: &Ui) -> Result {
         if !self.consent.auto_approve && !self.reviewed && !ui.is_interactive() {
-            return Err(Failure::new(format!("nobody is here to approve, so `{}` writes nothing", self.command))
-                .hint("Pass `--auto-approve`, or apply a plan that was saved with `plan --out`."));
+            return Err(Failure::new(format!(
+                "nobody is here to approve, so `{}` writes nothing",
+                self.command
+            ))
+            .hint("Pass `--auto-approve`, or apply a plan that was saved with `plan --out`."));
         }
-        let stop = super::watch_signals(*ui);
+        let stop = super::watch_signals(ui);
         let session = Session::open(global, ui, Access::Write).await?;
         if let Some(Pinned::Saved(saved)) = &self.pinned
             && saved.project != session.manifest.project.as_str()
@@ -111,10 +122,20 @@ impl Work<'_> {
             tracing::warn!("the lease could not be given back: {error}");
         }
         session.close().await;
-        Ok(if stop.is_asked() { ExitStatus::Interrupted } else { status })
+        Ok(if stop.is_asked() {
+            ExitStatus::Interrupted
+        } else {
+            status
+        })
     }
 
-    async fn under_lease(&self, session: &Session, keeper: &Keeper, stop: &Stop, ui: &Ui) -> Result {
+    async fn under_lease(
+        &self,
+        session: &Session,
+        keeper: &Keeper,
+        stop: &Stop,
+        ui: &Ui,
+    ) -> Result {
         let still_unsettled = settle(session, keeper, stop, self.consent.settle_grace, ui).await?;
         if stop.is_asked() {
             return Ok(ExitStatus::Interrupted);
@@ -123,13 +144,16 @@ impl Work<'_> {
         self.check(&planned, ui)?;
         if ui.format() == Format::Json {
             let plan = Box::new(planned.json.clone());
-            ui.print_json_line(&ApplyEventJson::Plan { format_version: FORMAT_VERSION, plan });
+            ui.print_json_line(&ApplyEventJson::Plan {
+                format_version: FORMAT_VERSION,
+                plan,
+            });
         } else {
             planning::print(&planned.json, ui);
         }
         self.refuse(&planned.json)?;
         let needs_word = !planned.plan.is_empty() && !self.consent.auto_approve && !self.reviewed;
-        if needs_word && !ask(*ui, self.command).await {
+        if needs_word && !ask(ui.clone(), self.command).await {
             return Err(Failure::new("not approved, so nothing was written"));
         }
         if stop.is_asked() {
@@ -137,8 +161,13 @@ impl Work<'_> {
         }
         let report = self.carry_out(session, keeper, stop, &planned, ui).await?;
         summarise(&report, &planned, ui);
-        let complete = report.is_complete() && planned.plan.unread.is_empty() && still_unsettled == 0;
-        Ok(if complete { ExitStatus::Done } else { ExitStatus::Failed })
+        let complete =
+            report.is_complete() && planned.plan.unread.is_empty() && still_unsettled == 0;
+        Ok(if complete {
+            ExitStatus::Done
+        } else {
+            ExitStatus::Failed
+        })
     }
 
     /// Stops when the plan is not the one that was reviewed.
@@ -155,19 +184,29 @@ impl Work<'_> {
                 .hint(hint))
             }
             Some(Pinned::Saved(saved))
-                if saved.plan.changes != planned.json.changes || saved.plan.digest != planned.json.digest =>
+                if saved.plan.changes != planned.json.changes
+                    || saved.plan.digest != planned.json.digest =>
             {
-                Err(Failure::new("the saved plan is stale: planning anew yields other changes").hint(hint))
+                Err(
+                    Failure::new("the saved plan is stale: planning anew yields other changes")
+                        .hint(hint),
+                )
             }
             _ => Ok(()),
         }
     }
 
     fn refuse(&self, plan: &PlanJson) -> Result<()> {
-        let standing = plan.refusals.iter().find(|r| r.flag.is_none() || !self.allow_deletes);
+        let standing = plan
+            .refusals
+            .iter()
+            .find(|r| r.flag.is_none() || !self.allow_deletes);
         match standing {
-            Some(refusal) => Err(Failure::new(format!("refused, nothing was written: {}", refusal.summary))
-                .hint(refusal.help.clone())),
+            Some(refusal) => Err(Failure::new(format!(
+                "refused, nothing was written: {}",
+                refusal.summary
+            ))
+            .hint(refusal.help.clone())),
             None => Ok(()),
         }
     }
@@ -201,11 +240,22 @@ impl Work<'_> {
         let mut report = engine::apply(&context, &planned.plan).await?;
         drop(progress);
         // One more look: an answer that was lost is often a write that was done.
-        if report.outcomes.iter().any(|(_, o)| matches!(o, Outcome::Unknown(_))) {
+        if report
+            .outcomes
+            .iter()
+            .any(|(_, o)| matches!(o, Outcome::Unknown(_)))
+        {
             let mut settling = Settling::default();
             let readers = session.readers();
-            look(&mut settling, session.ledger.as_ref(), &keeper.right, &readers, SignedDuration::MAX, &Timestamp::now)
-                .await?;
+            look(
+                &mut settling,
+                session.ledger.as_ref(),
+                &keeper.right,
+                &readers,
+                SignedDuration::MAX,
+                &Timestamp::now,
+            )
+            .await?;
             for (entry, outcome) in &settling.settled {
                 for (change, known) in &mut report.outcomes {
                     let same = change.subject.address() == entry.call.address.as_ref()
@@ -214,7 +264,12 @@ impl Work<'_> {
                     let whole = change.action.as_str() != "replace";
                     if same && whole && *outcome == EntryOutcome::SettledApplied {
                         *known = Outcome::Applied(entry.call.call.id.clone());
-                        tell_settled(&change.subject.to_string(), &entry.call.call.operation, *outcome, ui);
+                        tell_settled(
+                            &change.subject.to_string(),
+                            &entry.call.call.operation,
+                            *outcome,
+                            ui,
+                        );
                     }
                 }
             }
@@ -228,7 +283,9 @@ async fn ask(ui: Ui, command: &'static str) -> bool {
         "destroy" => "Delete all of these?",
         _ => "Apply this plan?",
     };
-    tokio::task::spawn_blocking(move || ui.confirm(question)).await.unwrap_or(false)
+    tokio::task::spawn_blocking(move || ui.confirm(question))
+        .await
+        .unwrap_or(false)
 }
 
 /// Settles what earlier runs left unknown; returns how many writes stay so.
@@ -243,10 +300,21 @@ async fn settle(
     let readers = session.readers();
     let mut said = false;
     loop {
-        let again =
-            look(&mut settling, session.ledger.as_ref(), &keeper.right, &readers, grace, &Timestamp::now).await?;
+        let again = look(
+            &mut settling,
+            session.ledger.as_ref(),
+            &keeper.right,
+            &readers,
+            grace,
+            &Timestamp::now,
+        )
+        .await?;
         for (entry, outcome) in settling.settled.drain(..) {
-            let address = entry.call.address.as_ref().map_or_else(|| "an undeclared object".to_owned(), ToString::to_string);
+            let address = entry
+                .call
+                .address
+                .as_ref()
+                .map_or_else(|| "an undeclared object".to_owned(), ToString::to_string);
             tell_settled(&address, &entry.call.call.operation, outcome, ui);
         }
         let Some(again) = again else { break };
@@ -269,13 +337,20 @@ async fn settle(
         }
     }
     for (tasklist, why) in &settling.unread {
-        ui.say(&format!("Writes to tasklist {tasklist} stay unsettled: {}.", clean(why)));
+        ui.say(&format!(
+            "Writes to tasklist {tasklist} stay unsettled: {}.",
+            clean(why)
+        ));
     }
     Ok(session.ledger.unsettled().await?.len())
 }
 
 fn tell_settled(address: &str, operation: &str, outcome: EntryOutcome, ui: &Ui) {
-    let word = if outcome == EntryOutcome::SettledApplied { "applied" } else { "absent" };
+    let word = if outcome == EntryOutcome::SettledApplied {
+        "applied"
+    } else {
+        "absent"
+    };
     if ui.format() == Format::Json {
         ui.print_json_line(&ApplyEventJson::Settled {
             address: address.to_owned(),
@@ -343,7 +418,10 @@ fn words(outcome: &Outcome) -> (&'static str, Option<String>, Option<String>) {
                 Failed::Stale(why) => format!("stale: {why}"),
                 Failed::Ledger(why) => format!("the ledger: {why}"),
                 Failed::Half(error) => {
-                    format!("the new object is there, the old one could not be deleted: {}", with_hint(error))
+                    format!(
+                        "the new object is there, the old one could not be deleted: {}",
+                        with_hint(error)
+                    )
                 }
             };
             ("failed", None, Some(why))
@@ -356,7 +434,11 @@ fn words(outcome: &Outcome) -> (&'static str, Option<String>, Option<String>) {
             };
             ("skipped", None, Some(why))
         }
-        Outcome::Unknown(error) => ("unknown", None, Some(format!("{error}; the next apply settles it"))),
+        Outcome::Unknown(error) => (
+            "unknown",
+            None,
+            Some(format!("{error}; the next apply settles it")),
+        ),
     }
 }
 
@@ -368,9 +450,19 @@ fn with_hint(error: &crate::engine::ApiError) -> String {
 }
 
 fn summarise(report: &Report, planned: &Planned, ui: &Ui) {
-    let count_of = |word: &str| report.outcomes.iter().filter(|(_, o)| words(o).0 == word).count();
-    let (applied, failed, skipped, unknown) =
-        (count_of("applied"), count_of("failed"), count_of("skipped"), count_of("unknown"));
+    let count_of = |word: &str| {
+        report
+            .outcomes
+            .iter()
+            .filter(|(_, o)| words(o).0 == word)
+            .count()
+    };
+    let (applied, failed, skipped, unknown) = (
+        count_of("applied"),
+        count_of("failed"),
+        count_of("skipped"),
+        count_of("unknown"),
+    );
     let unread = planned.plan.unread.len();
     if ui.format() == Format::Json {
         ui.print_json_line(&ApplyEventJson::Summary {
@@ -384,12 +476,21 @@ fn summarise(report: &Report, planned: &Planned, ui: &Ui) {
         return;
     }
     let mut parts = vec![format!("{applied} applied")];
-    for (n, word) in [(failed, "failed"), (skipped, "skipped"), (unknown, "unknown"), (unread, "unread")] {
+    for (n, word) in [
+        (failed, "failed"),
+        (skipped, "skipped"),
+        (unknown, "unknown"),
+        (unread, "unread"),
+    ] {
         if n > 0 {
             parts.push(format!("{n} {word}"));
         }
     }
     let bound = planned.json.binds.len();
-    let tail = if bound > 0 { format!(" {} bound.", count(bound, "object")) } else { String::new() };
+    let tail = if bound > 0 {
+        format!(" {} bound.", count(bound, "object"))
+    } else {
+        String::new()
+    };
     ui.print(&format!("Apply: {}.{tail}\n", parts.join(", ")));
 }

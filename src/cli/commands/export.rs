@@ -84,7 +84,10 @@ pub(super) async fn run(global: &Global, args: &Export, ui: &Ui) -> Result {
     super::only(ui, "export", &[Format::Human])?;
     let session = Session::open(global, ui, Access::Read).await?;
     let chosen = choose(&session, &args.tasklists).await?;
-    let wanted = chosen.iter().map(|c| (c.guid.clone(), c.provider.clone())).collect();
+    let wanted = chosen
+        .iter()
+        .map(|c| (c.guid.clone(), c.provider.clone()))
+        .collect();
     let listings = list(&wanted, &session.readers(), &|_, _| {}).await;
     let bindings = session.remembered().await?.bindings;
 
@@ -96,13 +99,25 @@ pub(super) async fn run(global: &Global, args: &Export, ui: &Ui) -> Result {
         let objects = match &listings[&tasklist.guid] {
             Listing::Objects(objects) => objects,
             Listing::Unread(why) => {
-                ui.say(&format!("Tasklist {} could not be read: {}.", tasklist.key, clean(why)));
+                ui.say(&format!(
+                    "Tasklist {} could not be read: {}.",
+                    tasklist.key,
+                    clean(why)
+                ));
                 unread = true;
                 continue;
             }
         };
-        if !args.resources_only || !session.manifest.tasklists.keys().any(|k| k.as_str() == tasklist.key) {
-            document.tasklists.insert(tasklist.key.clone(), block_of(tasklist, &session.manifest));
+        if !args.resources_only
+            || !session
+                .manifest
+                .tasklists
+                .keys()
+                .any(|k| k.as_str() == tasklist.key)
+        {
+            document
+                .tasklists
+                .insert(tasklist.key.clone(), block_of(tasklist, &session.manifest));
         }
         let mut names = BTreeSet::new();
         for object in objects {
@@ -119,7 +134,10 @@ pub(super) async fn run(global: &Global, args: &Export, ui: &Ui) -> Result {
                 chats.extend(subscribers.iter().cloned());
             }
             let name = resource_name(object, tasklist, &bindings, &mut used);
-            document.tasklist_subscriptions.insert(name.clone(), subscription(object, tasklist, &name, &session.manifest));
+            document.tasklist_subscriptions.insert(
+                name.clone(),
+                subscription(object, tasklist, &name, &session.manifest),
+            );
         }
     }
     if !args.resources_only {
@@ -131,14 +149,25 @@ pub(super) async fn run(global: &Global, args: &Export, ui: &Ui) -> Result {
             .chats
             .iter()
             .filter(|(_, chat)| chats.contains(&chat.id))
-            .map(|(name, chat)| (name.to_string(), ChatBlock { id: chat.id.to_string() }))
+            .map(|(name, chat)| {
+                (
+                    name.to_string(),
+                    ChatBlock {
+                        id: chat.id.to_string(),
+                    },
+                )
+            })
             .collect();
     }
     let yaml = serde_yaml::to_string(&document)
         .map_err(|error| Failure::new("the YAML could not be written").because(error))?;
     ui.print(&yaml);
     session.close().await;
-    Ok(if unread { ExitStatus::Failed } else { ExitStatus::Done })
+    Ok(if unread {
+        ExitStatus::Failed
+    } else {
+        ExitStatus::Done
+    })
 }
 
 /// Finds the tasklists by key or guid; all that the manifest names when none is asked for.
@@ -148,7 +177,8 @@ async fn choose(session: &Session, asked: &[String]) -> Result<Vec<Chosen>> {
     let mut chosen = Vec::new();
     for word in asked {
         let known = manifest.tasklists.iter().find(|(key, tasklist)| {
-            key.as_str() == word || matches!(&tasklist.target, TasklistTarget::Guid(guid) if guid.as_str() == word)
+            key.as_str() == word
+                || matches!(&tasklist.target, TasklistTarget::Guid(guid) if guid.as_str() == word)
         });
         match known {
             Some((key, _)) => keys.push(key.clone()),
@@ -163,7 +193,14 @@ async fn choose(session: &Session, asked: &[String]) -> Result<Vec<Chosen>> {
     for (key, tasklist) in &mut everything.tasklists {
         tasklist.authoritative = keys.contains(key);
     }
-    let live = refresh(&everything, &[], &Choice::default(), &session.readers(), &|_, _| {}).await;
+    let live = refresh(
+        &everything,
+        &[],
+        &Choice::default(),
+        &session.readers(),
+        &|_, _| {},
+    )
+    .await;
     if !live.diagnostics.is_empty() {
         return Err(session.findings(live.diagnostics));
     }
@@ -175,7 +212,9 @@ async fn choose(session: &Session, asked: &[String]) -> Result<Vec<Chosen>> {
                 guid: guid.clone(),
             }),
             Some(Resolution::Unread(why)) => {
-                return Err(Failure::new(format!("tasklist `{key}` could not be looked up: {why}")));
+                return Err(Failure::new(format!(
+                    "tasklist `{key}` could not be looked up: {why}"
+                )));
             }
             None => return Err(Failure::new(format!("tasklist `{key}` was not looked up"))),
         }
@@ -194,12 +233,19 @@ async fn by_guid(session: &Session, word: &str) -> Result<Chosen> {
         match writer.tasklist(&guid).await {
             Ok(tasklist) => {
                 let key = slug(&tasklist.name, "tasklist");
-                return Ok(Chosen { key, provider: provider.clone(), guid });
+                return Ok(Chosen {
+                    key,
+                    provider: provider.clone(),
+                    guid,
+                });
             }
             Err(error) => whys.push(format!("provider `{provider}`: {error}")),
         }
     }
-    Err(Failure::new(format!("`{word}` is neither a tasklist key nor a tasklist that can be read: {}", whys.join("; "))))
+    Err(Failure::new(format!(
+        "`{word}` is neither a tasklist key nor a tasklist that can be read: {}",
+        whys.join("; ")
+    )))
 }
 
 fn block_of(tasklist: &Chosen, manifest: &Manifest) -> TasklistBlock {
@@ -211,16 +257,34 @@ fn block_of(tasklist: &Chosen, manifest: &Manifest) -> TasklistBlock {
 }
 
 /// The providers that are needed, without their secrets.
-fn providers(manifest: &Manifest, chosen: &[Chosen], sandbox: bool) -> BTreeMap<String, ProviderBlock> {
+fn providers(
+    manifest: &Manifest,
+    chosen: &[Chosen],
+    sandbox: bool,
+) -> BTreeMap<String, ProviderBlock> {
     // In the sandbox the address and the app are its own and of no use elsewhere.
     let chosen = if sandbox { &[] } else { chosen };
     chosen
         .iter()
-        .filter_map(|c| manifest.providers.get(&c.provider).map(|p| (&c.provider, p)))
+        .filter_map(|c| {
+            manifest
+                .providers
+                .get(&c.provider)
+                .map(|p| (&c.provider, p))
+        })
         .filter(|(_, p)| p.vendor == Vendor::Feishu)
         .map(|(key, p)| {
-            let variable: String =
-                key.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+            let variable: String = key
+                .as_str()
+                .chars()
+                .map(|c| {
+                    if c.is_ascii_alphanumeric() {
+                        c.to_ascii_uppercase()
+                    } else {
+                        '_'
+                    }
+                })
+                .collect();
             let block = ProviderBlock {
                 vendor: (key.as_str() != "feishu").then_some("feishu"),
                 base_url: p.base_url.clone(),
@@ -233,8 +297,15 @@ fn providers(manifest: &Manifest, chosen: &[Chosen], sandbox: bool) -> BTreeMap<
 }
 
 /// The name of the bound resource, or one made from the object's name; never the same twice.
-fn resource_name(object: &Object, tasklist: &Chosen, bindings: &[Binding], used: &mut BTreeSet<String>) -> String {
-    let bound = bindings.iter().find(|b| b.tasklist == tasklist.guid && b.id == object.id);
+fn resource_name(
+    object: &Object,
+    tasklist: &Chosen,
+    bindings: &[Binding],
+    used: &mut BTreeSet<String>,
+) -> String {
+    let bound = bindings
+        .iter()
+        .find(|b| b.tasklist == tasklist.guid && b.id == object.id);
     let base = match bound {
         Some(binding) => binding.address.name.to_string(),
         None => slug(object.fields.name().unwrap_or_default(), "subscription"),
@@ -249,17 +320,39 @@ fn resource_name(object: &Object, tasklist: &Chosen, bindings: &[Binding], used:
 
 /// The nearest text that is a name.
 fn slug(text: &str, otherwise: &str) -> String {
-    let spaced: String =
-        text.chars().map(|c| if c.is_alphanumeric() || c == '_' || c == '-' { c } else { ' ' }).collect();
-    let joined: String = spaced.split_whitespace().collect::<Vec<_>>().join("-").chars().take(Name::MAX_CHARS).collect();
+    let spaced: String = text
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || c == '_' || c == '-' {
+                c
+            } else {
+                ' '
+            }
+        })
+        .collect();
+    let joined: String = spaced
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join("-")
+        .chars()
+        .take(Name::MAX_CHARS)
+        .collect();
     match Name::new(&joined) {
         Ok(name) => name.to_string(),
         Err(_) => otherwise.to_owned(),
     }
 }
 
-fn subscription(object: &Object, tasklist: &Chosen, resource: &str, manifest: &Manifest) -> SubscriptionBlock {
-    let Object { id: RemoteId(id), fields } = object;
+fn subscription(
+    object: &Object,
+    tasklist: &Chosen,
+    resource: &str,
+    manifest: &Manifest,
+) -> SubscriptionBlock {
+    let Object {
+        id: RemoteId(id),
+        fields,
+    } = object;
     let chat_word = |chat: &ChatId| {
         manifest
             .chats
@@ -272,14 +365,19 @@ fn subscription(object: &Object, tasklist: &Chosen, resource: &str, manifest: &M
         _ => Vec::new(),
     };
     let events = match fields.get(Field::Events) {
-        Some(Value::Events(events)) => {
-            events.keys.iter().map(|key| key.name().map_or(EventItem::Number(key.0), EventItem::Name)).collect()
-        }
+        Some(Value::Events(events)) => events
+            .keys
+            .iter()
+            .map(|key| key.name().map_or(EventItem::Number(key.0), EventItem::Name))
+            .collect(),
         _ => Vec::new(),
     };
     SubscriptionBlock {
         tasklist: tasklist.key.clone(),
-        name: fields.name().filter(|name| *name != resource).map(str::to_owned),
+        name: fields
+            .name()
+            .filter(|name| *name != resource)
+            .map(str::to_owned),
         subscribers,
         events,
         enabled: matches!(fields.get(Field::Enabled), Some(Value::Flag(true)) | None),

@@ -34,21 +34,37 @@ pub(super) async fn run(global: &Global, args: &History, ui: &Ui) -> Result {
         .iter()
         .map(|entry| {
             vec![
-                entry.call.opened_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                entry
+                    .call
+                    .opened_at
+                    .strftime("%Y-%m-%dT%H:%M:%SZ")
+                    .to_string(),
                 entry.fence.to_string(),
                 address(entry),
                 entry.call.call.operation.clone(),
                 outcome(entry).to_owned(),
-                entry.end.as_ref().filter(|e| e.outcome != EntryOutcome::Applied).map(|e| e.detail.clone()).unwrap_or_default(),
+                entry
+                    .end
+                    .as_ref()
+                    .filter(|e| e.outcome != EntryOutcome::Applied)
+                    .map(|e| e.detail.clone())
+                    .unwrap_or_default(),
             ]
         })
         .collect();
-    ui.print(&super::table(&["TIME", "RUN", "ADDRESS", "CALL", "OUTCOME", ""], &rows));
+    ui.print(&super::table(
+        &["TIME", "RUN", "ADDRESS", "CALL", "OUTCOME", ""],
+        &rows,
+    ));
     Ok(ExitStatus::Done)
 }
 
 fn address(entry: &Entry) -> String {
-    entry.call.address.as_ref().map_or_else(|| "(not declared)".to_owned(), ToString::to_string)
+    entry
+        .call
+        .address
+        .as_ref()
+        .map_or_else(|| "(not declared)".to_owned(), ToString::to_string)
 }
 
 fn outcome(entry: &Entry) -> &'static str {
@@ -63,7 +79,12 @@ fn outcome(entry: &Entry) -> &'static str {
 }
 
 fn entry_json(entry: &Entry) -> serde_json::Value {
-    let sent: serde_json::Map<_, _> = entry.call.sent.iter().map(|(f, v)| (f.to_string(), value(v))).collect();
+    let sent: serde_json::Map<_, _> = entry
+        .call
+        .sent
+        .iter()
+        .map(|(f, v)| (f.to_string(), value(v)))
+        .collect();
     json!({
         "entry": entry.id.0,
         "run": entry.fence,

@@ -20,11 +20,13 @@ use crate::plan::{Choice, Listing, Resolution};
 
 pub(super) async fn run(global: &Global, args: &Import, ui: &Ui) -> Result {
     super::only(ui, "import", &super::HUMAN_JSON)?;
-    let stop = super::watch_signals(*ui);
+    let stop = super::watch_signals(ui);
     let session = Session::open(global, ui, Access::Write).await?;
     if !session.keeps() {
-        return Err(Failure::new("`ledger: none` remembers no bindings, so nothing can be imported")
-            .hint("Write `id` in the resource's block instead."));
+        return Err(Failure::new(
+            "`ledger: none` remembers no bindings, so nothing can be imported",
+        )
+        .hint("Write `id` in the resource's block instead."));
     }
     let keeper = Keeper::acquire(
         Arc::clone(&session.ledger),
@@ -38,7 +40,10 @@ pub(super) async fn run(global: &Global, args: &Import, ui: &Ui) -> Result {
     let result = bind(&session, &keeper, args).await;
     keeper.release().await?;
     let binding = result?;
-    let words = format!("Bound {} to {} in tasklist {}.\n", binding.address, binding.id, binding.tasklist);
+    let words = format!(
+        "Bound {} to {} in tasklist {}.\n",
+        binding.address, binding.id, binding.tasklist
+    );
     match ui.format() {
         crate::cli::args::Format::Json => ui.print_json(&serde_json::json!({
             "format_version": crate::cli::json::FORMAT_VERSION,
@@ -53,8 +58,12 @@ pub(super) async fn run(global: &Global, args: &Import, ui: &Ui) -> Result {
 }
 
 async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Binding> {
-    let declared: Vec<_> =
-        session.manifest.subscriptions.iter().filter(|s| args.address.covers(&s.address)).collect();
+    let declared: Vec<_> = session
+        .manifest
+        .subscriptions
+        .iter()
+        .filter(|s| args.address.covers(&s.address))
+        .collect();
     let subscription = match declared.as_slice() {
         [one] => *one,
         [] => {
@@ -63,38 +72,73 @@ async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Bindi
         }
         several => {
             let names: Vec<_> = several.iter().map(|s| s.address.to_string()).collect();
-            return Err(Failure::new(format!("{} has several instances: {}", args.address, names.join(", "))));
+            return Err(Failure::new(format!(
+                "{} has several instances: {}",
+                args.address,
+                names.join(", ")
+            )));
         }
     };
     let address = &subscription.address;
-    let choice = Choice { targets: vec![address.clone()], ..Choice::default() };
-    let live = refresh(&session.manifest, &[], &choice, &session.readers(), &|_, _| {}).await;
+    let choice = Choice {
+        targets: vec![address.clone()],
+        ..Choice::default()
+    };
+    let live = refresh(
+        &session.manifest,
+        &[],
+        &choice,
+        &session.readers(),
+        &|_, _| {},
+    )
+    .await;
     if !live.diagnostics.is_empty() {
         return Err(session.findings(live.diagnostics));
     }
     let tasklist = match live.tasklists.get(&subscription.tasklist) {
         Some(Resolution::Found(guid)) => guid,
-        Some(Resolution::Unread(why)) => return Err(Failure::new(format!("its tasklist could not be looked up: {why}"))),
+        Some(Resolution::Unread(why)) => {
+            return Err(Failure::new(format!(
+                "its tasklist could not be looked up: {why}"
+            )));
+        }
         None => return Err(Failure::new("its tasklist was not looked up")),
     };
     let objects = match live.listings.get(tasklist) {
         Some(Listing::Objects(objects)) => objects,
-        Some(Listing::Unread(why)) => return Err(Failure::new(format!("tasklist {tasklist} could not be read: {why}"))),
+        Some(Listing::Unread(why)) => {
+            return Err(Failure::new(format!(
+                "tasklist {tasklist} could not be read: {why}"
+            )));
+        }
         None => return Err(Failure::new(format!("tasklist {tasklist} was not read"))),
     };
     let id = RemoteId::new(&args.id);
     let Some(object) = objects.iter().find(|o| o.id == id) else {
-        return Err(Failure::new(format!("tasklist `{}` holds no subscription {id}", subscription.tasklist))
-            .hint("`beadle export` lists what it holds."));
+        return Err(Failure::new(format!(
+            "tasklist `{}` holds no subscription {id}",
+            subscription.tasklist
+        ))
+        .hint("`beadle export` lists what it holds."));
     };
     let bindings = session.ledger.bindings().await?;
-    if let Some(bound) = bindings.iter().find(|b| b.address == *address && b.id != id) {
-        return Err(Failure::new(format!("{address} is bound to {} already", bound.id))
-            .hint("Let it go with `beadle state forget` first."));
+    if let Some(bound) = bindings
+        .iter()
+        .find(|b| b.address == *address && b.id != id)
+    {
+        return Err(
+            Failure::new(format!("{address} is bound to {} already", bound.id))
+                .hint("Let it go with `beadle state forget` first."),
+        );
     }
-    if let Some(bound) = bindings.iter().find(|b| b.tasklist == *tasklist && b.id == id && b.address != *address) {
-        return Err(Failure::new(format!("{id} is bound to {} already", bound.address))
-            .hint("Rename the binding with `beadle state move`."));
+    if let Some(bound) = bindings
+        .iter()
+        .find(|b| b.tasklist == *tasklist && b.id == id && b.address != *address)
+    {
+        return Err(
+            Failure::new(format!("{id} is bound to {} already", bound.address))
+                .hint("Rename the binding with `beadle state move`."),
+        );
     }
     let provider = &session.manifest.tasklists[&subscription.tasklist].provider;
     let now = Timestamp::now();
@@ -113,6 +157,13 @@ async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Bindi
         protect: subscription.protect,
         updated_at: now,
     };
-    session.ledger.record(&keeper.right.lease, now, &[BindingChange::Bind(binding.clone())]).await?;
+    session
+        .ledger
+        .record(
+            &keeper.right.lease,
+            now,
+            &[BindingChange::Bind(binding.clone())],
+        )
+        .await?;
     Ok(binding)
 }

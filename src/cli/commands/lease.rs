@@ -33,19 +33,26 @@ pub(super) async fn run(global: &Global, command: &LeaseCommand, ui: &Ui) -> Res
         (LeaseCommand::Break { auto_approve }, Some(state)) => {
             if !auto_approve {
                 if !ui.is_interactive() {
-                    return Err(Failure::new("nobody is here to approve, so the lease stays")
-                        .hint("Pass `--auto-approve` when the holder is known to be dead."));
+                    return Err(
+                        Failure::new("nobody is here to approve, so the lease stays")
+                            .hint("Pass `--auto-approve` when the holder is known to be dead."),
+                    );
                 }
                 ui.say(&describe(&state));
-                let ui = *ui;
+                let ui = ui.clone();
                 let question = "Break it? A holder that is alive stops at its next write.";
-                let yes = tokio::task::spawn_blocking(move || ui.confirm(question)).await.unwrap_or(false);
+                let yes = tokio::task::spawn_blocking(move || ui.confirm(question))
+                    .await
+                    .unwrap_or(false);
                 if !yes {
                     return Err(Failure::new("not approved, so the lease stays"));
                 }
             }
             ledger.break_lease(Timestamp::now()).await?;
-            ui.print(&format!("Broke the lease of {}.\n", clean(&state.holder.user)));
+            ui.print(&format!(
+                "Broke the lease of {}.\n",
+                clean(&state.holder.user)
+            ));
         }
     }
     Ok(ExitStatus::Done)

@@ -14,10 +14,10 @@ mod validate;
 
 use std::sync::Arc;
 
+use super::ExitStatus;
 use super::args::{Args, Command, Format};
 use super::error::Failure;
 use super::ui::Ui;
-use super::ExitStatus;
 use crate::engine::right::Stop;
 
 type Result<T = ExitStatus> = std::result::Result<T, Failure>;
@@ -59,14 +59,21 @@ fn only(ui: &Ui, command: &str, formats: &[Format]) -> Result<()> {
     if formats.contains(&ui.format()) {
         return Ok(());
     }
-    let names: Vec<_> = formats.iter().map(|f| format!("{f:?}").to_lowercase()).collect();
-    Err(Failure::usage(format!("`{command}` prints {} only", names.join(" or "))))
+    let names: Vec<_> = formats
+        .iter()
+        .map(|f| format!("{f:?}").to_lowercase())
+        .collect();
+    Err(Failure::usage(format!(
+        "`{command}` prints {} only",
+        names.join(" or ")
+    )))
 }
 
 /// Notes ctrl-C and the polite kill: the first asks to stop, the second ends the process.
-fn watch_signals(ui: Ui) -> Arc<Stop> {
+fn watch_signals(ui: &Ui) -> Arc<Stop> {
     let stop = Arc::new(Stop::default());
     let asked = Arc::clone(&stop);
+    let ui = ui.clone();
     tokio::spawn(async move {
         wait_for_signal().await;
         asked.ask();
@@ -100,7 +107,9 @@ const HUMAN_JSON: [Format; 2] = [Format::Human, Format::Json];
 /// A table for people: left-aligned columns, two spaces apart, no lines.
 fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(header.to_vec());
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_header(header.to_vec());
     for row in rows {
         table.add_row(row.iter().map(|cell| super::text::clean(cell)));
     }
@@ -111,4 +120,3 @@ fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     }
     out
 }
-

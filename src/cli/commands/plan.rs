@@ -9,20 +9,35 @@ use crate::cli::ui::Ui;
 use crate::ledger::Access;
 
 pub(super) async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result {
-    super::only(ui, "plan", &[Format::Human, Format::Json, Format::Markdown, Format::Github])?;
+    super::only(
+        ui,
+        "plan",
+        &[
+            Format::Human,
+            Format::Json,
+            Format::Markdown,
+            Format::Github,
+        ],
+    )?;
     let options = Options::new(&args.selection, &args.adopt, args.allow_deletes);
     let choice = options.choice()?;
     let session = Session::open(global, ui, Access::Read).await?;
     let mut planned = planning::make(&session, &choice, ui).await?;
     if args.allow_deletes {
-        planned.json.refusals.retain(|refusal| refusal.flag.is_none());
+        planned
+            .json
+            .refusals
+            .retain(|refusal| refusal.flag.is_none());
     }
     planning::print(&planned.json, ui);
     let unread = !planned.plan.unread.is_empty();
     let changes = !planned.plan.is_empty() || !planned.plan.unsettled.is_empty();
     if let Some(file) = &args.out {
         SavedPlan::new(&session, options, planned.json).write(file)?;
-        ui.say(&format!("Saved to {0}. Apply it with `beadle apply {0}`.", file.display()));
+        ui.say(&format!(
+            "Saved to {0}. Apply it with `beadle apply {0}`.",
+            file.display()
+        ));
     }
     session.close().await;
     Ok(match (unread, changes && args.detailed_exitcode) {

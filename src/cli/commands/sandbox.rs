@@ -10,7 +10,10 @@ use crate::sandbox::{APP_ID, APP_SECRET, Options, Sandbox};
 pub(super) async fn run(global: &Global, args: &SandboxArgs, ui: &Ui) -> Result {
     super::only(ui, "sandbox", &super::HUMAN_JSON)?;
     if !args.listen.ip().is_loopback() {
-        tracing::warn!("{} is not loopback: whoever reaches it can read and change this world", args.listen);
+        tracing::warn!(
+            "{} is not loopback: whoever reaches it can read and change this world",
+            args.listen
+        );
     }
     let options = Options {
         world: args.world.as_ref().map(|world| global.dir.join(world)),

@@ -21,7 +21,7 @@ pub(super) fn schema(name: SchemaName) -> serde_json::Value {
         SchemaName::Manifest => manifest_schema(),
         SchemaName::Plan => schemars::schema_for!(PlanJson).to_value(),
         SchemaName::ApplyEvent => schemars::schema_for!(ApplyEventJson).to_value(),
-        SchemaName::Diagnostics => schemars::schema_for!(diagnostics::DiagnosticsJson).to_value(),
+        SchemaName::Diagnostics => schemars::schema_for!(diagnostics::Report).to_value(),
     }
 }
 
@@ -36,7 +36,9 @@ pub(super) fn version(ui: &Ui) -> Result {
     super::only(ui, "version", &super::HUMAN_JSON)?;
     let version = env!("CARGO_PKG_VERSION");
     match ui.format() {
-        Format::Json => ui.print_json(&json!({ "format_version": FORMAT_VERSION, "version": version })),
+        Format::Json => {
+            ui.print_json(&json!({ "format_version": FORMAT_VERSION, "version": version }))
+        }
         _ => ui.print(&format!("beadle {version}\n")),
     }
     Ok(ExitStatus::Done)

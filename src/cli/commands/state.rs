@@ -39,18 +39,31 @@ pub(super) async fn run(global: &Global, command: &State, ui: &Ui) -> Result {
         State::Move { from, to } => {
             let bound = find(&bindings, from)?;
             if bindings.iter().any(|b| b.address == *to) {
-                return Err(Failure::new(format!("{to} is bound already")).hint("Let it go with `beadle state forget` first."));
+                return Err(Failure::new(format!("{to} is bound already"))
+                    .hint("Let it go with `beadle state forget` first."));
             }
             if from.kind != to.kind {
-                return Err(Failure::new(format!("a {} cannot become a {}", from.kind, to.kind)));
+                return Err(Failure::new(format!(
+                    "a {} cannot become a {}",
+                    from.kind, to.kind
+                )));
             }
-            let change = BindingChange::Move { from: bound.address.clone(), to: to.clone() };
+            let change = BindingChange::Move {
+                from: bound.address.clone(),
+                to: to.clone(),
+            };
             write(&ledger, global, change, ui).await?;
             ui.print(&format!("Moved {from} to {to}.\n"));
         }
         State::Forget { address } => {
             let bound = find(&bindings, address)?;
-            write(&ledger, global, BindingChange::Unbind(bound.address.clone()), ui).await?;
+            write(
+                &ledger,
+                global,
+                BindingChange::Unbind(bound.address.clone()),
+                ui,
+            )
+            .await?;
             ui.print(&format!("Forgot {address}; {} stays as it is.\n", bound.id));
         }
     }
@@ -58,31 +71,54 @@ pub(super) async fn run(global: &Global, command: &State, ui: &Ui) -> Result {
 }
 
 fn find<'a>(bindings: &'a [Binding], address: &Address) -> Result<&'a Binding> {
-    bindings.iter().find(|b| b.address == *address).ok_or_else(|| {
-        let instances: Vec<_> =
-            bindings.iter().filter(|b| address.covers(&b.address)).map(|b| b.address.to_string()).collect();
-        let hint = if instances.is_empty() {
-            "`beadle state list` shows what is bound.".to_owned()
-        } else {
-            format!("It has instances: {}.", instances.join(", "))
-        };
-        Failure::new(format!("{address} is not bound")).hint(hint)
-    })
+    bindings
+        .iter()
+        .find(|b| b.address == *address)
+        .ok_or_else(|| {
+            let instances: Vec<_> = bindings
+                .iter()
+                .filter(|b| address.covers(&b.address))
+                .map(|b| b.address.to_string())
+                .collect();
+            let hint = if instances.is_empty() {
+                "`beadle state list` shows what is bound.".to_owned()
+            } else {
+                format!("It has instances: {}.", instances.join(", "))
+            };
+            Failure::new(format!("{address} is not bound")).hint(hint)
+        })
 }
 
-async fn write(ledger: &Arc<dyn Ledger>, global: &Global, change: BindingChange, ui: &Ui) -> Result<()> {
-    let stop = super::watch_signals(*ui);
+async fn write(
+    ledger: &Arc<dyn Ledger>,
+    global: &Global,
+    change: BindingChange,
+    ui: &Ui,
+) -> Result<()> {
+    let stop = super::watch_signals(ui);
     let say = |words: &str| ui.say(words);
-    let keeper =
-        Keeper::acquire(Arc::clone(ledger), "state", global.timeout, Duration::ZERO, &stop, &say).await?;
-    let result = ledger.record(&keeper.right.lease, Timestamp::now(), &[change]).await;
+    let keeper = Keeper::acquire(
+        Arc::clone(ledger),
+        "state",
+        global.timeout,
+        Duration::ZERO,
+        &stop,
+        &say,
+    )
+    .await?;
+    let result = ledger
+        .record(&keeper.right.lease, Timestamp::now(), &[change])
+        .await;
     keeper.release().await?;
     Ok(result?)
 }
 
 fn binding_json(binding: &Binding) -> serde_json::Value {
-    let applied: serde_json::Map<_, _> =
-        binding.applied.iter().map(|(field, v)| (field.to_string(), value(v))).collect();
+    let applied: serde_json::Map<_, _> = binding
+        .applied
+        .iter()
+        .map(|(field, v)| (field.to_string(), value(v)))
+        .collect();
     json!({
         "address": binding.address.to_string(),
         "provider": binding.provider.to_string(),
@@ -110,7 +146,11 @@ fn list(bindings: &[Binding], ui: &Ui) {
                 b.address.to_string(),
                 b.id.to_string(),
                 b.tasklist.to_string(),
-                if b.protect { "protected".to_owned() } else { String::new() },
+                if b.protect {
+                    "protected".to_owned()
+                } else {
+                    String::new()
+                },
             ]
         })
         .collect();

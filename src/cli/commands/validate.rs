@@ -18,11 +18,16 @@ const FORMATS: [Format; 3] = [Format::Human, Format::Json, Format::Github];
 
 pub(super) fn offline(global: &Global, ui: &Ui) -> Result {
     super::only(ui, "validate", &FORMATS)?;
-    let Loaded { sources, manifest, diagnostics, .. } = load(&options(global, Secrets::Skip));
+    let Loaded {
+        sources,
+        manifest,
+        diagnostics,
+        ..
+    } = load(&options(global, Secrets::Skip));
     let bad = has_errors(&diagnostics) || manifest.is_none();
     match ui.format() {
-        Format::Json => ui.print_json(&diagnostics::json(&diagnostics, &sources)),
-        Format::Github => ui.print(&diagnostics::github(&diagnostics, &sources)),
+        Format::Json => ui.print(&diagnostics::json(&sources, &diagnostics)),
+        Format::Github => ui.print(&diagnostics::github(&sources, &diagnostics, ui.prefix())),
         Format::Human | Format::Markdown => {
             ui.findings(&diagnostics, &sources);
             if let Some(manifest) = manifest.filter(|_| !bad) {
@@ -34,7 +39,11 @@ pub(super) fn offline(global: &Global, ui: &Ui) -> Result {
             }
         }
     }
-    Ok(if bad { ExitStatus::Failed } else { ExitStatus::Done })
+    Ok(if bad {
+        ExitStatus::Failed
+    } else {
+        ExitStatus::Done
+    })
 }
 
 /// Plans without showing the plan: what a plan would find out is what is wanted.
@@ -45,18 +54,31 @@ pub(super) async fn online(global: &Global, ui: &Ui) -> Result {
         Err(failure) => return report(ui, Err(failure)),
     };
     let planned = planning::make(&session, &Choice::default(), ui).await;
-    let unread = planned.as_ref().map(|p| p.plan.unread.clone()).unwrap_or_default();
+    let unread = planned
+        .as_ref()
+        .map(|p| p.plan.unread.clone())
+        .unwrap_or_default();
     for unread in &unread {
-        ui.say(&format!("{} could not be read: {}", unread.address, unread.why));
+        ui.say(&format!(
+            "{} could not be read: {}",
+            unread.address, unread.why
+        ));
     }
     let status = match planned {
         Ok(planned) => {
             if ui.format() == Format::Json {
-                ui.print_json(&diagnostics::json(&planned.plan.diagnostics, &session.sources));
+                ui.print(&diagnostics::json(
+                    &session.sources,
+                    &planned.plan.diagnostics,
+                ));
             } else if unread.is_empty() {
                 ui.print("Valid, and every tasklist can be read.\n");
             }
-            if unread.is_empty() { ExitStatus::Done } else { ExitStatus::Failed }
+            if unread.is_empty() {
+                ExitStatus::Done
+            } else {
+                ExitStatus::Failed
+            }
         }
         Err(failure) => return report(ui, Err(failure)),
     };
@@ -67,9 +89,9 @@ pub(super) async fn online(global: &Global, ui: &Ui) -> Result {
 /// In JSON, findings are the result and not talk.
 fn report(ui: &Ui, result: Result) -> Result {
     match result {
-        Err(failure) if ui.format() == Format::Json && failure.diagnostics.is_some() => {
-            if let Some((found, sources)) = &failure.diagnostics {
-                ui.print_json(&diagnostics::json(found, sources));
+        Err(failure) if ui.format() == Format::Json && failure.findings().is_some() => {
+            if let Some((found, sources)) = failure.findings() {
+                ui.print(&diagnostics::json(sources, found));
             }
             Ok(ExitStatus::Failed)
         }
