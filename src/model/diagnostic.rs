@@ -139,11 +139,15 @@ pub struct Place {
 }
 
 impl Sources {
-    /// Adds a file.
+    /// Adds a file; a byte order mark is dropped, so that places count from the first character.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
+        let mut text = text.into();
+        if text.starts_with('\u{feff}') {
+            text.drain(..'\u{feff}'.len_utf8());
+        }
         self.0.push(Source {
             name: name.into(),
-            text: text.into(),
+            text,
         });
         FileId(u32::try_from(self.0.len() - 1).expect("fewer than 2^32 files"))
     }

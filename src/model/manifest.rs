@@ -50,6 +50,17 @@ pub struct Guards {
     pub deletes: f64,
 }
 
+impl LedgerUrl {
+    /// The ledger of a manifest that names none, in the project folder.
+    pub const DEFAULT: &str = ".beadle/ledger.db";
+}
+
+impl Default for LedgerUrl {
+    fn default() -> Self {
+        LedgerUrl::Sqlite(PathBuf::from(Self::DEFAULT))
+    }
+}
+
 impl Default for Guards {
     fn default() -> Self {
         Self { deletes: 30.0 }
@@ -65,6 +76,18 @@ pub enum Vendor {
     DingTalk,
     /// EnOS.
     Enos,
+}
+
+impl Vendor {
+    /// The word in YAML.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Vendor::Feishu => "feishu",
+            Vendor::DingTalk => "dingtalk",
+            Vendor::Enos => "enos",
+        }
+    }
 }
 
 /// One app at one vendor.

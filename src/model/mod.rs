@@ -3,13 +3,23 @@
 //! Pure: no clock, no IO, no `async`, and nothing of ours is imported. What vendors hold is
 //! described with the same [`Fields`], so that a declared side and a live side compare.
 //!
-//! Start at [`manifest::Manifest`].
+//! Start at [`manifest::Manifest`], then [`parse`], which makes one of YAML: [`yaml`] has the tree and
+//! its places, `shape` and `written` what users may write, `resources` and `settings` what it means,
+//! `checks` what must hold.
 
 pub mod address;
+mod checks;
 pub mod diagnostic;
 pub mod event;
 pub mod field;
+pub mod interpolate;
 pub mod manifest;
+pub mod parse;
+mod resources;
+mod settings;
+mod shape;
+mod written;
+pub mod yaml;
 
 pub use address::{Address, Kind, Name};
 pub use diagnostic::{Diagnostic, Severity, Span};
@@ -33,6 +43,12 @@ macro_rules! text_id {
             /// The id as the vendor writes it.
             #[must_use]
             pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }

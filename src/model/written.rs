@@ -1,0 +1,557 @@
+//! What users write: the shape of each block of a manifest.
+//!
+//! The doc comments here are what editors show, through `schemas/manifest.schema.json`. What the
+//! blocks mean is worked out in [`super::parse`].
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
+
+use super::event::{ALIASES, EVENTS};
+use super::shape::{
+    Flag, Item, Later, Named, Percent, Reader, Secret, Shape, Spanned, Text, Whole, inline_schema,
+    shape,
+};
+use super::yaml::{NodeId, Yaml};
+use super::{Field, Kind, Name, Span};
+
+/// The keys that stand only in `beadle.yaml`.
+pub(crate) const SETTINGS: [&str; 8] = [
+    "version",
+    "project",
+    "ledger",
+    "include",
+    "providers",
+    "vars",
+    "guards",
+    "defaults",
+];
+
+shape! {
+    /// A beadle project: who hears about what and when. Settings (`version`, `project`, `ledger`,
+    /// `include`, `providers`, `vars`, `guards`, `defaults`) stand in `beadle.yaml`; resources stand
+    /// there or in the files that `include` names.
+    pub(crate) struct File {
+        /// The version of the manifest's language: 1. Required in `beadle.yaml`, and stands only there.
+        version: Version,
+        /// Names this project in a shared ledger. Required unless `ledger` is the default file.
+        project: Spanned<Text>,
+        /// Where beadle remembers which of the vendor's objects are yours: `sqlite:PATH`, relative to
+        /// the project folder, or `none` for CI that keeps nothing.
+        [default = "sqlite:.beadle/ledger.db"]
+        ledger: Spanned<Text>,
+        /// Files with more resources, as patterns relative to the project folder, such as
+        /// `teams/**/*.yaml`. A pattern that matches nothing is an error.
+        include: Vec<Spanned<Text>>,
+        /// The vendors' apps, by name. `feishu`, `dingtalk` and `enos` imply their vendor; any other
+        /// name needs `vendor`.
+        providers: Providers,
+        /// Values for `${var:NAME}`. The flags `--var` and `--var-file` win over them.
+        vars: Anything,
+        /// How much one plan may do without being asked.
+        guards: Guards,
+        /// What resources have that do not say otherwise, by kind.
+        defaults: Defaults,
+        /// Tasklists that subscriptions name. Beadle does not manage tasklists.
+        tasklists: Named<Tasklist>,
+        /// Chats that subscriptions name.
+        chats: Named<Chat>,
+        /// Activity subscriptions of Feishu tasklists: which chats hear about which events.
+        tasklist_subscriptions: Named<Subscription>,
+        /// Addresses to let go of without deleting anything at the vendor, such as
+        /// `tasklist_subscription.old`.
+        forget: Vec<Spanned<Text>>,
+        /// Groups of people. Not managed by this version.
+        recipient_groups: Later,
+        /// Notices sent by a schedule. Not managed by this version.
+        recurring_notices: Later,
+        /// Working days and holidays. Not managed by this version.
+        calendars: Later,
+    }
+}
+
+shape! {
+    /// Limits on what one plan may do; each is lifted by its flag.
+    pub(crate) struct Guards {
+        /// The share of bound objects that one plan may delete or replace.
+        [default = "30%"]
+        deletes: Percent,
+        /// The share of a chat's or a group's people that one plan may change.
+        [default = "25%"]
+        member_changes: Percent,
+        /// How many people one notice may reach without `audience: large`.
+        [default = 500]
+        recipients: Whole,
+    }
+}
+
+shape! {
+    /// What resources have that do not say otherwise, by kind.
+    pub(crate) struct Defaults {
+        /// For every tasklist subscription.
+        tasklist_subscriptions: SubscriptionDefaults,
+        /// For chats. Not managed by this version.
+        chats: Later,
+        /// For groups of people. Not managed by this version.
+        recipient_groups: Later,
+        /// For notices. Not managed by this version.
+        recurring_notices: Later,
+    }
+}
+
+shape! {
+    /// What every tasklist subscription has that does not say otherwise.
+    pub(crate) struct SubscriptionDefaults {
+        /// The chats that hear about the events: names under `chats`, or `oc_…` ids. At most 50.
+        subscribers: Spanned<Vec<Spanned<Text>>>,
+        /// What the chats hear about.
+        events: Spanned<EventList>,
+        /// Whether the subscription is on.
+        [default = true]
+        enabled: Flag,
+        /// Refuse to delete it.
+        [default = false]
+        protect: Flag,
+        /// Fields that are left as they are live; they are written on create only.
+        ignore: Vec<Spanned<IgnoredField>>,
+    }
+}
+
+shape! {
+    /// A tasklist, by guid or by name.
+    pub(crate) struct Tasklist {
+        /// The tasklist's guid, as its URL shows it.
+        guid: Spanned<Text>,
+        /// The tasklist's exact name, looked up on every plan. Two matches are an error.
+        name: Spanned<Text>,
+        /// The provider whose app reads and writes it. `feishu` by default, or the only Feishu provider.
+        provider: Spanned<Text>,
+        /// Delete the subscriptions there that nobody declares. Needs `guid`.
+        [default = false]
+        authoritative: Spanned<Flag>,
+        /// Names of undeclared subscriptions that an authoritative tasklist keeps; `*` and `?` stand
+        /// for any text and any character.
+        keep: Spanned<Vec<Spanned<Text>>>,
+    }
+}
+
+impl Item for Tasklist {}
+
+shape! {
+    /// A chat, by id.
+    pub(crate) struct Chat {
+        /// The chat's open id, `oc_…`.
+        id: Spanned<Text>,
+        /// Create and keep the chat. Not managed by this version.
+        manage: Later,
+    }
+}
+
+impl Item for Chat {
+    const KIND: Option<Kind> = Some(Kind::Chat);
+}
+
+shape! {
+    /// An activity subscription of one tasklist, or of each of several.
+    pub(crate) struct Subscription {
+        /// The tasklist, by its name under `tasklists`.
+        tasklist: Spanned<Text>,
+        /// Several tasklists: one subscription in each, with the tasklist's name as its instance.
+        tasklists: Spanned<Vec<Spanned<Text>>>,
+        /// The name at the vendor, 1 to 50 characters. By default the name of this block.
+        name: Spanned<Text>,
+        /// The chats that hear about the events: names under `chats`, or `oc_…` ids. At most 50.
+        subscribers: Spanned<Vec<Spanned<Text>>>,
+        /// What the chats hear about: names of events, their numbers, or `all`.
+        events: Spanned<EventList>,
+        /// Whether it is on.
+        [default = true]
+        enabled: Flag,
+        /// The guid of the vendor's subscription that this block is, adopted without asking. With
+        /// `tasklists`, a mapping from the tasklist's name to the guid.
+        id: Pins,
+        /// Refuse to delete it.
+        [default = false]
+        protect: Flag,
+        /// Fields that are left as they are live; they are written on create only.
+        ignore: Vec<Spanned<IgnoredField>>,
+        /// The block's former name, so that renaming it replaces nothing.
+        moved_from: Spanned<Text>,
+    }
+}
+
+impl Item for Subscription {
+    const KIND: Option<Kind> = Some(Kind::TasklistSubscription);
+}
+
+shape! {
+    /// An app at Feishu or Lark.
+    pub(crate) struct FeishuProvider {
+        /// The vendor: `feishu`, which is Lark too.
+        vendor: Spanned<Text>,
+        /// `https://open.feishu.cn` or `https://open.larksuite.com`.
+        [default = "https://open.feishu.cn"]
+        base_url: Spanned<Text>,
+        /// The app's id, `cli_…`.
+        [required]
+        app_id: Spanned<Text>,
+        /// The app's secret, as `${env:NAME}` or `${file:PATH}`.
+        [required]
+        app_secret: Secret,
+    }
+}
+
+shape! {
+    /// An app at DingTalk.
+    pub(crate) struct DingTalkProvider {
+        /// The vendor: `dingtalk`.
+        vendor: Spanned<Text>,
+        /// `https://api.dingtalk.com`.
+        [default = "https://api.dingtalk.com"]
+        base_url: Spanned<Text>,
+        /// The app's agent id.
+        agent_id: Spanned<Text>,
+        /// The app's key.
+        [required]
+        app_key: Spanned<Text>,
+        /// The app's secret, as `${env:NAME}` or `${file:PATH}`.
+        [required]
+        app_secret: Secret,
+        /// The organisation's edition of DingTalk, which decides its limits.
+        edition: Spanned<Text>,
+    }
+}
+
+shape! {
+    /// An app at EnOS.
+    pub(crate) struct EnosProvider {
+        /// The vendor: `enos`.
+        vendor: Spanned<Text>,
+        /// The address of the deployment's API gateway; its host must be in BEADLE_ALLOW_HOSTS.
+        [required]
+        base_url: Spanned<Text>,
+        /// The organisation's id.
+        org_id: Spanned<Text>,
+        /// The app's access key.
+        [required]
+        app_key: Spanned<Text>,
+        /// The app's secret, as `${env:NAME}` or `${file:PATH}`.
+        [required]
+        app_secret: Secret,
+    }
+}
+
+/// `version: 1`.
+#[derive(Debug)]
+pub(crate) struct Version;
+
+inline_schema!(Version, "Version", json_schema!({ "const": 1 }));
+
+impl Shape for Version {
+    fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
+        match reader.tree.get(at) {
+            Yaml::Scalar { text: "1", .. } => Some(Version),
+            _ => {
+                let help = "This beadle reads version 1 of the manifest's language.";
+                reader.wrong(at, "1", Some(help));
+                None
+            }
+        }
+    }
+}
+
+/// The block `vars`; [`super::parse`] reads it before anything else.
+#[derive(Debug)]
+pub(crate) struct Anything;
+
+inline_schema!(
+    Anything,
+    "Vars",
+    json_schema!({
+        "type": "object",
+        "additionalProperties": { "type": ["string", "number", "boolean"] },
+    })
+);
+
+impl Shape for Anything {
+    fn read(_: &mut Reader<'_>, _: NodeId) -> Option<Self> {
+        Some(Anything)
+    }
+}
+
+/// `events`: a list, or the word `all`.
+#[derive(Debug)]
+pub(crate) enum EventList {
+    /// `all`.
+    All,
+    /// Names and numbers; `all` may be among them.
+    Listed(Vec<Spanned<Text>>),
+}
+
+inline_schema!(EventList, "Events", {
+    let names: Vec<&str> = EVENTS.iter().map(|(_, name)| *name).collect();
+    let event = json!({
+        "anyOf": [
+            { "enum": names, "description": "An event of a tasklist." },
+            { "enum": ["all"], "description": "Every event that Feishu documents." },
+            { "type": "integer", "minimum": 1, "description": "The number of an event that beadle has no name for." },
+            { "enum": ALIASES.map(|(name, _)| name), "description": "Another tool's name for an event; prefer beadle's own." },
+            { "type": "string", "pattern": "\\$\\{|^[0-9]+$" },
+        ]
+    });
+    json_schema!({
+        "anyOf": [{ "const": "all" }, { "type": "array", "items": event }, { "type": "string", "pattern": "\\$\\{" }]
+    })
+});
+
+impl Shape for EventList {
+    fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
+        let node = reader.tree.get(at);
+        if !matches!(node, Yaml::Scalar { .. }) || node.is_null() {
+            return Vec::read(reader, at).map(EventList::Listed);
+        }
+        let wanted = "`all`, or a list of events";
+        match &*reader.scalar(at, wanted)?.0 {
+            "all" => Some(EventList::All),
+            _ => {
+                reader.wrong(
+                    at,
+                    wanted,
+                    Some("Write a list, as in `[task.added, due.set]`."),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// A field that may be ignored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IgnoredField(pub(crate) Field);
+
+inline_schema!(IgnoredField, "IgnoredField", {
+    let fields: Vec<&str> = IgnoredField::FIELDS.iter().map(|f| f.as_str()).collect();
+    json_schema!({ "enum": fields })
+});
+
+impl IgnoredField {
+    /// All but the name, by which an object is found again.
+    const FIELDS: [Field; 3] = [Field::Subscribers, Field::Events, Field::Enabled];
+}
+
+impl Shape for IgnoredField {
+    fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
+        let (text, _) = reader.scalar(at, "the name of a field")?;
+        let known = IgnoredField::FIELDS.map(Field::as_str);
+        let span = reader.tree.span(at);
+        match Field::parse(&text) {
+            Some(Field::Name) => {
+                reader.push(
+                    super::Diagnostic::error("ignored-name", span, "`name` cannot be ignored")
+                        .help("An object is found again by its name. To keep another name at the vendor, write it as `name:`."),
+                );
+                None
+            }
+            Some(field) => Some(IgnoredField(field)),
+            None => {
+                let hint = super::shape::did_you_mean(&text, known);
+                reader.push(
+                    super::Diagnostic::error(
+                        "unknown-field",
+                        span,
+                        format!(
+                            "there is no field `{}` to ignore",
+                            super::shape::shorten(&text)
+                        ),
+                    )
+                    .help(format!(
+                        "{hint}The fields are {}.",
+                        super::shape::words(known)
+                    )),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// `id`: one guid, or one for each tasklist.
+#[derive(Debug)]
+pub(crate) enum Pins {
+    One(Spanned<Text>),
+    Each(Vec<(Spanned<String>, Spanned<Text>)>),
+}
+
+inline_schema!(
+    Pins,
+    "Pins",
+    json_schema!({
+        "anyOf": [
+            { "type": "string", "description": "The guid of the vendor's subscription." },
+            { "type": "object", "description": "By tasklist.", "additionalProperties": { "type": "string" } },
+        ]
+    })
+);
+
+impl Shape for Pins {
+    fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
+        let Yaml::Map(pairs) = reader.tree.get(at) else {
+            return Shape::read(reader, at).map(Pins::One);
+        };
+        let mut each = Vec::new();
+        for pair in pairs.chunks_exact(2) {
+            let key = Spanned {
+                value: reader.tree.key(pair[0]).to_owned(),
+                span: reader.tree.span(pair[0]),
+            };
+            each.extend(
+                reader
+                    .field(pair[0], pair[1])
+                    .into_option()
+                    .map(|id| (key, id)),
+            );
+        }
+        Some(Pins::Each(each))
+    }
+}
+
+/// One block of `providers`.
+#[derive(Debug)]
+pub(crate) enum Provider {
+    Feishu(FeishuProvider),
+    DingTalk(DingTalkProvider),
+    Enos(EnosProvider),
+}
+
+/// The block `providers`: what a name implies decides the shape of what stands under it.
+#[derive(Debug)]
+pub(crate) struct Providers(pub(crate) Vec<(Name, Span, Option<Provider>)>);
+
+/// The vendors by their words.
+pub(crate) const VENDORS: [&str; 3] = ["feishu", "dingtalk", "enos"];
+
+impl JsonSchema for Providers {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Providers".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let vendor = |schema: Schema, word: &str, needed: bool| {
+            let mut schema = schema.to_value();
+            schema["properties"]["vendor"]["const"] = word.into();
+            if let Some(vendor) = schema["properties"]["vendor"].as_object_mut() {
+                vendor.remove("type");
+            }
+            if needed && let Some(required) = schema["required"].as_array_mut() {
+                required.insert(0, "vendor".into());
+            }
+            schema
+        };
+        let feishu = generator.subschema_for::<FeishuProvider>();
+        let dingtalk = generator.subschema_for::<DingTalkProvider>();
+        let enos = generator.subschema_for::<EnosProvider>();
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "feishu": vendor(feishu.clone(), "feishu", false),
+                "dingtalk": vendor(dingtalk.clone(), "dingtalk", false),
+                "enos": vendor(enos.clone(), "enos", false),
+            },
+            "additionalProperties": {
+                "anyOf": [
+                    vendor(feishu, "feishu", true),
+                    vendor(dingtalk, "dingtalk", true),
+                    vendor(enos, "enos", true),
+                ]
+            }
+        })
+    }
+}
+
+impl Shape for Providers {
+    fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
+        let pairs = reader.map(at)?;
+        let mut providers = Vec::new();
+        reader.lenient = reader.sandbox;
+        for pair in pairs.chunks_exact(2) {
+            let span = reader.tree.span(pair[0]);
+            let text = reader.tree.key(pair[0]);
+            let name = match Name::new(text) {
+                Ok(name) => name,
+                Err(why) => {
+                    reader.push(super::Diagnostic::error("bad-name", span, why.to_string()));
+                    continue;
+                }
+            };
+            let provider = vendor_of(reader, text, pair[0], pair[1]).and_then(|vendor| {
+                let (key, at) = (pair[0], pair[1]);
+                match vendor {
+                    "feishu" => reader.field(key, at).into_option().map(Provider::Feishu),
+                    "dingtalk" => reader.field(key, at).into_option().map(Provider::DingTalk),
+                    _ => reader.field(key, at).into_option().map(Provider::Enos),
+                }
+            });
+            providers.push((name, span, provider));
+        }
+        reader.lenient = false;
+        Some(Providers(providers))
+    }
+}
+
+/// The vendor that a provider's name implies or its `vendor` names.
+fn vendor_of(reader: &mut Reader<'_>, name: &str, key: NodeId, at: NodeId) -> Option<&'static str> {
+    let implied = VENDORS.into_iter().find(|v| *v == name);
+    let written = match reader.tree.get(at) {
+        Yaml::Map(pairs) => pairs
+            .chunks_exact(2)
+            .find(|pair| reader.tree.key(pair[0]) == "vendor")
+            .map(|pair| (pair[0], pair[1])),
+        _ => None,
+    };
+    let Some((vendor_key, vendor_at)) = written else {
+        if implied.is_none() && matches!(reader.tree.get(at), Yaml::Map(_)) {
+            let span = reader.tree.span(key);
+            reader.push(
+                super::Diagnostic::error(
+                    "missing-vendor",
+                    span,
+                    format!("the provider `{name}` does not say which vendor it is"),
+                )
+                .help("Add `vendor: feishu`, `vendor: dingtalk` or `vendor: enos`."),
+            );
+            return None;
+        }
+        // What is no mapping is reported as such by whichever shape reads it.
+        return implied.or(Some("feishu"));
+    };
+    let text: Spanned<Text> = reader.field(vendor_key, vendor_at).into_option()?;
+    let known = VENDORS.into_iter().find(|v| *v == text.value.0);
+    let (code, summary, help) = match (known, implied) {
+        (Some(vendor), None) => return Some(vendor),
+        (Some(vendor), Some(implied)) if vendor == implied => return Some(vendor),
+        (Some(vendor), Some(implied)) => (
+            "vendor-conflict",
+            format!("the name `{implied}` implies the vendor {implied}, not {vendor}"),
+            "Give the provider another name, or remove `vendor`.".to_owned(),
+        ),
+        (None, _) => (
+            "unknown-vendor",
+            format!(
+                "there is no vendor `{}`",
+                super::shape::shorten(&text.value.0)
+            ),
+            format!(
+                "{}The vendors are {}.",
+                super::shape::did_you_mean(&text.value.0, VENDORS),
+                super::shape::words(VENDORS)
+            ),
+        ),
+    };
+    reader.push(super::Diagnostic::error(code, text.span, summary).help(help));
+    None
+}
