@@ -12,6 +12,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::json::{ChangeJson, FieldChangeJson, FieldsJson, PlanJson, SummaryJson};
 use super::text::{clean, count, duration};
+use crate::model::event::EVENTS;
 
 const ADD: Style = AnsiColor::Green.on_default();
 const CHANGE: Style = AnsiColor::Yellow.on_default();
@@ -329,6 +330,7 @@ fn item_label(item: &Value, labels: &BTreeMap<String, String>) -> String {
 fn whole(value: &Value, labels: &BTreeMap<String, String>) -> String {
     match value {
         Value::Array(items) if items.is_empty() => "none".to_owned(),
+        Value::Array(items) if is_every_event(items) => format!("all {}", items.len()),
         Value::Array(items) => items
             .iter()
             .map(|item| item_label(item, labels))
@@ -336,4 +338,9 @@ fn whole(value: &Value, labels: &BTreeMap<String, String>) -> String {
             .join(", "),
         other => scalar(other),
     }
+}
+
+/// Whether a set is what `all` stands for.
+fn is_every_event(items: &[Value]) -> bool {
+    items.len() == EVENTS.len() && items.iter().zip(EVENTS).all(|(item, (_, name))| item == name)
 }

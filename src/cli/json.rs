@@ -20,8 +20,8 @@ use crate::plan::{Change, Plan, Refusal, Resolution};
 /// The version of every shape in this file.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// The values of an object, by field.
-pub type FieldsJson = BTreeMap<String, serde_json::Value>;
+/// The values of an object by field, in the order in which fields are listed.
+pub type FieldsJson = serde_json::Map<String, serde_json::Value>;
 
 /// What would change, and what is not known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

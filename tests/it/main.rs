@@ -1,6 +1,8 @@
 //! The integration tests, as one binary so that it links once.
 
 #[cfg(test)]
+mod apply;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod ledger;
@@ -11,4 +13,5 @@ mod sandbox_faults;
 #[cfg(test)]
 mod support {
     pub(crate) mod contract;
+    pub(crate) mod project;
 }
