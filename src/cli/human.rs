@@ -342,5 +342,9 @@ fn whole(value: &Value, labels: &BTreeMap<String, String>) -> String {
 
 /// Whether a set is what `all` stands for.
 fn is_every_event(items: &[Value]) -> bool {
-    items.len() == EVENTS.len() && items.iter().zip(EVENTS).all(|(item, (_, name))| item == name)
+    items.len() == EVENTS.len()
+        && items
+            .iter()
+            .zip(EVENTS)
+            .all(|(item, (_, name))| item == name)
 }

@@ -159,7 +159,7 @@ impl ApiError {
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (words, answer) = match self {
-            ApiError::Unreachable(why) => return write!(f, "could not connect: {why}"),
+            ApiError::Unreachable(why) => return write!(f, "not sent: {why}"),
             ApiError::Refused(answer) => ("refused", answer),
             ApiError::Unknown(answer) => ("unknown outcome", answer),
         };

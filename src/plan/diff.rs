@@ -267,6 +267,10 @@ impl<'a> Work<'a> {
         if !selected {
             return;
         }
+        if let Some(binding) = binding.filter(|b| b.address != *address) {
+            let (from, to) = (binding.address.clone(), address.clone());
+            self.plan.records.push(Record::Move { from, to });
+        }
         let objects = match self.inputs.listings.get(tasklist) {
             Some(Listing::Objects(objects)) => objects,
             Some(Listing::Unread(why)) => return self.unread(address, why),
@@ -545,12 +549,7 @@ impl<'a> Work<'a> {
                 "Objects of one project are kept with one app: restore the app, or let the binding go with `beadle state forget` and adopt the object with `id`.",
             );
         }
-        if binding.address != subscription.address {
-            self.plan.records.push(Record::Move {
-                from: binding.address.clone(),
-                to: subscription.address.clone(),
-            });
-        }
+
         let desired = subscription.fields();
         let fields = compare(
             subscription,
@@ -657,7 +656,7 @@ impl<'a> Work<'a> {
         for subscription in &inputs.manifest.subscriptions {
             count.entry(&subscription.address.name).or_default().0 += 1;
         }
-        for create in &self.creates {
+        for create in self.creates.iter().filter(|c| c.cause != Cause::Vanished) {
             count
                 .entry(&create.subscription.address.name)
                 .or_default()
@@ -738,7 +737,10 @@ impl<'a> Work<'a> {
         let object = match self.live(orphan) {
             Ok(Some(object)) => object,
             Ok(None) => {
-                // Nothing is left to delete: the create rebinds the address.
+                // Nothing is left to delete, and a create at the same address takes the binding over.
+                if orphan.address != create.subscription.address {
+                    self.delete(orphan);
+                }
                 let action = Action::Create {
                     desired: create.fields,
                 };

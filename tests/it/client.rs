@@ -3,7 +3,6 @@
 //! The server is a bare socket and no framework, because half of what is proved here is about answers
 //! that no framework sends: cut, closed, endless, or none. It shares no type with the client.
 
-
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,6 @@
 //! What every ledger promises, as functions over a [`Store`], so that each database that beadle gets
 //! runs the same suite; `sqlite` below has what only a file can do wrong.
 
-
 mod sqlite;
 
 use std::sync::Arc;

@@ -5,13 +5,20 @@ mod apply;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod ledger;
+#[cfg(test)]
+mod plan;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod sandbox_faults;
 #[cfg(test)]
+mod tidy;
+#[cfg(test)]
 mod support {
     pub(crate) mod contract;
     pub(crate) mod project;
+    pub(crate) mod sides;
 }

@@ -56,7 +56,8 @@ impl Ran {
     /// stdout as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}\n{}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|e| panic!("{e}\n{}\n{}", self.stdout, self.stderr))
     }
 
     /// The last line of stdout.
@@ -84,17 +85,34 @@ impl Project {
             .build()
             .unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let options = Options { world: Some(dir.path().join("world.db")), ..Options::default() };
+        let options = Options {
+            world: Some(dir.path().join("world.db")),
+            ..Options::default()
+        };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let sandbox = runtime.block_on(Sandbox::start(listen, options)).unwrap();
         let addr = sandbox.addr();
         drop(rustls::crypto::ring::default_provider().install_default());
         let root = webpki_root_certs::TLS_SERVER_ROOT_CERTS[0].to_vec();
         let root = reqwest::Certificate::from_der(&root).unwrap();
-        let http = reqwest::Client::builder().tls_certs_only([root]).no_proxy().build().unwrap();
+        let http = reqwest::Client::builder()
+            .tls_certs_only([root])
+            .no_proxy()
+            .build()
+            .unwrap();
         std::fs::create_dir(dir.path().join("project")).unwrap();
-        let project = Project { dir, sandbox: Some(sandbox), addr, http, runtime };
-        project.control("POST", "tasklists", &json!({"guid": RELEASE, "name": "Release"}));
+        let project = Project {
+            dir,
+            sandbox: Some(sandbox),
+            addr,
+            http,
+            runtime,
+        };
+        project.control(
+            "POST",
+            "tasklists",
+            &json!({"guid": RELEASE, "name": "Release"}),
+        );
         for (id, name) in [(ROOM, "release-room"), (ONCALL, "oncall-room")] {
             project.control("POST", "chats", &json!({"chat_id": id, "name": name}));
         }
@@ -155,7 +173,9 @@ impl Project {
     /// The command, ready to run, without standard input.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = beadle(&self.path());
-        command.args(args).env("FEISHU_APP_SECRET", "sandbox-secret");
+        command
+            .args(args)
+            .env("FEISHU_APP_SECRET", "sandbox-secret");
         command
     }
 
@@ -198,12 +218,18 @@ impl Project {
     /// The calls that the sandbox got, oldest first.
     pub(crate) fn calls(&self) -> Vec<Value> {
         let log = self.control("GET", "calls", &Value::Null);
-        log["calls"].as_array().unwrap_or_else(|| panic!("{log}")).clone()
+        log["calls"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{log}"))
+            .clone()
     }
 
     /// The calls that were meant to change something, token requests left out.
     pub(crate) fn writes(&self) -> Vec<Value> {
-        self.calls().into_iter().filter(|c| c["write"] == true).collect()
+        self.calls()
+            .into_iter()
+            .filter(|c| c["write"] == true)
+            .collect()
     }
 
     /// Forgets the calls so far, after holding each request against the contract.
@@ -237,7 +263,10 @@ impl Project {
 
     /// The names of a tasklist's subscriptions, sorted.
     pub(crate) fn live_names(&self, tasklist: &str) -> Vec<String> {
-        self.live(tasklist).iter().map(|s| s["name"].as_str().unwrap().to_owned()).collect()
+        self.live(tasklist)
+            .iter()
+            .map(|s| s["name"].as_str().unwrap().to_owned())
+            .collect()
     }
 }
 

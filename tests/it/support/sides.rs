@@ -1,0 +1,392 @@
+//! Three sides for tests of the diff: a manifest from YAML, and what the ledger and the vendor hold,
+//! derived from it, so that a test shows only what differs.
+
+use std::collections::BTreeMap;
+
+use beadle::model::diagnostic::{Sources, has_errors};
+use beadle::model::manifest::{Manifest, TasklistTarget};
+use beadle::model::parse::{self, Inputs, Secrets, World};
+use beadle::model::{Address, Events, Field, Fields, Name, RemoteId, TasklistGuid, Value};
+use beadle::plan::live::{Binding, Claim, Object};
+use beadle::plan::{
+    self, Action, Change, Choice, Listing, Memory, Plan, Record, Resolution, Subject, Unsettled,
+    diff,
+};
+
+/// The head of every manifest here: two tasklists, `a` and `b`, and two chats.
+const HEAD: &str = "version: 1
+providers: { feishu: { app_id: cli_a, app_secret: s } }
+tasklists: { a: { guid: guid-a }, b: { guid: guid-b } }
+chats: { room: { id: oc_room }, hall: { id: oc_hall } }
+";
+
+/// The three sides and what was asked for.
+pub(crate) struct Sides {
+    pub(crate) manifest: Manifest,
+    pub(crate) live: BTreeMap<TasklistGuid, Listing>,
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) unsettled: Vec<Unsettled>,
+    pub(crate) memory: Memory,
+    pub(crate) choice: Choice,
+    made: usize,
+}
+
+/// Reads a manifest: `text` comes below the usual head, unless it has its own.
+pub(crate) fn manifest(text: &str) -> Manifest {
+    let text = if text.starts_with("version:") {
+        text.to_owned()
+    } else {
+        format!("{HEAD}{text}")
+    };
+    let mut sources = Sources::default();
+    let root = sources.add("beadle.yaml", text);
+    let inputs = Inputs {
+        vars: &BTreeMap::new(),
+        env: &|_| None,
+        file: &|_, _| Err("no files here".to_owned()),
+        allow_hosts: &[],
+        secrets: Secrets::Skip,
+        world: World::Real,
+    };
+    let (manifest, diagnostics) = parse::manifest(&sources, root, &inputs);
+    assert!(!has_errors(&diagnostics), "{diagnostics:#?}");
+    manifest.unwrap()
+}
+
+/// One subscription in YAML with usual values, to be put below `tasklist_subscriptions:`.
+pub(crate) fn subscription(name: &str, more: &str) -> String {
+    let tasklist = if more.contains("tasklist") {
+        ""
+    } else {
+        "tasklist: a, "
+    };
+    let events = if more.contains("events:") {
+        ""
+    } else {
+        "events: [task.added], "
+    };
+    let more = if more.is_empty() {
+        String::new()
+    } else {
+        format!(", {more}")
+    };
+    format!("  {name}: {{ {tasklist}{events}subscribers: [room]{more} }}\n")
+}
+
+/// A manifest with these subscriptions.
+pub(crate) fn declares(subscriptions: &[(&str, &str)]) -> String {
+    let blocks: String = subscriptions
+        .iter()
+        .map(|(name, more)| subscription(name, more))
+        .collect();
+    if blocks.is_empty() {
+        String::new()
+    } else {
+        format!("tasklist_subscriptions:\n{blocks}")
+    }
+}
+
+impl Sides {
+    /// A manifest, empty tasklists, and a ledger that has seen an apply.
+    pub(crate) fn new(text: &str) -> Sides {
+        let mut sides = Sides {
+            manifest: manifest(text),
+            live: BTreeMap::new(),
+            bindings: Vec::new(),
+            claims: Vec::new(),
+            unsettled: Vec::new(),
+            memory: Memory::Kept,
+            choice: Choice::default(),
+            made: 0,
+        };
+        for tasklist in ["guid-a", "guid-b"] {
+            sides
+                .live
+                .insert(tasklist.into(), Listing::Objects(Vec::new()));
+        }
+        sides
+    }
+
+    /// The same after a successful apply.
+    pub(crate) fn applied(text: &str) -> Sides {
+        let mut sides = Sides::new(text);
+        let plan = sides.plan();
+        sides.carry_out(&plan);
+        sides
+    }
+
+    /// Changes the manifest.
+    pub(crate) fn declare(mut self, text: &str) -> Sides {
+        self.manifest = manifest(text);
+        self
+    }
+
+    /// The objects of a tasklist.
+    pub(crate) fn objects(&mut self, tasklist: &str) -> &mut Vec<Object> {
+        match self.live.get_mut(&TasklistGuid::new(tasklist)) {
+            Some(Listing::Objects(objects)) => objects,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Somebody changes a field of the object with that name.
+    pub(crate) fn edit(mut self, name: &str, field: Field, value: Value) -> Sides {
+        for tasklist in ["guid-a", "guid-b"] {
+            for object in self.objects(tasklist) {
+                if object.fields.name() == Some(name) {
+                    object.fields.set(field, value.clone());
+                }
+            }
+        }
+        self
+    }
+
+    /// Somebody makes a subscription that nobody declared.
+    pub(crate) fn foreign(mut self, tasklist: &str, name: &str) -> Sides {
+        let fields = [
+            (Field::Name, Value::Text(name.to_owned())),
+            (Field::Subscribers, Value::Chats(["oc_room".into()].into())),
+            (
+                Field::Events,
+                Value::Events([beadle::model::EventKey(100)].into_iter().collect()),
+            ),
+            (Field::Enabled, Value::Flag(true)),
+        ];
+        let id = self.next_id();
+        self.objects(tasklist).push(Object {
+            id,
+            fields: fields.into_iter().collect(),
+        });
+        self
+    }
+
+    fn next_id(&mut self) -> RemoteId {
+        self.made += 1;
+        RemoteId::new(&format!("id-{}", self.made))
+    }
+
+    /// The plan.
+    pub(crate) fn plan(&self) -> Plan {
+        let tasklists: BTreeMap<Name, Resolution> = self
+            .manifest
+            .tasklists
+            .iter()
+            .map(|(key, tasklist)| {
+                let resolution = match &tasklist.target {
+                    TasklistTarget::Guid(guid) => Resolution::Found(guid.clone()),
+                    TasklistTarget::Named(name) => {
+                        Resolution::Unread(format!("{name} is not looked up here"))
+                    }
+                };
+                (key.clone(), resolution)
+            })
+            .collect();
+        diff(&plan::Inputs {
+            manifest: &self.manifest,
+            tasklists: &tasklists,
+            listings: &self.live,
+            bindings: &self.bindings,
+            claims: &self.claims,
+            unsettled: &self.unsettled,
+            memory: self.memory,
+            choice: &self.choice,
+        })
+    }
+
+    /// Does to the live side and the ledger what the plan says.
+    pub(crate) fn carry_out(&mut self, plan: &Plan) {
+        for record in &plan.records {
+            if let Record::Move { from, to } = record {
+                for binding in &mut self.bindings {
+                    if binding.address == *from {
+                        binding.address = to.clone();
+                    }
+                }
+            }
+        }
+        for record in &plan.records {
+            if let Record::Bind {
+                address,
+                tasklist,
+                id,
+                applied,
+                protect,
+                ..
+            } = record
+            {
+                self.bind(address, tasklist, id, applied.clone(), *protect);
+            }
+        }
+        for change in &plan.changes {
+            self.carry_out_one(change);
+        }
+    }
+
+    fn carry_out_one(&mut self, change: &Change) {
+        let tasklist = &change.tasklist;
+        match &change.action {
+            Action::Create { desired } => {
+                self.make(change, desired);
+            }
+            Action::Replace {
+                old_tasklist,
+                id,
+                desired,
+                ..
+            } => {
+                self.bindings.retain(|b| b.id != *id);
+                self.objects(old_tasklist.as_str()).retain(|o| o.id != *id);
+                self.make(change, desired);
+            }
+            Action::Update { id, fields, .. } | Action::Adopt { id, fields, .. } => {
+                for object in self.objects(tasklist.as_str()) {
+                    if object.id == *id {
+                        for field in fields {
+                            object.fields.set(field.field, known(&field.after));
+                        }
+                    }
+                }
+                let address = change.subject.address().unwrap();
+                self.bind(
+                    address,
+                    tasklist,
+                    id,
+                    self.applied_of(address),
+                    change.protect,
+                );
+            }
+            Action::Delete { id, .. } => {
+                self.objects(tasklist.as_str()).retain(|o| o.id != *id);
+                self.bindings.retain(|b| b.id != *id);
+            }
+            Action::Forget { id, .. } => self.bindings.retain(|b| b.id != *id),
+        }
+    }
+
+    fn make(&mut self, change: &Change, desired: &Fields) {
+        let id = self.next_id();
+        let fields = desired
+            .iter()
+            .map(|(field, value)| (field, known(value)))
+            .collect();
+        self.objects(change.tasklist.as_str()).push(Object {
+            id: id.clone(),
+            fields,
+        });
+        let address = change.subject.address().unwrap();
+        self.bind(
+            address,
+            &change.tasklist,
+            &id,
+            self.applied_of(address),
+            change.protect,
+        );
+    }
+
+    fn applied_of(&self, address: &Address) -> Fields {
+        let declared = self
+            .manifest
+            .subscriptions
+            .iter()
+            .find(|s| s.address == *address);
+        declared
+            .map(|s| plan::diff::applied(s, s.fields()))
+            .unwrap_or_default()
+    }
+
+    fn bind(
+        &mut self,
+        address: &Address,
+        tasklist: &TasklistGuid,
+        id: &RemoteId,
+        applied: Fields,
+        protect: bool,
+    ) {
+        self.bindings.retain(|b| b.address != *address);
+        self.bindings.push(Binding {
+            address: address.clone(),
+            provider: Name::new("feishu").unwrap(),
+            app: "cli_a".into(),
+            tasklist: tasklist.clone(),
+            id: id.clone(),
+            applied,
+            protect,
+            updated_at: jiff::Timestamp::UNIX_EPOCH,
+        });
+    }
+}
+
+/// What a vendor stores of a value: `all` is only a wish.
+fn known(value: &Value) -> Value {
+    match value {
+        Value::Events(events) => Value::Events(Events {
+            keys: events.keys.clone(),
+            all: false,
+        }),
+        other => other.clone(),
+    }
+}
+
+/// A plan in short lines: symbol, subject, cause, fields.
+pub(crate) fn brief(plan: &Plan) -> String {
+    let mut lines = Vec::new();
+    for change in &plan.changes {
+        let subject = match &change.subject {
+            Subject::Resource(address) => address.to_string().replace("tasklist_subscription.", ""),
+            foreign @ Subject::Foreign(..) => foreign.to_string(),
+        };
+        let fields: Vec<_> = change
+            .field_changes()
+            .iter()
+            .map(|f| format!("{}={}", f.field, f.cause.as_str()))
+            .collect();
+        let fields = if fields.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", fields.join(" "))
+        };
+        lines.push(format!(
+            "{} {subject} in {} ({}){fields}",
+            change.action.as_str(),
+            change.tasklist,
+            change.cause.as_str()
+        ));
+    }
+    for record in &plan.records {
+        lines.push(match record {
+            Record::Bind {
+                address, id, new, ..
+            } => {
+                format!(
+                    "{} {} {id}",
+                    if *new { "bind" } else { "record" },
+                    address.name
+                )
+            }
+            Record::Move { from, to } => format!("move {from} to {to}"),
+        });
+    }
+    lines.extend(plan.unread.iter().map(|u| format!("unread {}", u.address)));
+    lines.extend(plan.foreign.iter().map(|f| {
+        let kept = f
+            .kept_by
+            .as_ref()
+            .map(|k| format!(" kept by {k}"))
+            .unwrap_or_default();
+        let project = f
+            .project
+            .as_ref()
+            .map(|p| format!(" of {p}"))
+            .unwrap_or_default();
+        format!("foreign {}{kept}{project}", f.name)
+    }));
+    lines.extend(plan.kept.iter().map(|k| format!("kept {k}")));
+    lines.extend(plan.refusals.iter().map(|r| format!("refused {r:?}")));
+    lines.extend(
+        plan.diagnostics
+            .iter()
+            .map(|d| format!("{}[{}]: {}", d.severity, d.code, d.summary)),
+    );
+    lines.join("\n")
+}
