@@ -144,6 +144,9 @@ pub fn human(sources: &Sources, diagnostics: &[Diagnostic], colour: bool, width:
     };
     let renderer = renderer.term_width(width.max(40));
     let mut lines = Lines::new(sources);
+    // The line of one mistake may hold a secret that another one is about.
+    let secrets = diagnostics.iter().filter(|d| d.code == "written-secret");
+    lines.secrets = secrets.filter_map(|d| d.span).collect();
     let mut out = String::new();
     for diagnostic in diagnostics {
         let level = match diagnostic.severity {
@@ -255,6 +258,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 struct Lines<'s> {
     sources: &'s Sources,
     files: HashMap<FileId, Index>,
+    /// What is shown struck out.
+    secrets: Vec<Span>,
 }
 
 struct Index {
@@ -298,6 +303,7 @@ impl<'s> Lines<'s> {
         Self {
             sources,
             files: HashMap::new(),
+            secrets: Vec::new(),
         }
     }
 
@@ -353,9 +359,22 @@ impl<'s> Lines<'s> {
         let end = floor(text, end.min(start + MAX_LINE / 2)).max(start);
         let to = floor(text, line_end.min(start + MAX_LINE)).max(end);
         let cut = |before: bool| if before { "…" } else { "" };
-        let before = format!("{}{}", cut(from > line_start), visible(&text[from..start]));
-        let marked = visible(&text[start..end]);
-        let after = format!("{}{}", visible(&text[end..to]), cut(to < line_end));
+        let shown = |from: usize, to: usize| -> String {
+            let hidden = |at: usize| {
+                let holds = |s: &Span| {
+                    s.file == span.file && (s.start as usize..s.end as usize).contains(&at)
+                };
+                self.secrets.iter().any(holds)
+            };
+            let chars = text[from..to].char_indices();
+            let struck: String = chars
+                .map(|(at, c)| if hidden(from + at) { '•' } else { c })
+                .collect();
+            visible(&struck).into_owned()
+        };
+        let before = format!("{}{}", cut(from > line_start), shown(from, start));
+        let marked = shown(start, end);
+        let after = format!("{}{}", shown(end, to), cut(to < line_end));
         let range = before.len()..before.len() + marked.len();
         let annotation = kind
             .span(range)

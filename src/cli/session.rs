@@ -14,12 +14,12 @@ use crate::engine::ledger::{Claim, Ledger};
 use crate::engine::refresh::Readers;
 use crate::ledger::{self, Access};
 use crate::model::diagnostic::{Sources, has_errors};
-use crate::model::manifest::{LedgerUrl, Manifest, TasklistTarget, Vendor};
+use crate::model::manifest::{LedgerUrl, Manifest, Subscription, TasklistTarget, Vendor};
 use crate::model::parse::{Secrets, World};
-use crate::model::{AppId, Diagnostic};
+use crate::model::{AppId, Diagnostic, Name};
 use crate::plan::Memory;
 use crate::plan::live::Binding;
-use crate::sandbox::{self, Sandbox, Wanted, WantedChat, WantedTasklist};
+use crate::sandbox::{self, Sandbox, Wanted, WantedChat, WantedSubscription, WantedTasklist};
 use crate::vendors;
 
 /// Where `--sandbox` keeps its world and its ledger, inside the project folder.
@@ -244,16 +244,7 @@ fn wanted(manifest: &Manifest) -> Wanted {
         tasklists: manifest
             .tasklists
             .iter()
-            .map(|(key, tasklist)| match &tasklist.target {
-                TasklistTarget::Guid(guid) => WantedTasklist {
-                    guid: Some(guid.to_string()),
-                    name: Some(key.to_string()),
-                },
-                TasklistTarget::Named(name) => WantedTasklist {
-                    guid: None,
-                    name: Some(name.clone()),
-                },
-            })
+            .map(|(key, tasklist)| wanted_tasklist(key, &tasklist.target))
             .collect(),
         chats: chats
             .into_iter()
@@ -262,7 +253,50 @@ fn wanted(manifest: &Manifest) -> Wanted {
                 name: named.get(id).map(ToString::to_string),
             })
             .collect(),
+        subscriptions: manifest
+            .subscriptions
+            .iter()
+            .filter_map(|s| wanted_subscription(manifest, s))
+            .collect(),
     }
+}
+
+fn wanted_tasklist(key: &Name, target: &TasklistTarget) -> WantedTasklist {
+    match target {
+        TasklistTarget::Guid(guid) => WantedTasklist {
+            guid: Some(guid.to_string()),
+            name: Some(key.to_string()),
+        },
+        TasklistTarget::Named(name) => WantedTasklist {
+            guid: None,
+            name: Some(name.clone()),
+        },
+    }
+}
+
+/// What a manifest pins by id is taken for granted, as it is declared.
+fn wanted_subscription(manifest: &Manifest, declared: &Subscription) -> Option<WantedSubscription> {
+    let id = declared.id.as_ref()?;
+    Some(WantedSubscription {
+        guid: id.to_string(),
+        tasklist: wanted_tasklist(
+            &declared.tasklist,
+            &manifest.tasklists[&declared.tasklist].target,
+        ),
+        name: declared.name.clone(),
+        chats: declared
+            .subscribers
+            .keys()
+            .map(ToString::to_string)
+            .collect(),
+        include_keys: declared
+            .events
+            .keys
+            .iter()
+            .map(|key| i64::from(key.0))
+            .collect(),
+        disabled: !declared.enabled,
+    })
 }
 
 fn connect(global: &Global, manifest: &Manifest, in_sandbox: bool) -> Result<Writers, Failure> {

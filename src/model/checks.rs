@@ -249,14 +249,11 @@ fn something_is_heard(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
 }
 
 fn former_names_are_gone(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
-    for (subscription, places) in each(draft) {
-        let Some(former) = &subscription.moved_from else {
-            continue;
-        };
+    for (name, former, place) in &draft.moved {
         let Some(span) = draft.declared.get(former) else {
             continue;
         };
-        let (summary, help) = if *former == subscription.address.name {
+        let (summary, help) = if former == name {
             (
                 format!("`{former}` is this block's own name"),
                 "Write its former name, or remove `moved_from`.",
@@ -268,9 +265,9 @@ fn former_names_are_gone(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
             )
         };
         diagnostics.push(
-            Diagnostic::error("moved-from-declared", places.moved_from, summary)
+            Diagnostic::error("moved-from-declared", *place, summary)
                 .help(help)
-                .address(subscription.address.resource())
+                .address(Address::new(Kind::TasklistSubscription, name.clone()))
                 .related(*span, "declared here"),
         );
     }
@@ -278,24 +275,20 @@ fn former_names_are_gone(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
 
 fn former_names_are_taken_once(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
     let mut seen: HashMap<&Name, (&Name, Span)> = HashMap::new();
-    for (subscription, places) in each(draft) {
-        let Some(former) = &subscription.moved_from else {
+    for (name, former, place) in &draft.moved {
+        let Some((first, span)) = seen.insert(former, (name, *place)) else {
             continue;
         };
-        let here = (&subscription.address.name, places.moved_from);
-        let (first, span) = *seen.entry(former).or_insert(here);
-        if *first != subscription.address.name {
-            diagnostics.push(
-                Diagnostic::error(
-                    "moved-from-twice",
-                    places.moved_from,
-                    format!("`{first}` has moved from `{former}` too"),
-                )
-                .help("A block moves to one new name.")
-                .address(subscription.address.resource())
-                .related(span, "the same former name"),
-            );
-        }
+        diagnostics.push(
+            Diagnostic::error(
+                "moved-from-twice",
+                *place,
+                format!("`{first}` has moved from `{former}` too"),
+            )
+            .help("A block moves to one new name.")
+            .address(Address::new(Kind::TasklistSubscription, name.clone()))
+            .related(span, "the same former name"),
+        );
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Draft {
     pub(crate) tasklists: BTreeMap<Name, TasklistPlaces>,
     /// The names of all declared subscriptions, those with mistakes included.
     pub(crate) declared: BTreeMap<Name, Span>,
+    /// Who has moved from where: a subscription's name, its former name, and where that stands.
+    pub(crate) moved: Vec<(Name, Name, Span)>,
     pub(crate) chat_names: BTreeMap<Name, Span>,
     pub(crate) group_names: BTreeMap<Name, Span>,
 }
@@ -33,7 +35,6 @@ pub(crate) struct Places {
     pub(crate) subscribers: Span,
     pub(crate) events: Span,
     pub(crate) id: Span,
-    pub(crate) moved_from: Span,
 }
 
 /// Where the parts of a tasklist stand.
@@ -155,6 +156,7 @@ pub(crate) fn resources(
         places: subscription_places,
         tasklists: places,
         declared,
+        moved: names.moved,
         chat_names,
         group_names,
     }
@@ -185,6 +187,7 @@ struct Names {
     ids: HashSet<ChatId>,
     /// By [`Section`].
     places: [BTreeMap<Name, Span>; 4],
+    moved: Vec<(Name, Name, Span)>,
     all_providers: bool,
     all_tasklists: bool,
     all_chats: bool,
@@ -498,7 +501,7 @@ impl Names {
         if let Some(chat) = chat {
             return chat.as_ref().map(|chat| chat.id.clone());
         }
-        if word.starts_with("oc_") {
+        if word.len() > "oc_".len() && word.starts_with("oc_") {
             if !is_id(text, "the id of a chat", found) {
                 return None;
             }
@@ -582,6 +585,9 @@ impl Names {
             }
         });
         push_all(diagnostics, found, Some(&address));
+        if let Some((former, span)) = &moved_from {
+            self.moved.push((name.clone(), former.clone(), *span));
+        }
 
         let subscribers = match written.subscribers {
             Given::Is(list) => Some((
@@ -619,7 +625,6 @@ impl Names {
             subscribers: subscribers_span,
             events: events_span,
             id: span,
-            moved_from: moved_from.as_ref().map_or(span, |(_, span)| *span),
         };
         let base = Subscription {
             address,
@@ -778,7 +783,7 @@ fn read_chat(
             );
             None
         }
-        Given::Is(id) if !id.value.0.starts_with("oc_") => {
+        Given::Is(id) if id.value.0 == "oc_" || !id.value.0.starts_with("oc_") => {
             found.push(
                 Diagnostic::error(
                     "bad-id",

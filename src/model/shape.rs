@@ -454,9 +454,9 @@ impl Shape for Secret {
             }
         };
         let span = reader.tree.span(at);
-        if !interpolate::is_needed(text) && !reader.lenient {
+        if !interpolate::is_needed(text) {
             reader.push(
-                Diagnostic::warning("written-secret", span, "a secret is written into the file")
+                Diagnostic::warning("written-secret", reader.tree.anchor_span(at).unwrap_or(span), "a secret is written into the file")
                     .help("Put it into the environment and write `${env:NAME}`, or into a file and write `${file:PATH}`."),
             );
         }
@@ -581,12 +581,15 @@ impl Shape for Later {
             }
         }
         let span = reader.place.unwrap_or(reader.tree.span(at));
-        let label = reader.label.clone();
+        let what = match reader.label.as_str() {
+            "manage" => "chats".to_owned(),
+            label => format!("`{label}`"),
+        };
         reader.push(
             Diagnostic::error(
                 "not-yet",
                 span,
-                format!("this version of beadle does not manage `{label}` yet"),
+                format!("this version of beadle does not manage {what} yet"),
             )
             .help("Remove it, or use a version that does; nothing is left out silently."),
         );

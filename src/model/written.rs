@@ -308,7 +308,7 @@ inline_schema!(EventList, "Events", {
 impl Shape for EventList {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
         let node = reader.tree.get(at);
-        if !matches!(node, Yaml::Scalar { .. }) || node.is_null() {
+        if matches!(node, Yaml::List(_)) {
             return Vec::read(reader, at).map(EventList::Listed);
         }
         let wanted = "`all`, or a list of events";

@@ -288,10 +288,11 @@ impl<'s, 'd> Builder<'s, 'd> {
                 Event::Scalar(text, style, anchor, tag) => {
                     let plain =
                         style == ScalarStyle::Plain && !self.makes_text(tag.as_deref(), start, end);
-                    let data = if plain {
-                        Data::Plain(text)
-                    } else {
-                        Data::Quoted(text)
+                    let data = match (plain, start == end) {
+                        // The parser writes `~` for what was left out.
+                        (true, true) => Data::Plain(Cow::Borrowed("")),
+                        (true, false) => Data::Plain(text),
+                        (false, _) => Data::Quoted(text),
                     };
                     let node = self.push(start, end.max(start), data)?;
                     if anchor != 0 {
@@ -318,7 +319,10 @@ impl<'s, 'd> Builder<'s, 'd> {
                 _ => {}
             }
         }
-        let empty = |id: NodeId| matches!(&self.nodes[id.0 as usize].data, Data::Plain(text) if text.is_empty());
+        let empty = |id: NodeId| match &self.nodes[id.0 as usize].data {
+            Data::Plain(text) => Yaml::Scalar { text, plain: true }.is_null(),
+            _ => false,
+        };
         match root {
             Some(root) if !empty(root) => Ok(root),
             _ => Err(Diagnostic::error("empty-file", self.span(0, 0), "this file is empty")
@@ -329,7 +333,7 @@ impl<'s, 'd> Builder<'s, 'd> {
 
     fn refuse_control_characters(&self) -> Result<(), Stop> {
         let bad = |b: &u8| (*b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || *b == 0x7f;
-        match self.text.as_bytes().iter().position(|b| bad(b)) {
+        match self.text.as_bytes().iter().position(bad) {
             None => Ok(()),
             Some(at) => Err(Diagnostic::error(
                 "control-character",
@@ -768,7 +772,10 @@ fn unknown_anchor(span: Span) -> Stop {
 
 fn explain(kind: &ErrorKind) -> (String, &'static str) {
     let (summary, help) = match kind {
-        ErrorKind::UnclosedQuotedScalar | ErrorKind::UnexpectedEof => (
+        ErrorKind::UnclosedQuotedScalar
+        | ErrorKind::UnexpectedEof
+        | ErrorKind::InvalidQuotedScalarIndent
+        | ErrorKind::DocumentIndicatorInQuotedScalar => (
             "a quote is opened and never closed",
             "Close the quote that opens before this place.",
         ),
@@ -790,6 +797,10 @@ fn explain(kind: &ErrorKind) -> (String, &'static str) {
         ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => (
             "a colon stands where no key can be",
             "Quote the text if it contains `: `, or check the indentation.",
+        ),
+        ErrorKind::SimpleKeyExpected => (
+            "this line has no colon",
+            "Write `key: value`, or `- value` for an element of a list.",
         ),
         ErrorKind::InvalidIndentation
         | ErrorKind::ExpectedBlockMappingKey

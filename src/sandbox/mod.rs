@@ -39,7 +39,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use faults::{Fault, FaultParseError};
-pub use seed::{Seeded, Wanted, WantedChat, WantedTasklist};
+pub use seed::{Seeded, Wanted, WantedChat, WantedSubscription, WantedTasklist};
 pub use world::WorldError;
 
 use faults::Board;

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::APP_ID;
-use super::feishu::{Chat, Member, Tasklist, register};
+use super::feishu::{Chat, Member, Subscription, Tasklist, register};
 use super::world::{Found, Moment, View, WorldError};
 
 /// What has to be there. Later kinds are more fields, so build it with `..Wanted::default()`.
@@ -15,6 +15,25 @@ pub struct Wanted {
     pub tasklists: Vec<WantedTasklist>,
     /// Chats that the sandbox's app is in.
     pub chats: Vec<WantedChat>,
+    /// Subscriptions that somebody refers to by guid.
+    pub subscriptions: Vec<WantedSubscription>,
+}
+
+/// A subscription by its guid, in a tasklist that is wanted too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WantedSubscription {
+    /// Its guid at the vendor.
+    pub guid: String,
+    /// The tasklist that holds it.
+    pub tasklist: WantedTasklist,
+    /// Its name.
+    pub name: String,
+    /// The open chat ids that it posts to.
+    pub chats: Vec<String>,
+    /// Its `include_keys`.
+    pub include_keys: Vec<i64>,
+    /// Whether it is off.
+    pub disabled: bool,
 }
 
 /// A tasklist by guid, or by name when there is no guid. With neither it is passed over.
@@ -53,6 +72,13 @@ pub enum Seeded {
         /// Its name.
         name: String,
     },
+    /// A subscription.
+    Subscription {
+        /// Its guid.
+        guid: String,
+        /// Its name.
+        name: String,
+    },
 }
 
 impl fmt::Display for Seeded {
@@ -60,6 +86,7 @@ impl fmt::Display for Seeded {
         match self {
             Seeded::Tasklist { guid, name } => write!(f, "tasklist {name} ({guid})"),
             Seeded::Chat { id, name } => write!(f, "chat {name} ({id})"),
+            Seeded::Subscription { guid, name } => write!(f, "subscription {name} ({guid})"),
         }
     }
 }
@@ -74,7 +101,11 @@ pub(super) fn own_app(moment: &Moment<'_>) -> Result<(), WorldError> {
 
 /// Makes what is missing. What is there stays as it is, also when the app is no member of it.
 pub(super) fn seed(moment: &Moment<'_>, wanted: &Wanted) -> Result<Vec<Seeded>, WorldError> {
-    let Wanted { tasklists, chats } = wanted;
+    let Wanted {
+        tasklists,
+        chats,
+        subscriptions,
+    } = wanted;
     let mut made = Vec::new();
     for tasklist in tasklists {
         made.extend(tasklist_wanted(moment, tasklist)?);
@@ -82,7 +113,47 @@ pub(super) fn seed(moment: &Moment<'_>, wanted: &Wanted) -> Result<Vec<Seeded>, 
     for chat in chats {
         made.extend(chat_wanted(moment, chat)?);
     }
+    for subscription in subscriptions {
+        made.extend(subscription_wanted(moment, subscription)?);
+    }
     Ok(made)
+}
+
+fn subscription_wanted(
+    moment: &Moment<'_>,
+    wanted: &WantedSubscription,
+) -> Result<Option<Seeded>, WorldError> {
+    let there: Option<Found<Subscription>> =
+        moment.find(Subscription::KIND, &wanted.guid, View::Present)?;
+    let WantedTasklist { guid, name } = &wanted.tasklist;
+    let tasklist = match (guid, name) {
+        (Some(guid), _) => Some(guid.clone()),
+        (None, Some(name)) => {
+            let all: Vec<Found<Tasklist>> = moment.list(Tasklist::KIND, None, View::Present)?;
+            let found = all.into_iter().find(|t| &t.doc.name == name);
+            found.map(|t| t.id)
+        }
+        (None, None) => None,
+    };
+    let (None, Some(tasklist)) = (there, tasklist) else {
+        return Ok(None);
+    };
+    let member = |id: &String| Member {
+        id: id.clone(),
+        kind: "chat".to_owned(),
+        role: String::new(),
+    };
+    let subscription = Subscription {
+        name: wanted.name.clone(),
+        subscribers: wanted.chats.iter().map(member).collect(),
+        include_keys: wanted.include_keys.clone(),
+        disabled: wanted.disabled,
+    };
+    moment.insert_as_old(Subscription::KIND, &wanted.guid, &tasklist, &subscription)?;
+    Ok(Some(Seeded::Subscription {
+        guid: wanted.guid.clone(),
+        name: wanted.name.clone(),
+    }))
 }
 
 fn tasklist_wanted(

@@ -542,10 +542,7 @@ async fn where_nobody_listens_nothing_has_left() {
     let error = send(&client, &create()).await.unwrap_err();
     assert!(matches!(error, ApiError::Unreachable(_)), "{error:?}");
     let text = error.to_string();
-    assert!(
-        text.starts_with("could not connect: tcp connect error"),
-        "{text}"
-    );
+    assert!(text.starts_with("not sent: tcp connect error"), "{text}");
 }
 
 #[tokio::test]

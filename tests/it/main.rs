@@ -9,11 +9,19 @@ mod examples;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod manifest;
+#[cfg(test)]
+mod manifest_cli;
+#[cfg(test)]
+mod manifest_tree;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod sandbox_faults;
+#[cfg(test)]
+mod schemas;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

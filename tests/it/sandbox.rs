@@ -62,6 +62,7 @@ impl Stage {
                 id: CHAT.to_owned(),
                 name: None,
             }],
+            ..Wanted::default()
         };
         sandbox.seed(&wanted).unwrap();
         let mut stage = Stage {
