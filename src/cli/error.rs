@@ -13,8 +13,8 @@ pub struct Failure(Box<Parts>);
 
 #[derive(Debug)]
 struct Parts {
-    summary: String,
-    causes: Vec<String>,
+    /// What went wrong, and the chain of what caused it.
+    error: anyhow::Error,
     hint: Option<String>,
     status: ExitStatus,
     /// Findings that are the reason; they say it all.
@@ -28,8 +28,7 @@ impl Failure {
     /// A failure in a lowercase fragment without a period.
     pub(super) fn new(summary: impl Into<String>) -> Self {
         Self(Box::new(Parts {
-            summary: summary.into(),
-            causes: Vec::new(),
+            error: anyhow::Error::msg(summary.into()),
             hint: None,
             status: ExitStatus::Failed,
             findings: None,
@@ -63,16 +62,9 @@ impl Failure {
     }
 
     /// Adds the chain of what caused it.
-    pub(super) fn because(mut self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let error = error.into();
-        let mut cause: Option<&dyn Error> = Some(error.as_ref());
-        while let Some(error) = cause {
-            let words = error.to_string();
-            if self.0.causes.last() != Some(&words) {
-                self.0.causes.push(words);
-            }
-            cause = error.source();
-        }
+    pub(super) fn because(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
+        let summary = self.0.error.to_string();
+        self.0.error = anyhow::Error::new(cause).context(summary);
         self
     }
 
@@ -95,11 +87,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.summary)?;
-        for cause in &self.0.causes {
-            write!(f, ": {cause}")?;
-        }
-        Ok(())
+        write!(f, "{:#}", self.0.error)
     }
 }
 
