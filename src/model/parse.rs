@@ -201,7 +201,7 @@ pub fn manifest_schema() -> serde_json::Value {
 
 /// Sorts by file and place, and drops what was found twice through an alias or a fan-out.
 pub fn settle(diagnostics: &mut Vec<Diagnostic>) {
-    diagnostics.sort_by(|a, b| (a.span, a.severity).cmp(&(b.span, b.severity)));
+    diagnostics.sort_by_key(|d| (d.span, d.severity));
     let mut seen = HashSet::new();
     diagnostics.retain(|d| seen.insert((d.span, d.code, d.summary.clone())));
 }

@@ -333,7 +333,7 @@ impl<'s, 'd> Builder<'s, 'd> {
 
     fn refuse_control_characters(&self) -> Result<(), Stop> {
         let bad = |b: &u8| (*b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r')) || *b == 0x7f;
-        match self.text.as_bytes().iter().position(|b| bad(b)) {
+        match self.text.as_bytes().iter().position(bad) {
             None => Ok(()),
             Some(at) => Err(Diagnostic::error(
                 "control-character",
