@@ -351,9 +351,10 @@ impl<'s> Lines<'s> {
         let (place, line_start) = self.place(span.file, span.start);
         let text = &source.text;
         let start = floor(text, span.start as usize);
-        let line_end = text[start..]
-            .find(['\n', '\r'])
-            .map_or(text.len(), |n| start + n);
+        // A line can be as long as its file; no more of it is looked at than is shown.
+        let window = &text.as_bytes()[start..text.len().min(start + MAX_LINE + 1)];
+        let line_end = window.iter().position(|b| matches!(b, b'\n' | b'\r'));
+        let line_end = floor(text, start + line_end.unwrap_or(window.len()));
         let end = floor(text, span.end as usize).clamp(start, line_end);
         let from = floor(text, line_start.max(start.saturating_sub(MAX_LINE / 4)));
         let end = floor(text, end.min(start + MAX_LINE / 2)).max(start);

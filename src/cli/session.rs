@@ -14,7 +14,7 @@ use crate::engine::ledger::{Claim, Ledger};
 use crate::engine::refresh::Readers;
 use crate::ledger::{self, Access};
 use crate::model::diagnostic::{Sources, has_errors};
-use crate::model::manifest::{LedgerUrl, Manifest, Subscription, TasklistTarget, Vendor};
+use crate::model::manifest::{LedgerUrl, Manifest, Provider, Subscription, TasklistTarget, Vendor};
 use crate::model::parse::{Secrets, World};
 use crate::model::{AppId, Diagnostic, Name};
 use crate::plan::Memory;
@@ -29,7 +29,8 @@ const SANDBOX_DIR: &str = ".beadle/sandbox";
 pub(super) struct Session {
     pub(super) sources: Sources,
     pub(super) manifest: Manifest,
-    /// Warnings of reading; shown already.
+    /// The providers as the files declare them, also where the sandbox stands in for them.
+    pub(super) providers: BTreeMap<Name, Provider>,
     pub(super) ledger: Arc<dyn Ledger>,
     keeps: bool,
     pub(super) writers: Writers,
@@ -88,6 +89,7 @@ impl Session {
             Secrets::Require
         };
         let (mut manifest, sources) = read(global, ui, secrets)?;
+        let providers = manifest.providers.clone();
         let sandbox = if global.sandbox {
             Some(enter_sandbox(global, ui, &mut manifest).await?)
         } else {
@@ -98,6 +100,7 @@ impl Session {
         Ok(Session {
             sources,
             manifest,
+            providers,
             ledger,
             keeps,
             writers,

@@ -1,6 +1,6 @@
 //! Addresses: the name of a resource for life.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -75,7 +75,12 @@ impl Name {
     ///
     /// When the text is empty, over 64 characters, or holds a character outside the alphabet.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        let text = ComposingNormalizerBorrowed::new_nfc().normalize(text);
+        // What is ASCII is in NFC.
+        let text = if text.is_ascii() {
+            Cow::Borrowed(text)
+        } else {
+            ComposingNormalizerBorrowed::new_nfc().normalize(text)
+        };
         let count = text.chars().count();
         if count == 0 {
             return Err(NameError::Empty);

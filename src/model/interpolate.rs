@@ -22,6 +22,9 @@ const MAX_TOTAL: usize = 32 * 1024 * 1024;
 /// How many variables can stand in one another.
 const MAX_VAR_DEPTH: usize = 16;
 
+/// How many problems of one text are reported; finding the place of each costs a look at the text.
+const MAX_PROBLEMS: usize = 20;
+
 /// What a place in the manifest may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -302,6 +305,9 @@ fn expand(
     let mut good = true;
     let mut at = 0;
     while let Some(found) = text[at..].find('$') {
+        if problems.len() >= MAX_PROBLEMS {
+            return None;
+        }
         let start = at + found;
         out.push_str(&text[at..start]);
         let rest = &text[start..];

@@ -192,16 +192,24 @@ pub fn var_file(
 #[must_use]
 pub fn manifest_schema() -> serde_json::Value {
     let settings = schemars::generate::SchemaSettings::draft07();
-    let mut schema = settings
+    let schema = settings
         .into_generator()
         .into_root_schema_for::<written::File>();
-    schema.insert("title".to_owned(), "Beadle manifest".into());
-    schema.to_value()
+    let mut all = serde_json::Map::new();
+    all.insert(
+        "$schema".to_owned(),
+        "http://json-schema.org/draft-07/schema#".into(),
+    );
+    all.insert("title".to_owned(), "Beadle manifest".into());
+    for (key, value) in schema.as_object().into_iter().flatten() {
+        all.entry(key.as_str()).or_insert_with(|| value.clone());
+    }
+    all.into()
 }
 
 /// Sorts by file and place, and drops what was found twice through an alias or a fan-out.
 pub fn settle(diagnostics: &mut Vec<Diagnostic>) {
-    diagnostics.sort_by_key(|a| (a.span, a.severity));
+    diagnostics.sort_by_key(|d| (d.span, d.severity));
     let mut seen = HashSet::new();
     diagnostics.retain(|d| seen.insert((d.span, d.code, d.summary.clone())));
 }

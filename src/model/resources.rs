@@ -66,7 +66,6 @@ pub(crate) fn resources(
     let mut subscriptions: BTreeMap<Name, (Span, Option<written::Subscription>)> = BTreeMap::new();
     let mut tasklists = Vec::new();
     let mut forget = Vec::new();
-    let mut defaults = Defaults::default();
     let mut written_defaults = None;
     for file in files {
         names.all_tasklists &= !file.tasklists.is_bad();
@@ -129,18 +128,20 @@ pub(crate) fn resources(
         });
         names.tasklists.insert(entry.name, tasklist);
     }
-    if let Some(written) = written_defaults {
-        defaults = names.defaults(written, diagnostics);
-    }
-    let mut read = Vec::with_capacity(subscriptions.len());
+    let defaults = written_defaults.map_or_else(Defaults::default, |written| {
+        names.defaults(written, diagnostics)
+    });
+    let mut read = (
+        Vec::with_capacity(subscriptions.len()),
+        Vec::with_capacity(subscriptions.len()),
+    );
+    // In the order of their names, and instances in the order of theirs: the order of addresses.
     for (name, (span, written)) in subscriptions {
         if let Some(written) = written {
             names.subscription(name, span, written, &defaults, &mut read, diagnostics);
         }
     }
-    // They come in the order of their resources' names; only the instances of one are out of order.
-    read.sort_by(|(a, _), (b, _)| a.address.cmp(&b.address));
-    let (subscriptions, subscription_places) = read.into_iter().unzip();
+    let (subscriptions, subscription_places) = read;
     let [_, chat_names, group_names, declared] = names.places;
     Draft {
         manifest: Manifest {
@@ -239,42 +240,6 @@ impl Names {
         diagnostic.address = address;
         diagnostics.push(diagnostic);
         false
-    }
-
-    fn unknown(
-        &mut self,
-        code: &'static str,
-        what: &str,
-        section: &str,
-        text: &Spanned<Text>,
-        known: &[&str],
-    ) -> Diagnostic {
-        let word = &text.value.0;
-        let best = if self.suggestions > 0 {
-            self.suggestions -= 1;
-            closest(word, known.iter().copied())
-        } else {
-            None
-        };
-        let help = match best {
-            Some(best) => format!("Did you mean `{best}`?"),
-            None if known.is_empty() => {
-                format!("Declare it under `{section}`; nothing is declared there yet.")
-            }
-            None if known.len() <= 8 => {
-                format!(
-                    "Declare it under `{section}`, where there is {}.",
-                    words(known.iter().copied())
-                )
-            }
-            None => format!("Declare it under `{section}`."),
-        };
-        Diagnostic::error(
-            code,
-            text.span,
-            format!("there is no {what} `{}`", shorten(word)),
-        )
-        .help(help)
     }
 
     fn tasklist(
@@ -380,15 +345,8 @@ impl Names {
             Some(None) => None,
             None if !self.all_providers => None,
             None => {
-                let names: Vec<Name> = self.providers.keys().cloned().collect();
-                let known: Vec<&str> = names.iter().map(Name::as_str).collect();
-                diagnostics.push(self.unknown(
-                    "unknown-provider",
-                    "provider",
-                    "providers",
-                    text,
-                    &known,
-                ));
+                let words = ("unknown-provider", "provider", "providers");
+                diagnostics.push(unknown(words, text, &self.providers, &mut self.suggestions));
                 None
             }
         }
@@ -522,9 +480,8 @@ impl Names {
                 .help("Name a chat; people hear about a tasklist through a chat that they are in."),
             );
         } else if self.all_chats {
-            let names: Vec<Name> = self.chats.keys().cloned().collect();
-            let known: Vec<&str> = names.iter().map(Name::as_str).collect();
-            found.push(self.unknown("unknown-chat", "chat", "chats", text, &known));
+            let words = ("unknown-chat", "chat", "chats");
+            found.push(unknown(words, text, &self.chats, &mut self.suggestions));
         }
         None
     }
@@ -548,11 +505,8 @@ impl Names {
             Some((_, None)) => None,
             None if !self.all_tasklists => None,
             None => {
-                let names: Vec<Name> = self.tasklists.keys().cloned().collect();
-                let known: Vec<&str> = names.iter().map(Name::as_str).collect();
-                let diagnostic =
-                    self.unknown("unknown-tasklist", "tasklist", "tasklists", text, &known);
-                found.push(diagnostic);
+                let words = ("unknown-tasklist", "tasklist", "tasklists");
+                found.push(unknown(words, text, &self.tasklists, &mut self.suggestions));
                 None
             }
         }
@@ -564,14 +518,15 @@ impl Names {
         span: Span,
         written: written::Subscription,
         defaults: &Defaults,
-        out: &mut Vec<(Subscription, Places)>,
+        out: &mut (Vec<Subscription>, Vec<Places>),
         diagnostics: &mut Vec<Diagnostic>,
     ) {
         let address = Address::new(Kind::TasklistSubscription, name.clone());
         let mut found = Vec::new();
-        let targets = self.targets(&written, span, &mut found);
+        let mut targets = self.targets(&written, span, &mut found);
         let fans_out = !written.tasklists.is_absent();
         let pins = pins(written.id, fans_out, &targets, &mut found);
+        targets.sort();
         let moved_from = written.moved_from.into_option().and_then(|text| {
             match Name::new(&text.value.0) {
                 Ok(name) => Some((name, text.span)),
@@ -663,7 +618,8 @@ impl Names {
             }
             one.tasklist = tasklist;
             one.tasklist_span = tasklist_span;
-            out.push((one, places));
+            out.0.push(one);
+            out.1.push(places);
         }
     }
 
@@ -734,6 +690,35 @@ impl Names {
         }
         targets
     }
+}
+
+/// A name that nobody declares: the words are the code, what it is, and the section it belongs to.
+fn unknown<T>(
+    (code, what, section): (&'static str, &str, &str),
+    text: &Spanned<Text>,
+    known: &BTreeMap<Name, T>,
+    suggestions: &mut u32,
+) -> Diagnostic {
+    let word = &text.value.0;
+    let best = if *suggestions > 0 {
+        *suggestions -= 1;
+        closest(word, known.keys().map(Name::as_str))
+    } else {
+        None
+    };
+    let help = match best {
+        Some(best) => format!("Did you mean `{best}`?"),
+        None if known.is_empty() => {
+            format!("Declare it under `{section}`; nothing is declared there yet.")
+        }
+        None if known.len() <= 8 => format!(
+            "Declare it under `{section}`, where there is {}.",
+            words(known.keys().map(Name::as_str))
+        ),
+        None => format!("Declare it under `{section}`."),
+    };
+    let summary = format!("there is no {what} `{}`", shorten(word));
+    Diagnostic::error(code, text.span, summary).help(help)
 }
 
 trait OrDefaultAt<T> {

@@ -331,28 +331,16 @@ impl Shape for EventList {
 pub(crate) struct IgnoredField(pub(crate) Field);
 
 inline_schema!(IgnoredField, "IgnoredField", {
-    let fields: Vec<&str> = IgnoredField::FIELDS.iter().map(|f| f.as_str()).collect();
+    let fields: Vec<&str> = Field::ALL.iter().map(|f| f.as_str()).collect();
     json_schema!({ "enum": fields })
 });
-
-impl IgnoredField {
-    /// All but the name, by which an object is found again.
-    const FIELDS: [Field; 3] = [Field::Subscribers, Field::Events, Field::Enabled];
-}
 
 impl Shape for IgnoredField {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
         let (text, _) = reader.scalar(at, "the name of a field")?;
-        let known = IgnoredField::FIELDS.map(Field::as_str);
+        let known = Field::ALL.map(Field::as_str);
         let span = reader.tree.span(at);
         match Field::parse(&text) {
-            Some(Field::Name) => {
-                reader.push(
-                    super::Diagnostic::error("ignored-name", span, "`name` cannot be ignored")
-                        .help("An object is found again by its name. To keep another name at the vendor, write it as `name:`."),
-                );
-                None
-            }
             Some(field) => Some(IgnoredField(field)),
             None => {
                 let hint = super::shape::did_you_mean(&text, known);

@@ -1097,11 +1097,47 @@ pub fn applied(subscription: &Subscription, mut desired: Fields) -> Fields {
     desired
 }
 
-/// Whether a name fits a pattern with `*` (any characters) and `?` (one).
+/// Whether a name fits a pattern with `*` (any characters) and `?` (one); nothing else is special.
+///
+/// A pattern spares objects from being deleted, so none may turn out to mean nothing.
 fn matches(pattern: &str, name: &str) -> bool {
-    let options = glob::MatchOptions {
-        require_literal_separator: false,
-        ..glob::MatchOptions::new()
-    };
-    glob::Pattern::new(pattern).is_ok_and(|p| p.matches_with(name, options))
+    let mut glob = String::with_capacity(pattern.len());
+    for c in pattern.chars() {
+        match c {
+            '[' | ']' => glob.extend(['[', c, ']']),
+            // To the library two stars mean folders.
+            '*' if glob.ends_with('*') => {}
+            c => glob.push(c),
+        }
+    }
+    let pattern = glob::Pattern::new(&glob).expect("brackets are escaped and stars stand alone");
+    pattern.matches(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::matches;
+
+    #[test]
+    fn a_kept_name_is_matched_whatever_the_pattern() {
+        for (pattern, name) in [
+            ("manual *", "manual one"),
+            ("manual **", "manual a/b"),
+            ("**", ""),
+            ("[draft]*", "[draft] x"),
+            ("[", "["),
+            ("a?c", "a项c"),
+            ("***?", "x"),
+        ] {
+            assert!(matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [
+            ("manual *", "Manual one"),
+            ("[ab]", "a"),
+            ("a?c", "ac"),
+            ("", "x"),
+        ] {
+            assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+    }
 }

@@ -308,13 +308,9 @@ tasklist_subscriptions:
       `name` must be text, not nothing
       Write a value, or remove the key; a text that reads like nothing needs quotes.
       in tasklist_subscription.one
-    beadle.yaml:24:14 "name" error ignored-name
-      `name` cannot be ignored
-      An object is found again by its name. To keep another name at the vendor, write it as `name:`.
-      in tasklist_subscription.one
     beadle.yaml:24:20 "evnts" error unknown-field
       there is no field `evnts` to ignore
-      Did you mean `events`? The fields are `subscribers`, `events` and `enabled`.
+      Did you mean `events`? The fields are `name`, `subscribers`, `events` and `enabled`.
       in tasklist_subscription.one
     beadle.yaml:25:17 "one" error moved-from-declared
       `one` is this block's own name

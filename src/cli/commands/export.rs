@@ -143,7 +143,7 @@ pub(super) async fn run(global: &Global, args: &Export, ui: &Ui) -> Result {
     if !args.resources_only {
         document.version = Some(1);
         document.project = Some(session.manifest.project.to_string()).filter(|p| p != "default");
-        document.providers = providers(&session.manifest, &chosen, global.sandbox);
+        document.providers = providers(&session, &chosen);
         document.chats = session
             .manifest
             .chats
@@ -257,21 +257,10 @@ fn block_of(tasklist: &Chosen, manifest: &Manifest) -> TasklistBlock {
 }
 
 /// The providers that are needed, without their secrets.
-fn providers(
-    manifest: &Manifest,
-    chosen: &[Chosen],
-    sandbox: bool,
-) -> BTreeMap<String, ProviderBlock> {
-    // In the sandbox the address and the app are its own and of no use elsewhere.
-    let chosen = if sandbox { &[] } else { chosen };
+fn providers(session: &Session, chosen: &[Chosen]) -> BTreeMap<String, ProviderBlock> {
     chosen
         .iter()
-        .filter_map(|c| {
-            manifest
-                .providers
-                .get(&c.provider)
-                .map(|p| (&c.provider, p))
-        })
+        .filter_map(|c| session.providers.get(&c.provider).map(|p| (&c.provider, p)))
         .filter(|(_, p)| p.vendor == Vendor::Feishu)
         .map(|(key, p)| {
             let variable: String = key
