@@ -71,7 +71,7 @@ pub(super) fn plan(plan: &PlanJson) -> String {
         "As declared already, and bound by apply:",
         plan.binds
             .iter()
-            .map(|b| format!("= {}  {}", b.address, b.id)),
+            .map(|b| format!("= {}  {}", b.address, clean(&b.id))),
     );
     section(
         &mut out,
@@ -83,9 +83,9 @@ pub(super) fn plan(plan: &PlanJson) -> String {
                 (None, None) => String::new(),
             };
             format!(
-                "  {:?} ({} in {}{why})",
+                "  \"{}\" ({} in {}{why})",
                 clean(&f.name),
-                f.id,
+                clean(&f.id),
                 label(&f.tasklist, &plan.labels)
             )
         }),
@@ -167,7 +167,7 @@ pub(super) fn summary_line(summary: &SummaryJson) -> String {
 }
 
 fn label(id: &str, labels: &BTreeMap<String, String>) -> String {
-    labels.get(id).cloned().unwrap_or_else(|| id.to_owned())
+    labels.get(id).cloned().unwrap_or_else(|| clean(id))
 }
 
 /// Why a change is there, in words.
@@ -314,7 +314,7 @@ fn text_diff(out: &mut String, before: &str, after: &str) {
 
 fn scalar(value: &Value) -> String {
     match value {
-        Value::String(text) => format!("{:?}", clean(text)),
+        Value::String(text) => format!("\"{}\"", clean(text)),
         other => clean(&other.to_string()),
     }
 }

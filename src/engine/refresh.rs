@@ -47,7 +47,7 @@ pub async fn refresh(
     resolve(manifest, &keys, readers, &mut live).await;
 
     let mut wanted: BTreeMap<TasklistGuid, Name> = BTreeMap::new();
-    for (key, resolution) in &live.tasklists {
+    for (key, resolution) in live.tasklists.iter().filter(|(key, _)| keys.contains(*key)) {
         if let Resolution::Found(guid) = resolution {
             wanted.insert(guid.clone(), manifest.tasklists[key].provider.clone());
         }
@@ -113,19 +113,20 @@ fn wanted_keys(manifest: &Manifest, choice: &Choice) -> BTreeSet<Name> {
     keys
 }
 
-/// Finds the guid of each key; names are looked up in one list per provider.
+/// Finds the guid of each key. Names are looked up in one list per provider, and only those that
+/// are wanted: the rest stays out of the result.
 async fn resolve(manifest: &Manifest, keys: &BTreeSet<Name>, readers: &Readers, live: &mut Live) {
     let mut by_provider: BTreeMap<&Name, Vec<&Name>> = BTreeMap::new();
-    for key in keys {
-        let tasklist = &manifest.tasklists[key];
+    for (key, tasklist) in &manifest.tasklists {
         match &tasklist.target {
             TasklistTarget::Guid(guid) => {
                 live.tasklists
                     .insert(key.clone(), Resolution::Found(guid.clone()));
             }
-            TasklistTarget::Named(_) => {
-                by_provider.entry(&tasklist.provider).or_default().push(key)
+            TasklistTarget::Named(_) if keys.contains(key) => {
+                by_provider.entry(&tasklist.provider).or_default().push(key);
             }
+            TasklistTarget::Named(_) => {}
         }
     }
     for (provider, keys) in by_provider {

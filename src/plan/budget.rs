@@ -32,7 +32,7 @@ pub struct Rate {
 pub struct Budget {
     /// Calls in all, the readings before the first writes included.
     pub calls: usize,
-    /// How long the slowest endpoint takes at its rate limit; a burst of one window is free.
+    /// How long the slowest endpoint takes at its rate limit; what fits into one window is free.
     pub time: Duration,
     /// The rate that decides, in calls a minute, when any does.
     pub per_minute: Option<u32>,
@@ -77,9 +77,11 @@ pub fn budget(plan: &Plan, rate: &dyn Fn(&str) -> Rate) -> Budget {
         let Some(per_minute) = rate(operation).per_minute else {
             continue;
         };
-        let over = count.saturating_sub(per_minute as usize);
+        if count <= per_minute as usize {
+            continue;
+        }
         #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        let time = Duration::from_secs_f64(over as f64 * 60.0 / f64::from(per_minute.max(1)));
+        let time = Duration::from_secs_f64(count as f64 * 60.0 / f64::from(per_minute.max(1)));
         if time > budget.time {
             budget.time = time;
             budget.per_minute = Some(per_minute);

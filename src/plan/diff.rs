@@ -13,7 +13,7 @@ use super::{
     graph,
 };
 use crate::model::manifest::{Manifest, Subscription};
-use crate::model::{Address, Diagnostic, Field, Fields, Name, RemoteId, TasklistGuid, Value};
+use crate::model::{Address, Diagnostic, Field, Fields, Name, RemoteId, Span, TasklistGuid, Value};
 
 /// The most subscriptions a tasklist holds (page `tasklist-activity_subscription/create`).
 pub const SUBSCRIPTIONS_PER_TASKLIST: usize = 50;
@@ -238,26 +238,21 @@ impl<'a> Work<'a> {
     fn subscription(&mut self, subscription: &'a Subscription) {
         let address = &subscription.address;
         let selected = self.inputs.choice.selects(address);
-        let tasklist = match self.inputs.tasklists.get(&subscription.tasklist) {
-            Some(Resolution::Found(guid)) => guid,
-            Some(Resolution::Unread(why)) => {
-                // Which tasklist it is cannot be known, so neither can which binding is its own.
-                for binding in self.inputs.bindings {
-                    if binding.address.name == address.name {
-                        self.matched.insert(&binding.address);
-                    }
+        let resolution = self.inputs.tasklists.get(&subscription.tasklist);
+        let Some(Resolution::Found(tasklist)) = resolution else {
+            // Which tasklist it is cannot be known, so neither can which binding is its own.
+            for binding in self.inputs.bindings {
+                if binding.address.name == address.name {
+                    self.matched.insert(&binding.address);
                 }
-                if selected {
-                    self.unread(address, why);
-                }
-                return;
             }
-            None => {
-                if selected {
-                    self.unread(address, "its tasklist was not looked up");
+            if selected {
+                match resolution {
+                    Some(Resolution::Unread(why)) => self.unread(address, why),
+                    _ => self.unread(address, "its tasklist was not looked up"),
                 }
-                return;
             }
+            return;
         };
         let binding = self.binding_of(subscription, tasklist);
         if let Some(binding) = binding {
@@ -530,6 +525,31 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Says so when the provider is no longer the app that the binding was made with.
+    fn refuse_other_app(
+        &mut self,
+        binding: &Binding,
+        provider: &Name,
+        span: impl Into<Option<Span>>,
+    ) -> bool {
+        let Some(known) = self.inputs.manifest.providers.get(provider) else {
+            return false;
+        };
+        if known.app == binding.app {
+            return false;
+        }
+        let summary = format!(
+            "{} was made with app {}, and provider `{provider}` is app {}",
+            binding.address, binding.app, known.app
+        );
+        self.plan.diagnostics.push(
+            Diagnostic::error("other-app", span, summary)
+                .address(binding.address.clone())
+                .help("Objects of one project are kept with one app: restore the app, or let the binding go with `beadle state forget` and adopt the object with `id`."),
+        );
+        true
+    }
+
     /// The resource is bound and its object is there.
     fn bound(
         &mut self,
@@ -539,17 +559,9 @@ impl<'a> Work<'a> {
         binding: &'a Binding,
     ) {
         let provider = &self.inputs.manifest.tasklists[&subscription.tasklist].provider;
-        if let Some(known) = self.inputs.manifest.providers.get(provider)
-            && known.app != binding.app
-        {
-            return self.error(
-                subscription,
-                "other-app",
-                format!("{} was made with app {}, and provider `{provider}` is app {}", binding.address, binding.app, known.app),
-                "Objects of one project are kept with one app: restore the app, or let the binding go with `beadle state forget` and adopt the object with `id`.",
-            );
+        if self.refuse_other_app(binding, provider, subscription.span) {
+            return;
         }
-
         let desired = subscription.fields();
         let fields = compare(
             subscription,
@@ -783,6 +795,9 @@ impl<'a> Work<'a> {
             }
             Err(why) => return self.unread(&binding.address, why),
         };
+        if self.refuse_other_app(binding, &binding.provider, None) {
+            return;
+        }
         if binding.protect {
             self.plan.refusals.push(Refusal::Protected {
                 address: binding.address.clone(),

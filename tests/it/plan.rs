@@ -181,9 +181,7 @@ fn an_object_of_another_project_is_refused_naming_both() {
 fn a_renamed_resource_keeps_its_object() {
     let sides = Sides::applied(&declares(&[("x", "name: n")]))
         .declare(&declares(&[("y", "name: n, moved_from: x")]));
-    assert_snapshot!(brief(&sides.plan()), @"
-    move tasklist_subscription.x to tasklist_subscription.y
-    ");
+    assert_snapshot!(brief(&sides.plan()), @"move tasklist_subscription.x to tasklist_subscription.y");
     let sides =
         Sides::applied(&declares(&[("x", "")])).declare(&declares(&[("y", "moved_from: x")]));
     assert_snapshot!(brief(&sides.plan()), @"
@@ -355,6 +353,26 @@ fn without_a_ledger_nothing_outside_an_authoritative_tasklist_is_deleted() {
     adopt x in guid-a (differs) [enabled=differs]
     foreign y
     ");
+}
+
+#[test]
+fn an_excluded_instance_keeps_its_object_under_whatever_label() {
+    let mut sides = Sides::applied(&declares(&[("x", "tasklist: a")]))
+        .declare(&declares(&[("x", "tasklists: [a, b]")]));
+    sides.choice.excludes = vec![address("x/a")];
+    assert_snapshot!(brief(&sides.plan()), @"create x/b in guid-b (ahead)");
+}
+
+#[test]
+fn what_another_app_made_is_not_deleted_either() {
+    let mut sides =
+        Sides::applied(&declares(&[("x", ""), ("y", "")])).declare(&declares(&[("y", "")]));
+    for binding in &mut sides.bindings {
+        if binding.address == address("x") {
+            binding.app = "cli_other".into();
+        }
+    }
+    assert_snapshot!(brief(&sides.plan()), @"error[other-app]: tasklist_subscription.x was made with app cli_other, and provider `feishu` is app cli_a");
 }
 
 // Limits and guards.
