@@ -225,7 +225,7 @@ pub enum EntryOutcome {
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// Somebody else holds the lease.
-    #[error("the lease is held by {}, process {} on {}, since {}", .0.holder.user, .0.holder.pid, .0.holder.host, .0.since)]
+    #[error("the lease is held by {}, process {} on {}, since {}", .0.holder.user, .0.holder.pid, .0.holder.host, .0.since.strftime("%Y-%m-%dT%H:%M:%SZ"))]
     Held(Box<LeaseState>),
     /// Our lease was passed, broken or taken over.
     #[error("the lease was lost: {0}")]

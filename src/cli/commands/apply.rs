@@ -153,7 +153,10 @@ impl Work<'_> {
         }
         self.refuse(&planned.json)?;
         let needs_word = !planned.plan.is_empty() && !self.consent.auto_approve && !self.reviewed;
-        if needs_word && !ask(ui.clone(), self.command).await {
+        if needs_word && !ask(ui, self.command, stop).await {
+            if stop.is_asked() {
+                return Ok(ExitStatus::Interrupted);
+            }
             return Err(Failure::new("not approved, so nothing was written"));
         }
         if stop.is_asked() {
@@ -278,14 +281,23 @@ impl Work<'_> {
     }
 }
 
-async fn ask(ui: Ui, command: &'static str) -> bool {
+/// Asks for consent; a signal while nobody has answered counts as none.
+async fn ask(ui: &Ui, command: &str, stop: &Stop) -> bool {
     let question = match command {
         "destroy" => "Delete all of these?",
         _ => "Apply this plan?",
     };
-    tokio::task::spawn_blocking(move || ui.confirm(question))
-        .await
-        .unwrap_or(false)
+    let ui = ui.clone();
+    let answer = tokio::task::spawn_blocking(move || ui.confirm(question));
+    let asked_to_stop = async {
+        while !stop.is_asked() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        answer = answer => answer.unwrap_or(false),
+        () = asked_to_stop => false,
+    }
 }
 
 /// Settles what earlier runs left unknown; returns how many writes stay so.

@@ -70,8 +70,8 @@ fn describe(state: &LeaseState) -> String {
         clean(&state.holder.host),
         state.holder.pid,
         clean(&state.holder.command),
-        state.since,
-        state.expires,
+        state.since.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        state.expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
 }
 
