@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod apply;
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod client;
+#[cfg(test)]
+mod commands;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]

@@ -170,6 +170,11 @@ impl Project {
         std::fs::read_to_string(self.path().join(name)).unwrap()
     }
 
+    /// Reads a file of the project as it is on the disk.
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path().join(name)).unwrap()
+    }
+
     /// The command, ready to run, without standard input.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = beadle(&self.path());
