@@ -49,7 +49,7 @@ pub(super) struct Global {
     /// How results are printed
     #[arg(long, value_enum, global = true, env = "BEADLE_FORMAT", default_value_t = Format::Human, hide_default_value = true)]
     pub(super) format: Format,
-    /// When to use colour (NO_COLOR is kept)
+    /// When to use colour; `auto` keeps to NO_COLOR
     #[arg(long, value_enum, global = true, env = "BEADLE_COLOR", default_value_t = ColorWhen::Auto, hide_default_value = true)]
     pub(super) color: ColorWhen,
     /// Give a variable a value; wins over --var-file and `vars`
@@ -64,10 +64,10 @@ pub(super) struct Global {
     )]
     pub(super) var_files: Vec<PathBuf>,
     /// How long one call may take
-    #[arg(long, value_name = "TIME", global = true, env = "BEADLE_TIMEOUT", default_value = "30s", hide_default_value = true, value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", global = true, env = "BEADLE_TIMEOUT", default_value = "30s", value_parser = parse_timeout)]
     pub(super) timeout: Duration,
     /// Calls under way at one time, per app
-    #[arg(long, value_name = "N", global = true, env = "BEADLE_CONCURRENCY", default_value = "16", hide_default_value = true, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", global = true, env = "BEADLE_CONCURRENCY", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) concurrency: u16,
     /// Trust only the certificate authorities in this PEM file
     #[arg(long, value_name = "FILE", global = true, env = "BEADLE_CA_FILE")]
@@ -158,7 +158,7 @@ pub(super) struct Validate {
 /// Which resources take part.
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub(super) struct Selection {
-    /// Only this resource (may be repeated)
+    /// Only this resource, such as tasklist_subscription.release-progress (may be repeated)
     #[arg(long = "target", value_name = "ADDRESS")]
     pub(super) targets: Vec<Address>,
     /// Not this resource (may be repeated)
@@ -289,8 +289,8 @@ pub(super) enum LeaseCommand {
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct History {
     /// How many calls to list
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub(super) limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) limit: u32,
 }
 
 #[derive(Clone, Debug, ClapArgs)]
@@ -312,7 +312,11 @@ pub(super) struct SandboxArgs {
     /// Add this to the time of each call
     #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
     pub(super) latency: Duration,
-    /// Let something go wrong (may be repeated), such as lost-reply@createTasklistActivitySubscription:1
+    /// Let something go wrong (may be repeated): KIND@OPERATION[:CALLS][,KEY=VALUE]
+    ///
+    /// KIND is lost-reply, cut-off, refuse, 5xx, 5xx-after, 429, quota, html, truncated, slow,
+    /// hold-before, hold-after, token-expiry, unreadable or read-lag; OPERATION the contract's name of
+    /// a call, or *; CALLS such as 2, 1-3 or 4-. Example: lost-reply@createTasklistActivitySubscription:1
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<crate::sandbox::Fault>,
     /// Where the chances of the faults begin
@@ -361,6 +365,14 @@ fn parse_signed(text: &str) -> Result<SignedDuration, String> {
     } else {
         Ok(time)
     }
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text)?;
+    if time < Duration::from_millis(1) {
+        return Err("a call needs some time".to_owned());
+    }
+    Ok(time)
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

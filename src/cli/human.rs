@@ -10,7 +10,9 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use super::json::{ChangeJson, FieldChangeJson, FieldsJson, PlanJson, SummaryJson};
+use super::json::{
+    ChangeJson, FieldChangeJson, FieldsJson, PlanJson, ScopeJson, SummaryJson, UnreadJson,
+};
 use super::text::{clean, count, duration};
 use crate::model::event::EVENTS;
 
@@ -44,15 +46,13 @@ pub(super) fn plan(plan: &PlanJson) -> String {
         .iter()
         .partition(|c| matches!(c.action.as_str(), "delete" | "forget"));
     for change in others.into_iter().chain(deletes) {
-        self::change(&mut out, change, &plan.labels);
+        self::change(&mut out, change, plan.scope, &plan.labels);
         out.push('\n');
     }
     section(
         &mut out,
         "Unread, so left alone:",
-        plan.unread
-            .iter()
-            .map(|u| format!("? {}: {}", u.address, clean(&u.why))),
+        unread(&plan.unread).into_iter(),
     );
     section(
         &mut out,
@@ -66,6 +66,23 @@ pub(super) fn plan(plan: &PlanJson) -> String {
         }),
     );
     section(&mut out, "Protected, and kept:", plan.kept.iter().cloned());
+    section(
+        &mut out,
+        "The same object under another address:",
+        plan.moves.iter().map(|m| format!("{} → {}", m.from, m.to)),
+    );
+    section(
+        &mut out,
+        "Protection, once applied:",
+        plan.protections.iter().map(|p| {
+            let word = if p.protect {
+                "protected"
+            } else {
+                "no longer protected"
+            };
+            format!("{}: {word}", p.address)
+        }),
+    );
     section(
         &mut out,
         "As declared already, and bound by apply:",
@@ -99,6 +116,31 @@ pub(super) fn plan(plan: &PlanJson) -> String {
     }
     out.push_str(&summary(plan));
     out
+}
+
+/// One reason, told once, with the resources that it holds up.
+fn unread(unread: &[UnreadJson]) -> Vec<String> {
+    const MOST: usize = 3;
+    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+    for u in unread {
+        match by_reason.iter_mut().find(|(why, _)| *why == u.why) {
+            Some((_, addresses)) => addresses.push(&u.address),
+            None => by_reason.push((&u.why, vec![&u.address])),
+        }
+    }
+    let line = |(why, addresses): (&str, Vec<&str>)| {
+        let mut names = addresses
+            .iter()
+            .take(MOST)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(", ");
+        if addresses.len() > MOST {
+            let _ = write!(names, " and {} more", addresses.len() - MOST);
+        }
+        format!("? {names}: {}", clean(why))
+    };
+    by_reason.into_iter().map(line).collect()
 }
 
 fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
@@ -136,7 +178,11 @@ fn summary(plan: &PlanJson) -> String {
         && plan.unsettled.is_empty()
         && plan.binds.is_empty()
     {
-        out.push_str("No changes: what is live is what is declared.\n");
+        out.push_str(match plan.scope {
+            ScopeJson::Project => "No changes: what is live is what is declared.\n",
+            ScopeJson::Part => "No changes in the part that was looked at.\n",
+            ScopeJson::Destroy => "Nothing is bound that could be deleted.\n",
+        });
     }
     let _ = writeln!(out, "{}", summary_line(&plan.summary));
     out
@@ -188,9 +234,18 @@ fn because(change: &ChangeJson) -> &'static str {
     }
 }
 
-fn change(out: &mut String, change: &ChangeJson, labels: &BTreeMap<String, String>) {
+fn change(
+    out: &mut String,
+    change: &ChangeJson,
+    scope: ScopeJson,
+    labels: &BTreeMap<String, String>,
+) {
     let (symbol, style) = mark(&change.action);
-    let why = because(change);
+    let why = if scope == ScopeJson::Destroy {
+        ""
+    } else {
+        because(change)
+    };
     let name = change
         .before
         .as_ref()
@@ -213,7 +268,17 @@ fn change(out: &mut String, change: &ChangeJson, labels: &BTreeMap<String, Strin
     let after = change.after.as_ref().unwrap_or(&empty);
     match change.action.as_str() {
         "create" | "replace" => {
-            for (field, value) in after {
+            if let ("replace", Some(Value::String(old))) =
+                (change.action.as_str(), before.get("tasklist"))
+            {
+                let _ = writeln!(
+                    out,
+                    "    tasklist: {REMOVE}{}{REMOVE:#} → {ADD}{}{ADD:#}",
+                    label(old, labels),
+                    label(&change.tasklist, labels)
+                );
+            }
+            for (field, value) in after.iter().filter(|(field, _)| *field != "tasklist") {
                 let _ = writeln!(out, "    {field}: {}", whole(value, labels));
             }
         }
@@ -227,7 +292,8 @@ fn change(out: &mut String, change: &ChangeJson, labels: &BTreeMap<String, Strin
                     labels,
                 );
             }
-            let unchanged = after.len().saturating_sub(change.fields.len());
+            // The tasklist stands in the first line.
+            let unchanged = after.len().saturating_sub(change.fields.len() + 1);
             if unchanged > 0 {
                 let _ = writeln!(out, "    {NOTE}({unchanged} unchanged){NOTE:#}");
             }

@@ -12,10 +12,11 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::cli::diagnostics::Finding;
+use crate::cli::text;
 use crate::model::manifest::Manifest;
-use crate::model::{Fields, Kind, Value};
+use crate::model::{Fields, Kind, TasklistGuid, Value};
 use crate::plan::budget::Budget;
-use crate::plan::{Change, Plan, Refusal, Resolution};
+use crate::plan::{Action, Change, Choice, Plan, Record, Refusal, Resolution};
 
 /// The version of every shape in this file.
 pub const FORMAT_VERSION: u32 = 1;
@@ -29,6 +30,8 @@ pub type FieldsJson = serde_json::Map<String, serde_json::Value>;
 pub struct PlanJson {
     /// The version of this shape.
     pub format_version: u32,
+    /// How much was looked at.
+    pub scope: ScopeJson,
     /// The changes, in an order in which they can be carried out.
     pub changes: Vec<ChangeJson>,
     /// Resources about which nothing is known, because their tasklist could not be read.
@@ -39,6 +42,10 @@ pub struct PlanJson {
     pub foreign: Vec<ForeignJson>,
     /// Objects that already are as declared and that apply will bind.
     pub binds: Vec<BindJson>,
+    /// Resources whose binding gets another address.
+    pub moves: Vec<MoveJson>,
+    /// Resources whose protection is set or lifted by applying.
+    pub protections: Vec<ProtectionJson>,
     /// Protected objects that `destroy` leaves alone.
     pub kept: Vec<String>,
     /// Why apply would refuse this plan, each with the flag that lifts it, if one does.
@@ -54,6 +61,28 @@ pub struct PlanJson {
     /// The manifest's words for the vendor's ids.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+}
+
+/// How much a plan looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeJson {
+    /// The whole project.
+    Project,
+    /// What `--target` and `--exclude` left.
+    Part,
+    /// Everything bound, for deleting it.
+    Destroy,
+}
+
+impl From<&Choice> for ScopeJson {
+    fn from(choice: &Choice) -> Self {
+        match (choice.destroy, choice.is_partial()) {
+            (true, _) => ScopeJson::Destroy,
+            (false, true) => ScopeJson::Part,
+            (false, false) => ScopeJson::Project,
+        }
+    }
 }
 
 /// One change.
@@ -144,6 +173,24 @@ pub struct BindJson {
     pub id: String,
 }
 
+/// A binding that gets another address.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MoveJson {
+    /// The old address.
+    pub from: String,
+    /// The new one.
+    pub to: String,
+}
+
+/// A protection that changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProtectionJson {
+    /// The resource.
+    pub address: String,
+    /// Whether it is protected from then on.
+    pub protect: bool,
+}
+
 /// Why a plan is refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RefusalJson {
@@ -200,11 +247,18 @@ fn fields(fields: &Fields) -> FieldsJson {
         .collect()
 }
 
+/// Where an object is belongs to what a review has seen.
+fn placed(mut fields: FieldsJson, tasklist: &TasklistGuid) -> FieldsJson {
+    fields.insert("tasklist".to_owned(), json!(tasklist.as_str()));
+    fields
+}
+
 impl PlanJson {
     /// Converts a plan.
     #[must_use]
     pub fn new(
         plan: &Plan,
+        scope: ScopeJson,
         budget: &Budget,
         warnings: Vec<Finding>,
         labels: BTreeMap<String, String>,
@@ -214,6 +268,7 @@ impl PlanJson {
         let digest = digest(&changes);
         Self {
             format_version: FORMAT_VERSION,
+            scope,
             changes,
             unread: plan
                 .unread
@@ -251,7 +306,7 @@ impl PlanJson {
                 .records
                 .iter()
                 .filter_map(|record| match record {
-                    crate::plan::Record::Bind {
+                    Record::Bind {
                         address,
                         id,
                         new: true,
@@ -261,6 +316,25 @@ impl PlanJson {
                         id: id.to_string(),
                     }),
                     _ => None,
+                })
+                .collect(),
+            moves: plan
+                .records
+                .iter()
+                .filter_map(|record| match record {
+                    Record::Move { from, to } => Some(MoveJson {
+                        from: from.to_string(),
+                        to: to.to_string(),
+                    }),
+                    Record::Bind { .. } => None,
+                })
+                .collect(),
+            protections: plan
+                .protections
+                .iter()
+                .map(|(address, protect)| ProtectionJson {
+                    address: address.to_string(),
+                    protect: *protect,
                 })
                 .collect(),
             kept: plan.kept.iter().map(ToString::to_string).collect(),
@@ -305,7 +379,6 @@ pub fn labels(
 }
 
 fn change(change: &Change) -> ChangeJson {
-    use crate::plan::Action;
     let id = match &change.action {
         Action::Create { .. } => None,
         Action::Update { id, .. }
@@ -328,8 +401,17 @@ fn change(change: &Change) -> ChangeJson {
             .iter()
             .map(|f| f.field.to_string())
             .collect(),
-        before: change.before().map(fields),
-        after: change.after().as_ref().map(fields),
+        before: change.before().map(|before| {
+            let tasklist = match &change.action {
+                Action::Replace { old_tasklist, .. } => old_tasklist,
+                _ => &change.tasklist,
+            };
+            placed(fields(before), tasklist)
+        }),
+        after: change
+            .after()
+            .as_ref()
+            .map(|after| placed(fields(after), &change.tasklist)),
         fields: change
             .field_changes()
             .iter()
@@ -372,16 +454,16 @@ fn refusal(refusal: &Refusal) -> RefusalJson {
     let (summary, help) = match refusal {
         Refusal::Deletes { count, of, limit, tasklist } => {
             let (what, held) = match tasklist {
-                Some(tasklist) => ("undeclared objects", format!("{of} live in tasklist {tasklist}")),
-                None => ("bound objects", format!("{of} bound")),
+                Some(tasklist) => ("undeclared object", format!("{of} live in tasklist {tasklist}")),
+                None => ("bound object", format!("{of} bound")),
             };
             (
-                format!("{count} {what} of {held} would be deleted, more than `guards.deletes` ({limit} %) allows"),
+                format!("{} of {held} would be deleted, more than `guards.deletes` ({limit} %) allows", text::count(*count, what)),
                 "Check that the right files and branch are there, then pass `--allow-deletes`.".to_owned(),
             )
         }
         Refusal::EmptyManifest { bound } => (
-            format!("the manifest declares no resource, and {bound} bound objects would be affected"),
+            format!("the manifest declares no resource, and what is bound would go: {}", text::count(*bound, "object")),
             "Check that the right files and branch are there; `beadle destroy` is meant for deleting everything, `--allow-deletes` allows it here.".to_owned(),
         ),
         Refusal::Protected { address, block_gone: true } => (
@@ -390,7 +472,7 @@ fn refusal(refusal: &Refusal) -> RefusalJson {
         ),
         Refusal::Protected { address, block_gone: false } => (
             format!("{address} is protected and would be replaced"),
-            "Write `protect: false` in its block.".to_owned(),
+            "Write `protect: false` in its block and apply that first.".to_owned(),
         ),
     };
     RefusalJson {

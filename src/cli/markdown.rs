@@ -1,5 +1,6 @@
 //! A plan as Markdown for a pull request, within the platform's limit.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::human::summary_line;
@@ -136,8 +137,12 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
         .labels
         .get(&change.tasklist)
         .unwrap_or(&change.tasklist);
+    let name = match change.before.as_ref().and_then(|before| before.get("name")) {
+        Some(serde_json::Value::String(name)) => format!(" {}", escape(name)),
+        _ => String::new(),
+    };
     let mut out = format!(
-        "**{}** `{}` in {} ({})\n",
+        "**{}** `{}`{name} in {} ({})\n",
         change.action,
         change.address,
         escape(tasklist),
@@ -149,7 +154,7 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
     let mut lines = String::new();
     let fields: Vec<&String> = match change.action.as_str() {
         "update" | "adopt" => change.update_fields.iter().collect(),
-        "create" | "replace" => after.keys().collect(),
+        "create" | "replace" => after.keys().filter(|field| *field != "tasklist").collect(),
         _ => Vec::new(),
     };
     for field in fields {
@@ -157,10 +162,10 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
             .get(field)
             .filter(|_| symbol == "!" && change.action != "replace")
         {
-            let _ = writeln!(lines, "- {field}: {}", one_line(value));
+            let _ = writeln!(lines, "- {field}: {}", one_line(value, &plan.labels));
         }
         if let Some(value) = after.get(field) {
-            let _ = writeln!(lines, "+ {field}: {}", one_line(value));
+            let _ = writeln!(lines, "+ {field}: {}", one_line(value, &plan.labels));
         }
     }
     if !lines.is_empty() {
@@ -173,9 +178,17 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
     out
 }
 
-fn one_line(value: &serde_json::Value) -> String {
+fn one_line(value: &serde_json::Value, labels: &BTreeMap<String, String>) -> String {
     const MOST: usize = 2000;
-    let text = clean(&value.to_string());
+    let item = |item: &serde_json::Value| match item {
+        serde_json::Value::String(text) => labels.get(text).unwrap_or(text).clone(),
+        other => other.to_string(),
+    };
+    let text = match value {
+        serde_json::Value::Array(items) => items.iter().map(item).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    };
+    let text = clean(&text);
     if text.chars().count() <= MOST {
         return text;
     }

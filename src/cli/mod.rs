@@ -105,6 +105,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
 
 fn finish(ui: &ui::Ui, result: Result<ExitStatus, Failure>) -> ExitStatus {
     match result {
+        Ok(ExitStatus::Done | ExitStatus::Differences) if ui.has_lost() => ExitStatus::Failed,
         Ok(status) => status,
         Err(failure) => {
             ui.failure(&failure);

@@ -1,6 +1,6 @@
 //! Makes a plan: asks the ledger, reads the vendors, compares, and dresses the result for readers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::args::{Format, Selection};
 use super::diagnostics;
 use super::error::Failure;
-use super::json::{FORMAT_VERSION, PlanJson, labels};
+use super::json::{ChangeJson, FORMAT_VERSION, PlanJson, digest, labels};
 use super::progress::Progress;
 use super::session::{Remembered, Session};
 use super::ui::Ui;
@@ -18,6 +18,7 @@ use super::{human, markdown};
 use crate::engine::ledger::Ledger;
 use crate::engine::refresh::{Live, missing_chats, refresh};
 use crate::model::diagnostic::has_errors;
+use crate::model::manifest::Provider;
 use crate::model::{Address, Fields};
 use crate::plan::budget::budget;
 use crate::plan::diff::applied;
@@ -89,6 +90,8 @@ pub(super) struct SavedPlan {
     created_at: String,
     /// What was asked for.
     pub(super) options: Options,
+    /// Whom it is for: each provider's address and app, so that a rehearsal is not carried out.
+    providers: BTreeMap<String, String>,
     /// The plan.
     pub(super) plan: PlanJson,
 }
@@ -101,8 +104,26 @@ impl SavedPlan {
             project: session.manifest.project.to_string(),
             created_at: Timestamp::now().to_string(),
             options,
+            providers: whom(session),
             plan,
         }
+    }
+
+    /// Why this plan is not for that session, if it is not.
+    pub(super) fn is_foreign_to(&self, session: &Session) -> Option<String> {
+        let here = session.manifest.project.as_str();
+        if self.project != here {
+            return Some(format!(
+                "the plan file is for project `{}`, and this is `{here}`",
+                self.project
+            ));
+        }
+        let now = whom(session);
+        let differs = |(key, was): &(&String, &String)| now.get(*key) != Some(*was);
+        self.providers.iter().find(differs).map(|(key, was)| {
+            let is = now.get(key).map_or("not there", String::as_str);
+            format!("the plan file was made with provider `{key}` as {was}, and here it is {is}")
+        })
     }
 
     /// Reads a saved plan.
@@ -116,20 +137,37 @@ impl SavedPlan {
             .ok()
             .and_then(|v| v.get("format_version").and_then(serde_json::Value::as_u64));
         match version {
-            Some(v) if v != u64::from(FORMAT_VERSION) => Err(Failure::new(format!(
-                "the plan file {shown} has format {v}, this beadle reads {FORMAT_VERSION}"
+            Some(v) if v != u64::from(FORMAT_VERSION) => {
+                let summary = format!(
+                    "the plan file {shown} has format {v}, this beadle reads {FORMAT_VERSION}"
+                );
+                return Err(Failure::new(summary).hint(hint));
+            }
+            _ => {}
+        }
+        let saved: Self = serde_json::from_str(&text).map_err(|e| {
+            Failure::new(format!("{shown} is not a saved plan"))
+                .because(e)
+                .hint(hint)
+        })?;
+        if saved.plan.digest == digest(&saved.plan.changes) {
+            Ok(saved)
+        } else {
+            Err(Failure::new(format!(
+                "{shown} was edited: its digest is not that of its changes"
             ))
-            .hint(hint)),
-            _ => serde_json::from_str(&text).map_err(|e| {
-                Failure::new(format!("{shown} is not a saved plan"))
-                    .because(e)
-                    .hint(hint)
-            }),
+            .hint(hint))
         }
     }
 
-    /// Writes it, whole or not at all.
+    /// Writes it, whole or not at all, and over nothing but another saved plan.
     pub(super) fn write(&self, path: &Path) -> Result<(), Failure> {
+        if path.exists() && !is_saved_plan(path) {
+            return Err(
+                Failure::new(format!("{} is there and is no saved plan", path.display()))
+                    .hint("Give `--out` another name, or remove the file."),
+            );
+        }
         let failed = |e: std::io::Error| {
             Failure::new(format!(
                 "the plan file {} cannot be written",
@@ -148,6 +186,65 @@ impl SavedPlan {
             failed(e)
         })
     }
+}
+
+fn is_saved_plan(path: &Path) -> bool {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    value.get("format_version").is_some() && value.get("plan").is_some()
+}
+
+/// Each provider's address and app. The sandbox of a command listens elsewhere each time.
+fn whom(session: &Session) -> BTreeMap<String, String> {
+    let words = |provider: &Provider| {
+        if session.is_sandboxed() {
+            "the sandbox".to_owned()
+        } else {
+            format!("app {} at {}", provider.app, provider.base_url)
+        }
+    };
+    let providers = session.manifest.providers.iter();
+    providers
+        .map(|(key, provider)| (key.to_string(), words(provider)))
+        .collect()
+}
+
+/// What two plans do not have in common, in a few words.
+pub(super) fn difference(saved: &PlanJson, now: &PlanJson) -> String {
+    const MOST: usize = 5;
+    let line = |change: &ChangeJson| format!("{} {}", change.action, change.address);
+    let mut words = Vec::new();
+    for change in &saved.changes {
+        match now
+            .changes
+            .iter()
+            .find(|c| c.address == change.address && c.action == change.action)
+        {
+            None => words.push(format!("`{}` is not planned now", line(change))),
+            Some(other) if other != change => {
+                words.push(format!("`{}` has other values now", line(change)))
+            }
+            Some(_) => {}
+        }
+    }
+    for change in &now.changes {
+        if !saved
+            .changes
+            .iter()
+            .any(|c| c.address == change.address && c.action == change.action)
+        {
+            words.push(format!("`{}` was not planned then", line(change)));
+        }
+    }
+    if words.is_empty() {
+        words.push("their order or digest".to_owned());
+    }
+    let more = words.len().saturating_sub(MOST);
+    words.truncate(MOST);
+    if more > 0 {
+        words.push(format!("and {more} more"));
+    }
+    words.join(", ")
 }
 
 /// Journal entries without an end, as a plan shows them.
@@ -173,7 +270,11 @@ pub(super) async fn unsettled(ledger: &dyn Ledger) -> Result<Vec<Unsettled>, Fai
             address: entry.call.address,
             tasklist: entry.call.call.tasklist,
             operation: entry.call.call.operation,
-            since: entry.call.opened_at.to_string(),
+            since: entry
+                .call
+                .opened_at
+                .strftime("%Y-%m-%dT%H:%M:%SZ")
+                .to_string(),
         })
         .collect())
 }
@@ -221,6 +322,7 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
     let cost = budget(&plan, &rates);
     let json = PlanJson::new(
         &plan,
+        choice.into(),
         &cost,
         warnings,
         labels(&session.manifest, &live.tasklists),

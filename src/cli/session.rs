@@ -33,6 +33,8 @@ pub(super) struct Session {
     pub(super) providers: BTreeMap<Name, Provider>,
     pub(super) ledger: Arc<dyn Ledger>,
     keeps: bool,
+    /// Whether no apply had run when the session began; its own lease counts as one.
+    was_new: bool,
     pub(super) writers: Writers,
     sandbox: Option<Sandbox>,
 }
@@ -96,6 +98,7 @@ impl Session {
             None
         };
         let (ledger, keeps) = open_ledger(global, &manifest, access)?;
+        let was_new = ledger.is_new().await?;
         let writers = connect(global, &manifest, sandbox.is_some())?;
         Ok(Session {
             sources,
@@ -103,6 +106,7 @@ impl Session {
             providers,
             ledger,
             keeps,
+            was_new,
             writers,
             sandbox,
         })
@@ -118,7 +122,7 @@ impl Session {
 
     /// Asks the ledger for everything that a plan needs.
     pub(super) async fn remembered(&self) -> Result<Remembered, Failure> {
-        let memory = match (self.keeps, self.ledger.is_new().await?) {
+        let memory = match (self.keeps, self.was_new) {
             (false, _) => Memory::None,
             (true, true) => Memory::New,
             (true, false) => Memory::Kept,
@@ -128,6 +132,11 @@ impl Session {
             claims: self.ledger.claims().await?,
             memory,
         })
+    }
+
+    /// Whether the sandbox stands in for the vendors.
+    pub(super) fn is_sandboxed(&self) -> bool {
+        self.sandbox.is_some()
     }
 
     /// Whether bindings are remembered at all.
@@ -158,6 +167,8 @@ pub(super) fn open_ledger(
         Some(sandbox_dir(global).join("ledger.db"))
     } else {
         match &manifest.ledger {
+            // `./` in front of every message about the file would only be noise.
+            LedgerUrl::Sqlite(path) if global.dir.as_os_str() == "." => Some(path.clone()),
             LedgerUrl::Sqlite(path) => Some(global.dir.join(path)),
             LedgerUrl::None => None,
         }

@@ -1,6 +1,8 @@
 //! Where text goes: stdout for results, stderr for talk, colour where it is wanted.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -25,6 +27,8 @@ pub(super) struct Ui {
     interactive: bool,
     log_json: bool,
     prefix: String,
+    /// Whether a result could not be written out.
+    lost: Arc<AtomicBool>,
 }
 
 impl Ui {
@@ -37,6 +41,7 @@ impl Ui {
             interactive: !in_ci && io::stdin().is_terminal() && io::stderr().is_terminal(),
             log_json: global.log_format == LogFormat::Json,
             prefix: global.dir.display().to_string(),
+            lost: Arc::default(),
         }
     }
 
@@ -93,10 +98,25 @@ impl Ui {
         self.choice(&io::stderr()) == ColorChoice::Always
     }
 
-    /// Prints a result. A reader that has gone away is no error.
+    /// Prints a result. A reader that has gone away is no error; a full disk is.
     pub(super) fn print(&self, text: &str) {
         let mut out = AutoStream::new(io::stdout().lock(), self.choice(&io::stdout()));
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error)
+                if error.kind() != io::ErrorKind::BrokenPipe
+                    && !self.lost.swap(true, Ordering::SeqCst) =>
+            {
+                self.say(&format!(
+                    "{ERROR}error:{ERROR:#} the result could not be written: {error}"
+                ));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a result could not be written out.
+    pub(super) fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::SeqCst)
     }
 
     /// Prints one JSON document.
@@ -137,6 +157,9 @@ impl Ui {
     pub(super) fn failure(&self, failure: &Failure) {
         if let Some((found, sources)) = failure.findings() {
             self.findings(found, sources);
+            if self.format == Format::Json {
+                self.print(&diagnostics::json(sources, found));
+            }
             return;
         }
         self.say(&format!(

@@ -156,6 +156,17 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// The words, and what to do about it where the contract says.
+    #[must_use]
+    pub fn with_hint(&self) -> String {
+        match self.answer().and_then(|answer| answer.hint.as_ref()) {
+            Some(hint) => format!("{self}. {hint}"),
+            None => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (words, answer) = match self {

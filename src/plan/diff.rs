@@ -562,6 +562,10 @@ impl<'a> Work<'a> {
         if self.refuse_other_app(binding, provider, subscription.span) {
             return;
         }
+        if binding.protect != subscription.protect {
+            let protection = (subscription.address.clone(), subscription.protect);
+            self.plan.protections.push(protection);
+        }
         let desired = subscription.fields();
         let fields = compare(
             subscription,
@@ -604,10 +608,11 @@ impl<'a> Work<'a> {
             let applied = applied(subscription, desired);
             return self.record(subscription, tasklist, object, applied, true);
         }
-        let action = Action::Adopt {
-            id: object.id.clone(),
-            live: Some(object.fields.clone()),
-            fields,
+        let (id, live) = (object.id.clone(), Some(object.fields.clone()));
+        let action = match self.inputs.memory {
+            // Nothing is bound there, so nothing is taken over either.
+            Memory::None => Action::Update { id, live, fields },
+            Memory::Kept | Memory::New => Action::Adopt { id, live, fields },
         };
         self.plan
             .changes
@@ -734,6 +739,7 @@ impl<'a> Work<'a> {
         }
         if self.inputs.choice.selects(&binding.address) {
             let live = self.live(binding).ok().flatten().map(|o| o.fields.clone());
+            self.refuse_forget_for_a_day(binding, live.as_ref());
             let action = Action::Forget {
                 id: binding.id.clone(),
                 live,
@@ -743,6 +749,36 @@ impl<'a> Work<'a> {
                 .push(Self::binding_change(binding, action, Cause::Ahead));
         }
         true
+    }
+
+    /// In an authoritative tasklist what is let go today is undeclared, and deleted, tomorrow.
+    fn refuse_forget_for_a_day(&mut self, binding: &Binding, live: Option<&Fields>) {
+        let name = live.and_then(Fields::name).unwrap_or_default();
+        let owner = self.inputs.tasklists.iter().find_map(|(key, resolution)| {
+            let tasklist = self.inputs.manifest.tasklists.get(key)?;
+            let here = *resolution == Resolution::Found(binding.tasklist.clone());
+            let deletes = tasklist.authoritative && !tasklist.keep.iter().any(|k| matches(k, name));
+            (here && deletes && live.is_some()).then_some(key)
+        });
+        if let Some(key) = owner {
+            let summary = format!(
+                "{} cannot be let go: tasklist `{key}` is authoritative, so its object would be deleted next",
+                binding.address
+            );
+            let span = self
+                .inputs
+                .manifest
+                .forget
+                .iter()
+                .find(|(a, _)| a.covers(&binding.address));
+            self.plan.diagnostics.push(
+                Diagnostic::error("forget-authoritative", span.map(|(_, span)| *span), summary)
+                    .address(binding.address.clone())
+                    .help(format!(
+                        "Add a pattern for `{name}` to the tasklist's `keep`."
+                    )),
+            );
+        }
     }
 
     fn replace(&mut self, create: Pending<'a>, orphan: &'a Binding) {
@@ -763,7 +799,7 @@ impl<'a> Work<'a> {
             }
             Err(why) => return self.unread(&create.subscription.address, why),
         };
-        if create.subscription.protect {
+        if create.subscription.protect || orphan.protect {
             self.plan.refusals.push(Refusal::Protected {
                 address: create.subscription.address.clone(),
                 block_gone: false,
@@ -822,10 +858,9 @@ impl<'a> Work<'a> {
         if declared.unwrap_or(binding.protect) {
             self.plan.kept.push(binding.address.clone());
         } else {
-            let protected = Binding {
-                protect: false,
-                ..binding.clone()
-            };
+            if self.refuse_other_app(binding, &binding.provider, None) {
+                return;
+            }
             match self.live(binding) {
                 Ok(Some(object)) => {
                     let action = Action::Delete {
@@ -841,11 +876,9 @@ impl<'a> Work<'a> {
                         id: binding.id.clone(),
                         live: None,
                     };
-                    self.plan.changes.push(Self::binding_change(
-                        &protected,
-                        action,
-                        Cause::Vanished,
-                    ));
+                    self.plan
+                        .changes
+                        .push(Self::binding_change(binding, action, Cause::Vanished));
                 }
                 Err(why) => self.unread(&binding.address, why),
             }

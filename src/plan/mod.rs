@@ -32,6 +32,8 @@ pub struct Plan {
     pub foreign: Vec<Foreign>,
     /// Bound objects that `destroy` leaves alone because they are protected.
     pub kept: Vec<Address>,
+    /// Resources whose protection is set (true) or lifted (false) by applying.
+    pub protections: Vec<(Address, bool)>,
     /// Why apply would refuse this plan as a whole.
     pub refusals: Vec<Refusal>,
     /// What stands in the way of a plan (errors) and what should be looked at (warnings).

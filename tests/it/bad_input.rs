@@ -524,18 +524,18 @@ fn a_ledger_that_is_newer_corrupt_or_empty_stops_everything() {
     newer[63] += 1;
     let empty: Vec<u8> = Vec::new();
     for (bytes, error) in [
-        (newer, "error: the ledger: ./.beadle/ledger.db has format "),
+        (newer, "error: the ledger: .beadle/ledger.db has format "),
         (
             b"garbage ".repeat(900),
-            "error: the ledger: ./.beadle/ledger.db is damaged or not a ledger",
+            "error: the ledger: .beadle/ledger.db is damaged or not a ledger",
         ),
         (
             victim.ledger[..5000].to_vec(),
-            "error: the ledger: ./.beadle/ledger.db is damaged or not a ledger",
+            "error: the ledger: .beadle/ledger.db is damaged or not a ledger",
         ),
         (
             empty,
-            "error: the ledger: ./.beadle/ledger.db is damaged or not a ledger",
+            "error: the ledger: .beadle/ledger.db is damaged or not a ledger",
         ),
     ] {
         std::fs::write(&path, &bytes).unwrap();

@@ -296,20 +296,20 @@ fn a_saved_plan_that_was_touched_or_is_none_is_refused() {
     for (edited, words) in [
         (
             with("/plan/changes/0/after/name", json!("evil")),
-            "the saved plan is stale",
+            "edited.json was edited",
         ),
         (
             with("/plan/changes/0/after/subscribers", json!([ONCALL])),
-            "the saved plan is stale",
+            "edited.json was edited",
         ),
         (
             with("/plan/changes/0/tasklist", json!(OTHER)),
             "the saved plan is stale",
         ),
-        (with("/plan/changes", json!([])), "the saved plan is stale"),
+        (with("/plan/changes", json!([])), "edited.json was edited"),
         (
             with("/plan/digest", json!("sha256:00")),
-            "the saved plan is stale",
+            "edited.json was edited",
         ),
         (
             with("/project", json!("other")),

@@ -11,6 +11,8 @@ mod commands;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod found;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod manifest;

@@ -127,7 +127,7 @@ fn a_different_object_of_the_same_name_needs_consent() {
     assert_snapshot!(brief(&sides.plan()), @"adopt x in guid-a (differs) [events=differs]");
     sides.choice.adopt.clear();
     sides.memory = Memory::None;
-    assert_snapshot!(brief(&sides.plan()), @"adopt x in guid-a (differs) [events=differs]");
+    assert_snapshot!(brief(&sides.plan()), @"update x in guid-a (differs) [events=differs]");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn a_renamed_resource_keeps_its_object() {
 fn the_former_default_name_is_tried_before_a_create() {
     let mut sides = Sides::new(&declares(&[("y", "moved_from: x")])).foreign("guid-a", "x");
     sides.memory = Memory::None;
-    assert_snapshot!(brief(&sides.plan()), @"adopt y in guid-a (differs) [name=differs]");
+    assert_snapshot!(brief(&sides.plan()), @"update y in guid-a (differs) [name=differs]");
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn without_a_ledger_nothing_outside_an_authoritative_tasklist_is_deleted() {
     sides.memory = Memory::None;
     sides.bindings.clear();
     assert_snapshot!(brief(&sides.plan()), @"
-    adopt x in guid-a (differs) [enabled=differs]
+    update x in guid-a (differs) [enabled=differs]
     foreign y
     ");
 }

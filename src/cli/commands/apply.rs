@@ -23,6 +23,7 @@ use crate::engine::ledger::EntryOutcome;
 use crate::engine::right::Stop;
 use crate::engine::settle::{Settling, look};
 use crate::ledger::Access;
+use crate::model::Fields;
 use crate::plan::Choice;
 
 pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
@@ -99,12 +100,15 @@ impl Work<'_> {
         let stop = super::watch_signals(ui);
         let session = Session::open(global, ui, Access::Write).await?;
         if let Some(Pinned::Saved(saved)) = &self.pinned
-            && saved.project != session.manifest.project.as_str()
+            && let Some(why) = saved.is_foreign_to(&session)
         {
-            return Err(Failure::new(format!(
-                "the plan file is for project `{}`, and this is `{}`",
-                saved.project, session.manifest.project
-            )));
+            return Err(Failure::new(why));
+        }
+        if self.choice.destroy && !session.keeps() {
+            return Err(Failure::new(
+                "`ledger: none` remembers nothing, so nothing can be destroyed",
+            )
+            .hint("Remove the blocks; an authoritative tasklist then loses its objects."));
         }
         let keeper = Keeper::acquire(
             Arc::clone(&session.ledger),
@@ -140,8 +144,14 @@ impl Work<'_> {
         if stop.is_asked() {
             return Ok(ExitStatus::Interrupted);
         }
-        let planned = planning::make(session, &self.choice, ui).await?;
+        let mut planned = planning::make(session, &self.choice, ui).await?;
         self.check(&planned, ui)?;
+        if self.allow_deletes {
+            planned
+                .json
+                .refusals
+                .retain(|refusal| refusal.flag.is_none());
+        }
         if ui.format() == Format::Json {
             let plan = Box::new(planned.json.clone());
             ui.print_json_line(&ApplyEventJson::Plan {
@@ -175,7 +185,7 @@ impl Work<'_> {
 
     /// Stops when the plan is not the one that was reviewed.
     fn check(&self, planned: &Planned, ui: &Ui) -> Result<()> {
-        let hint = "The manifest or the live side has changed since, or the file was edited; plan and review again.";
+        let hint = "The manifest or the live side has changed since; plan and review again.";
         match &self.pinned {
             Some(Pinned::Digest(expected)) if *expected != planned.json.digest => {
                 ui.say(&crate::cli::human::plan(&planned.json));
@@ -190,21 +200,15 @@ impl Work<'_> {
                 if saved.plan.changes != planned.json.changes
                     || saved.plan.digest != planned.json.digest =>
             {
-                Err(
-                    Failure::new("the saved plan is stale: planning anew yields other changes")
-                        .hint(hint),
-                )
+                let differs = planning::difference(&saved.plan, &planned.json);
+                Err(Failure::new(format!("the saved plan is stale: {differs}")).hint(hint))
             }
             _ => Ok(()),
         }
     }
 
     fn refuse(&self, plan: &PlanJson) -> Result<()> {
-        let standing = plan
-            .refusals
-            .iter()
-            .find(|r| r.flag.is_none() || !self.allow_deletes);
-        match standing {
+        match plan.refusals.first() {
             Some(refusal) => Err(Failure::new(format!(
                 "refused, nothing was written: {}",
                 refusal.summary
@@ -390,7 +394,15 @@ fn tell(event: &ApplyEvent<'_>, ui: &Ui) {
         }
         ApplyEvent::Finished(change, outcome) => {
             let (word, id, why) = words(outcome);
-            let (address, action) = (change.subject.to_string(), change.action.as_str());
+            let action = change.action.as_str();
+            let mut address = change.subject.to_string();
+            if let (None, Some(name), Format::Human) = (
+                change.subject.address(),
+                change.before().and_then(Fields::name),
+                ui.format(),
+            ) {
+                address = format!("{address} \"{}\"", clean(name));
+            }
             if ui.format() == Format::Json {
                 ui.print_json_line(&ApplyEventJson::Finished {
                     address,
@@ -426,13 +438,13 @@ fn words(outcome: &Outcome) -> (&'static str, Option<String>, Option<String>) {
         Outcome::Applied(id) => ("applied", id.as_ref().map(ToString::to_string), None),
         Outcome::Failed(failed) => {
             let why = match failed {
-                Failed::Api(error) => with_hint(error),
+                Failed::Api(error) => error.with_hint(),
                 Failed::Stale(why) => format!("stale: {why}"),
                 Failed::Ledger(why) => format!("the ledger: {why}"),
                 Failed::Half(error) => {
                     format!(
                         "the new object is there, the old one could not be deleted: {}",
-                        with_hint(error)
+                        error.with_hint()
                     )
                 }
             };
@@ -451,13 +463,6 @@ fn words(outcome: &Outcome) -> (&'static str, Option<String>, Option<String>) {
             None,
             Some(format!("{error}; the next apply settles it")),
         ),
-    }
-}
-
-fn with_hint(error: &crate::engine::ApiError) -> String {
-    match error.answer().and_then(|a| a.hint.as_ref()) {
-        Some(hint) => format!("{error}. {hint}"),
-        None => error.to_string(),
     }
 }
 

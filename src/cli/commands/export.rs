@@ -121,12 +121,22 @@ pub(super) async fn run(global: &Global, args: &Export, ui: &Ui) -> Result {
         }
         let mut names = BTreeSet::new();
         for object in objects {
-            if !names.insert(object.fields.name().unwrap_or_default()) {
+            let live_name = object.fields.name().unwrap_or_default();
+            if !live_name.chars().all(carries) {
                 ui.say(&format!(
-                    "Left out {} in tasklist {}: another subscription there is named {:?} too, and a manifest cannot declare both.",
+                    "Left out {} in tasklist {}: its name \"{}\" holds a character that a manifest cannot carry.",
+                    clean(object.id.as_str()),
+                    tasklist.key,
+                    clean(live_name),
+                ));
+                continue;
+            }
+            if !names.insert(live_name) {
+                ui.say(&format!(
+                    "Left out {} in tasklist {}: another subscription there is named \"{}\" too, and a manifest cannot declare both.",
                     object.id,
                     tasklist.key,
-                    clean(object.fields.name().unwrap_or_default()),
+                                        clean(live_name),
                 ));
                 continue;
             }
@@ -175,7 +185,8 @@ async fn choose(session: &Session, asked: &[String]) -> Result<Vec<Chosen>> {
     let manifest = &session.manifest;
     let mut keys: Vec<Name> = Vec::new();
     let mut chosen = Vec::new();
-    for word in asked {
+    let asked: BTreeSet<&String> = asked.iter().collect();
+    for word in asked.iter().copied() {
         let known = manifest.tasklists.iter().find(|(key, tasklist)| {
             key.as_str() == word
                 || matches!(&tasklist.target, TasklistTarget::Guid(guid) if guid.as_str() == word)
@@ -307,6 +318,12 @@ fn resource_name(
     name
 }
 
+/// Whether a character comes back from YAML as it went in: no control character, no line separator
+/// that some readers fold.
+fn carries(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
 /// The nearest text that is a name.
 fn slug(text: &str, otherwise: &str) -> String {
     let spaced: String = text
@@ -366,7 +383,7 @@ fn subscription(
         name: fields
             .name()
             .filter(|name| *name != resource)
-            .map(str::to_owned),
+            .map(|name| name.replace("${", "$${")),
         subscribers,
         events,
         enabled: matches!(fields.get(Field::Enabled), Some(Value::Flag(true)) | None),

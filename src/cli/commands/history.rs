@@ -20,7 +20,7 @@ pub(super) async fn run(global: &Global, args: &History, ui: &Ui) -> Result {
     if !keeps {
         return Err(Failure::new("`ledger: none` keeps no history"));
     }
-    let entries = ledger.history(args.limit).await?;
+    let entries = ledger.history(args.limit as usize).await?;
     if ui.format() == Format::Json {
         let entries: Vec<_> = entries.iter().map(entry_json).collect();
         ui.print_json(&json!({ "format_version": FORMAT_VERSION, "entries": entries }));

@@ -63,10 +63,13 @@ fn only(ui: &Ui, command: &str, formats: &[Format]) -> Result<()> {
         .iter()
         .map(|f| format!("{f:?}").to_lowercase())
         .collect();
-    Err(Failure::usage(format!(
-        "`{command}` prints {} only",
-        names.join(" or ")
-    )))
+    let names = match names.as_slice() {
+        [but_last @ .., last] if !but_last.is_empty() => {
+            format!("{} or {last}", but_last.join(", "))
+        }
+        _ => names.join(""),
+    };
+    Err(Failure::usage(format!("`{command}` prints {names} only")))
 }
 
 /// Notes ctrl-C and the polite kill: the first asks to stop, the second ends the process.

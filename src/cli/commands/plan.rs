@@ -31,6 +31,7 @@ pub(super) async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result {
     }
     planning::print(&planned.json, ui);
     let unread = !planned.plan.unread.is_empty();
+    let refused = !planned.json.refusals.is_empty();
     let changes = !planned.plan.is_empty() || !planned.plan.unsettled.is_empty();
     if let Some(file) = &args.out {
         SavedPlan::new(&session, options, planned.json).write(file)?;
@@ -40,9 +41,12 @@ pub(super) async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result {
         ));
     }
     session.close().await;
-    Ok(match (unread, changes && args.detailed_exitcode) {
-        (true, _) => ExitStatus::Failed,
-        (false, true) => ExitStatus::Differences,
-        (false, false) => ExitStatus::Done,
-    })
+    // What apply would refuse must not look fine in CI.
+    Ok(
+        match (unread || refused, changes && args.detailed_exitcode) {
+            (true, _) => ExitStatus::Failed,
+            (false, true) => ExitStatus::Differences,
+            (false, false) => ExitStatus::Done,
+        },
+    )
 }

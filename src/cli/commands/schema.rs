@@ -11,6 +11,7 @@ use crate::cli::{Args, ExitStatus, diagnostics};
 use crate::model::parse::manifest_schema;
 
 pub(super) fn run(args: &Schema, ui: &Ui) -> Result {
+    super::only(ui, "schema", &super::HUMAN_JSON)?;
     ui.print_json(&schema(args.name));
     Ok(ExitStatus::Done)
 }
@@ -26,6 +27,7 @@ pub(super) fn schema(name: SchemaName) -> serde_json::Value {
 }
 
 pub(super) fn completions(args: &Completions, ui: &Ui) -> Result {
+    super::only(ui, "completions", &[Format::Human])?;
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Args::command(), "beadle", &mut script);
     ui.print(&String::from_utf8_lossy(&script));

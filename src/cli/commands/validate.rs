@@ -7,7 +7,7 @@ use crate::cli::diagnostics;
 use crate::cli::load::{Loaded, load};
 use crate::cli::planning;
 use crate::cli::session::{Session, options};
-use crate::cli::text::count;
+use crate::cli::text::{clean, count};
 use crate::cli::ui::Ui;
 use crate::ledger::Access;
 use crate::model::diagnostic::has_errors;
@@ -49,52 +49,29 @@ pub(super) fn offline(global: &Global, ui: &Ui) -> Result {
 /// Plans without showing the plan: what a plan would find out is what is wanted.
 pub(super) async fn online(global: &Global, ui: &Ui) -> Result {
     super::only(ui, "validate", &FORMATS)?;
-    let session = match Session::open(global, ui, Access::Read).await {
-        Ok(session) => session,
-        Err(failure) => return report(ui, Err(failure)),
-    };
-    let planned = planning::make(&session, &Choice::default(), ui).await;
-    let unread = planned
-        .as_ref()
-        .map(|p| p.plan.unread.clone())
-        .unwrap_or_default();
-    for unread in &unread {
+    let session = Session::open(global, ui, Access::Read).await?;
+    let planned = planning::make(&session, &Choice::default(), ui).await?;
+    let unread = &planned.plan.unread;
+    for unread in unread {
         ui.say(&format!(
             "{} could not be read: {}",
-            unread.address, unread.why
+            unread.address,
+            clean(&unread.why)
         ));
     }
-    let status = match planned {
-        Ok(planned) => {
-            if ui.format() == Format::Json {
-                ui.print(&diagnostics::json(
-                    &session.sources,
-                    &planned.plan.diagnostics,
-                ));
-            } else if unread.is_empty() {
-                ui.print("Valid, and every tasklist can be read.\n");
-            }
-            if unread.is_empty() {
-                ExitStatus::Done
-            } else {
-                ExitStatus::Failed
-            }
-        }
-        Err(failure) => return report(ui, Err(failure)),
+    if ui.format() == Format::Json {
+        ui.print(&diagnostics::json(
+            &session.sources,
+            &planned.plan.diagnostics,
+        ));
+    } else if unread.is_empty() {
+        ui.print("Valid, and every tasklist can be read.\n");
+    }
+    let status = if unread.is_empty() {
+        ExitStatus::Done
+    } else {
+        ExitStatus::Failed
     };
     session.close().await;
     Ok(status)
-}
-
-/// In JSON, findings are the result and not talk.
-fn report(ui: &Ui, result: Result) -> Result {
-    match result {
-        Err(failure) if ui.format() == Format::Json && failure.findings().is_some() => {
-            if let Some((found, sources)) = failure.findings() {
-                ui.print(&diagnostics::json(sources, found));
-            }
-            Ok(ExitStatus::Failed)
-        }
-        other => other,
-    }
 }
