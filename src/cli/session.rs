@@ -97,6 +97,8 @@ impl Session {
         };
         let (ledger, keeps) = open_ledger(global, &manifest, access)?;
         let writers = connect(global, &manifest, sandbox.is_some())?;
+        #[cfg(debug_assertions)]
+        let (ledger, writers) = super::crash::install(ledger, writers);
         Ok(Session {
             sources,
             manifest,
