@@ -125,38 +125,28 @@ impl Report {
 /// When the ledger refuses; nothing is recorded then.
 pub async fn record(context: &Context<'_>, plan: &Plan) -> Result<(), LedgerError> {
     let at = (context.now)();
+    let mut bound = Bound::new(context.ledger.bindings().await?);
     let mut changes = Vec::with_capacity(plan.records.len());
-    // Labels may change hands within one resource, so the moved ones leave their places first.
-    let bindings = context.ledger.bindings().await?;
-    let moves: Vec<(&Address, &Address)> = plan
-        .records
-        .iter()
-        .filter_map(|r| match r {
-            Record::Move { from, to } => Some((from, to)),
-            Record::Bind { .. } => None,
-        })
-        .collect();
-    for (from, _) in &moves {
-        changes.push(BindingChange::Unbind((*from).clone()));
-    }
-    for (from, to) in &moves {
-        if let Some(binding) = bindings.iter().find(|b| b.address == **from) {
-            if let Some(other) = bindings.iter().find(|b| b.address == **to)
-                && !moves.iter().any(|(from, _)| **from == other.address)
-            {
-                let aside = Binding {
-                    address: other.address.clone(),
-                    ..binding.clone()
-                };
-                let mut parted = bind(aside, &bindings);
-                parted.pop();
-                changes.extend(parted);
-            }
-            changes.push(BindingChange::Bind(Binding {
-                address: (*to).clone(),
-                ..binding.clone()
-            }));
+    let mut note = |bound: &mut Bound, new: Vec<BindingChange>| {
+        for change in &new {
+            bound.change(change);
         }
+        changes.extend(new);
+    };
+    // Labels may change hands within one resource, so the moved ones leave their places first.
+    let mut moved = Vec::new();
+    for record in &plan.records {
+        if let Record::Move { from, to } = record
+            && let Some(binding) = bound.by_address.get(from).cloned()
+        {
+            let address = to.clone();
+            moved.push(Binding { address, ..binding });
+            note(&mut bound, vec![BindingChange::Unbind(from.clone())]);
+        }
+    }
+    for binding in moved {
+        let others = bound.of_resource(&binding.address);
+        note(&mut bound, bind(binding, &others));
     }
     for record in &plan.records {
         if let Record::Bind {
@@ -172,7 +162,7 @@ pub async fn record(context: &Context<'_>, plan: &Plan) -> Result<(), LedgerErro
             let Some(writer) = context.writers.get(provider) else {
                 continue;
             };
-            changes.push(BindingChange::Bind(Binding {
+            let binding = Binding {
                 address: address.clone(),
                 provider: provider.clone(),
                 app: writer.app().clone(),
@@ -181,7 +171,9 @@ pub async fn record(context: &Context<'_>, plan: &Plan) -> Result<(), LedgerErro
                 applied: applied.clone(),
                 protect: *protect,
                 updated_at: at,
-            }));
+            };
+            let others = bound.of_resource(address);
+            note(&mut bound, bind(binding, &others));
         }
     }
     if changes.is_empty() {
@@ -481,19 +473,26 @@ impl Run<'_> {
             return Outcome::Skipped(Skip::Interrupted);
         }
         (self.context.events)(ApplyEvent::Started(change));
-        let Some(address) = change.subject.address() else {
-            return Outcome::Failed(Failure::Stale(
-                "only a bound object can be forgotten".to_owned(),
-            ));
+        let Action::Forget { id, .. } = &change.action else {
+            unreachable!("called for these alone")
         };
-        let changes = [BindingChange::Unbind(address.clone())];
+        // Its address may be another object's by now, one that this run has made or bound.
+        let object = (change.tasklist.clone(), id.clone());
+        let address = self.bound().by_object.get(&object).cloned();
+        let changes: Vec<_> = address.map(BindingChange::Unbind).into_iter().collect();
         match self
             .context
             .ledger
             .record(&self.context.right.lease, (self.context.now)(), &changes)
             .await
         {
-            Ok(()) => Outcome::Applied(None),
+            Ok(()) => {
+                let mut bound = self.bound();
+                for change in &changes {
+                    bound.change(change);
+                }
+                Outcome::Applied(None)
+            }
             Err(error) => self.ledger_failed(&error),
         }
     }
@@ -687,6 +686,17 @@ impl Run<'_> {
             protect: change.protect,
             updated_at: (self.context.now)(),
         };
-        bind(binding, &bound.of_resource(address))
+        // What was bound here before and is gone needs no place of its own to be deleted from.
+        let mut others = bound.of_resource(address);
+        others.retain(|other| other.address != *address || !self.is_gone(other));
+        bind(binding, &others)
+    }
+
+    /// Whether the plan's reading has shown that a bound object is no more.
+    fn is_gone(&self, binding: &Binding) -> bool {
+        match self.context.live.listings.get(&binding.tasklist) {
+            Some(Listing::Objects(objects)) => objects.iter().all(|o| o.id != binding.id),
+            _ => false,
+        }
     }
 }
