@@ -16,6 +16,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
@@ -99,6 +100,8 @@ pub enum Skip {
     Interrupted,
     /// The lease ran out or was taken.
     LeaseLost,
+    /// The ledger failed before, and cannot promise anything about the next call.
+    LedgerFailed,
 }
 
 /// How an apply ended.
@@ -215,6 +218,7 @@ pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Report, LedgerE
             .map(|tasklist| (tasklist, Mutex::new(Ground::default())))
             .collect(),
         slots: Semaphore::new(CONCURRENCY),
+        ledger_failed: AtomicBool::new(false),
     };
     let index: HashMap<&Subject, usize> = plan
         .changes
@@ -339,6 +343,7 @@ struct Run<'a> {
     bound: std::sync::Mutex<Bound>,
     grounds: BTreeMap<TasklistGuid, Mutex<Ground>>,
     slots: Semaphore,
+    ledger_failed: AtomicBool,
 }
 
 /// How a single call ended.
@@ -465,7 +470,11 @@ impl Run<'_> {
             .context
             .right
             .covers((self.context.now)(), writer.timeout_ms());
-        (!covered).then_some(Skip::LeaseLost)
+        if !covered {
+            return Some(Skip::LeaseLost);
+        }
+        let failed = self.ledger_failed.load(Ordering::SeqCst);
+        failed.then_some(Skip::LedgerFailed)
     }
 
     async fn forget(&self, change: &Change) -> Outcome {
@@ -493,16 +502,15 @@ impl Run<'_> {
                 }
                 Outcome::Applied(None)
             }
-            Err(error) => self.ledger_failed(&error),
+            Err(error) => self.note_failed_ledger(&error),
         }
     }
 
-    fn ledger_failed(&self, error: &LedgerError) -> Outcome {
+    fn note_failed_ledger(&self, error: &LedgerError) -> Outcome {
         if matches!(error, LedgerError::LeaseLost(_)) {
             self.context.right.lose();
         }
-        // A ledger that cannot be written to cannot promise anything about the next call.
-        self.context.stop.ask();
+        self.ledger_failed.store(true, Ordering::SeqCst);
         Outcome::Failed(Failure::Ledger(error.to_string()))
     }
 
@@ -600,7 +608,7 @@ impl Run<'_> {
         };
         let id = match ledger.open_entry(&right.lease, &entry).await {
             Ok(id) => id,
-            Err(error) => return Sent::Not(self.ledger_failed(&error)),
+            Err(error) => return Sent::Not(self.note_failed_ledger(&error)),
         };
         let answer = writer.send(&call).await;
         let (end, changes, sent) = match answer {
@@ -632,7 +640,7 @@ impl Run<'_> {
             }
         };
         if let Err(error) = ledger.close_entry(&right.lease, id, &end, &changes).await {
-            return Sent::Not(self.ledger_failed(&error));
+            return Sent::Not(self.note_failed_ledger(&error));
         }
         let mut bound = self.bound();
         for change in &changes {

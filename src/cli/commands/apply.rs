@@ -443,6 +443,7 @@ fn words(outcome: &Outcome) -> (&'static str, Option<String>, Option<String>) {
                 Skip::Requires(subject) => format!("it requires {subject}, which was not applied"),
                 Skip::Interrupted => "interrupted".to_owned(),
                 Skip::LeaseLost => "the lease was lost".to_owned(),
+                Skip::LedgerFailed => "the ledger failed before".to_owned(),
             };
             ("skipped", None, Some(why))
         }
