@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use super::ledger::{Binding, BindingChange, End, EntryOutcome, Ledger, LedgerError, NewEntry};
 use super::refresh::Live;
@@ -365,11 +365,7 @@ impl Run<'_> {
             return Outcome::Failed(Failure::Stale(why));
         };
         let mut ground = self.grounds[&change.tasklist].lock().await;
-        let _slot = self
-            .slots
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
+        let slot = self.slot().await;
         if let Some(skip) = self.must_not_begin(writer.as_ref()) {
             return Outcome::Skipped(skip);
         }
@@ -412,7 +408,8 @@ impl Run<'_> {
             Sent::Done(object) => object.map(|o| o.id),
             Sent::Not(outcome) => return outcome,
         };
-        drop(ground);
+        // Who waits for another tasklist holds nothing that its holder may wait for.
+        drop((ground, slot));
         if let Action::Replace {
             old_tasklist,
             old_provider,
@@ -444,6 +441,7 @@ impl Run<'_> {
             return Outcome::Failed(Failure::Stale(why));
         };
         let mut ground = self.grounds[tasklist].lock().await;
+        let _slot = self.slot().await;
         if let Some(skip) = self.must_not_begin(writer.as_ref()) {
             return Outcome::Skipped(skip);
         }
@@ -460,6 +458,11 @@ impl Run<'_> {
             }
             Sent::Not(outcome) => outcome,
         }
+    }
+
+    async fn slot(&self) -> SemaphorePermit<'_> {
+        let slot = self.slots.acquire().await;
+        slot.expect("the semaphore is never closed")
     }
 
     fn must_not_begin(&self, writer: &dyn Writer) -> Option<Skip> {
