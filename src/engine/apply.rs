@@ -346,6 +346,12 @@ struct Run<'a> {
     ledger_failed: AtomicBool,
 }
 
+/// Why an object is not to be deleted: it is no longer as the plan has shown it.
+fn edited(fresh: &[Object], id: &RemoteId, planned: Option<&Fields>) -> Option<String> {
+    let object = fresh.iter().find(|o| o.id == *id)?;
+    (Some(&object.fields) != planned).then(|| format!("{id} was changed meanwhile"))
+}
+
 /// How a single call ended.
 enum Sent {
     Done(Option<Object>),
@@ -447,6 +453,13 @@ impl Run<'_> {
         }
         if let Err(outcome) = self.read(&mut ground, writer.as_ref(), tasklist).await {
             return outcome;
+        }
+        if let (Some(Ok(fresh)), Action::Replace { id, live, .. }) = (&ground.fresh, &change.action)
+            && let Some(why) = edited(fresh, id, live.as_ref())
+        {
+            // The next plan shows it as it is now, and deletes it.
+            let why = format!("the new object is there, the old one stays: {why}");
+            return Outcome::Failed(Failure::Stale(why));
         }
         match self
             .write(change, provider, writer.as_ref(), delete, &mut ground)
@@ -571,11 +584,7 @@ impl Run<'_> {
                     })
                     .map(|f| format!("`{}` of {id} was changed meanwhile", f.field))
             }
-            Action::Delete { id, live } => fresh
-                .iter()
-                .find(|o| o.id == *id)
-                .filter(|o| Some(&o.fields) != live.as_ref())
-                .map(|_| format!("{id} was changed meanwhile")),
+            Action::Delete { id, live } => edited(fresh, id, live.as_ref()),
             Action::Forget { .. } => None,
         }
     }
