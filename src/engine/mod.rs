@@ -154,6 +154,15 @@ impl ApiError {
             ApiError::Unreachable(_) => None,
         }
     }
+
+    /// What happened and what to do about it, as far as that is known.
+    #[must_use]
+    pub fn with_hint(&self) -> String {
+        match self.answer().and_then(|answer| answer.hint.as_ref()) {
+            Some(hint) => format!("{self}. {hint}"),
+            None => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for ApiError {

@@ -73,7 +73,7 @@ pub async fn list(
             let listing = match readers.get(provider) {
                 Some(reader) => match reader.subscriptions(guid).await {
                     Ok(objects) => Listing::Objects(objects),
-                    Err(error) => Listing::Unread(error.to_string()),
+                    Err(error) => Listing::Unread(error.with_hint()),
                 },
                 None => Listing::Unread(format!(
                     "the manifest has no provider `{provider}` any more"
@@ -131,7 +131,7 @@ async fn resolve(manifest: &Manifest, keys: &BTreeSet<Name>, readers: &Readers, 
     }
     for (provider, keys) in by_provider {
         let found = match readers.get(provider) {
-            Some(reader) => reader.tasklists().await.map_err(|error| error.to_string()),
+            Some(reader) => reader.tasklists().await.map_err(|error| error.with_hint()),
             None => Err(format!("the manifest has no provider `{provider}`")),
         };
         for key in keys {

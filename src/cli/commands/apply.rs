@@ -351,7 +351,7 @@ async fn settle(
     for (tasklist, why) in &settling.unread {
         ui.say(&format!(
             "Writes to tasklist {tasklist} stay unsettled: {}.",
-            clean(why)
+            clean(why.trim_end_matches('.'))
         ));
     }
     Ok(session.ledger.unsettled().await?.len())
@@ -426,13 +426,13 @@ fn words(outcome: &Outcome) -> (&'static str, Option<String>, Option<String>) {
         Outcome::Applied(id) => ("applied", id.as_ref().map(ToString::to_string), None),
         Outcome::Failed(failed) => {
             let why = match failed {
-                Failed::Api(error) => with_hint(error),
+                Failed::Api(error) => error.with_hint(),
                 Failed::Stale(why) => format!("stale: {why}"),
                 Failed::Ledger(why) => format!("the ledger: {why}"),
                 Failed::Half(error) => {
                     format!(
                         "the new object is there, the old one could not be deleted: {}",
-                        with_hint(error)
+                        error.with_hint()
                     )
                 }
             };
@@ -452,13 +452,6 @@ fn words(outcome: &Outcome) -> (&'static str, Option<String>, Option<String>) {
             None,
             Some(format!("{error}; the next apply settles it")),
         ),
-    }
-}
-
-fn with_hint(error: &crate::engine::ApiError) -> String {
-    match error.answer().and_then(|a| a.hint.as_ref()) {
-        Some(hint) => format!("{error}. {hint}"),
-        None => error.to_string(),
     }
 }
 
