@@ -8,8 +8,13 @@ mod bad_input;
 mod client;
 #[cfg(test)]
 mod commands;
+mod crash;
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod lease;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
