@@ -7,6 +7,8 @@
 
 mod args;
 mod commands;
+#[cfg(debug_assertions)]
+mod crash;
 mod error;
 mod human;
 pub mod json;

@@ -100,6 +100,8 @@ impl Session {
         let (ledger, keeps) = open_ledger(global, &manifest, access)?;
         let was_new = ledger.is_new().await?;
         let writers = connect(global, &manifest, sandbox.is_some())?;
+        #[cfg(debug_assertions)]
+        let (ledger, writers) = super::crash::install(ledger, writers);
         Ok(Session {
             sources,
             manifest,

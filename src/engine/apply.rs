@@ -16,16 +16,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use super::ledger::{Binding, BindingChange, End, EntryOutcome, Ledger, LedgerError, NewEntry};
 use super::refresh::Live;
 use super::right::{Right, Stop};
 use super::settle::bind;
-use super::{ApiError, Object, Write, Writer};
+use super::{Answer, ApiError, Object, Write, Writer};
 use crate::model::{Address, Fields, Name, RemoteId, TasklistGuid};
 use crate::plan::{Action, Change, Listing, Plan, Record, Subject};
 
@@ -99,6 +100,8 @@ pub enum Skip {
     Interrupted,
     /// The lease ran out or was taken.
     LeaseLost,
+    /// The ledger failed before, and cannot promise anything about the next call.
+    LedgerFailed,
 }
 
 /// How an apply ended.
@@ -125,38 +128,28 @@ impl Report {
 /// When the ledger refuses; nothing is recorded then.
 pub async fn record(context: &Context<'_>, plan: &Plan) -> Result<(), LedgerError> {
     let at = (context.now)();
+    let mut bound = Bound::new(context.ledger.bindings().await?);
     let mut changes = Vec::with_capacity(plan.records.len());
-    // Labels may change hands within one resource, so the moved ones leave their places first.
-    let bindings = context.ledger.bindings().await?;
-    let moves: Vec<(&Address, &Address)> = plan
-        .records
-        .iter()
-        .filter_map(|r| match r {
-            Record::Move { from, to } => Some((from, to)),
-            Record::Bind { .. } => None,
-        })
-        .collect();
-    for (from, _) in &moves {
-        changes.push(BindingChange::Unbind((*from).clone()));
-    }
-    for (from, to) in &moves {
-        if let Some(binding) = bindings.iter().find(|b| b.address == **from) {
-            if let Some(other) = bindings.iter().find(|b| b.address == **to)
-                && !moves.iter().any(|(from, _)| **from == other.address)
-            {
-                let aside = Binding {
-                    address: other.address.clone(),
-                    ..binding.clone()
-                };
-                let mut parted = bind(aside, &bindings);
-                parted.pop();
-                changes.extend(parted);
-            }
-            changes.push(BindingChange::Bind(Binding {
-                address: (*to).clone(),
-                ..binding.clone()
-            }));
+    let mut note = |bound: &mut Bound, new: Vec<BindingChange>| {
+        for change in &new {
+            bound.change(change);
         }
+        changes.extend(new);
+    };
+    // Labels may change hands within one resource, so the moved ones leave their places first.
+    let mut moved = Vec::new();
+    for record in &plan.records {
+        if let Record::Move { from, to } = record
+            && let Some(binding) = bound.by_address.get(from).cloned()
+        {
+            let address = to.clone();
+            moved.push(Binding { address, ..binding });
+            note(&mut bound, vec![BindingChange::Unbind(from.clone())]);
+        }
+    }
+    for binding in moved {
+        let others = bound.of_resource(&binding.address);
+        note(&mut bound, bind(binding, &others));
     }
     for record in &plan.records {
         if let Record::Bind {
@@ -172,7 +165,7 @@ pub async fn record(context: &Context<'_>, plan: &Plan) -> Result<(), LedgerErro
             let Some(writer) = context.writers.get(provider) else {
                 continue;
             };
-            changes.push(BindingChange::Bind(Binding {
+            let binding = Binding {
                 address: address.clone(),
                 provider: provider.clone(),
                 app: writer.app().clone(),
@@ -181,7 +174,9 @@ pub async fn record(context: &Context<'_>, plan: &Plan) -> Result<(), LedgerErro
                 applied: applied.clone(),
                 protect: *protect,
                 updated_at: at,
-            }));
+            };
+            let others = bound.of_resource(address);
+            note(&mut bound, bind(binding, &others));
         }
     }
     if changes.is_empty() {
@@ -223,6 +218,7 @@ pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Report, LedgerE
             .map(|tasklist| (tasklist, Mutex::new(Ground::default())))
             .collect(),
         slots: Semaphore::new(CONCURRENCY),
+        ledger_failed: AtomicBool::new(false),
     };
     let index: HashMap<&Subject, usize> = plan
         .changes
@@ -347,6 +343,13 @@ struct Run<'a> {
     bound: std::sync::Mutex<Bound>,
     grounds: BTreeMap<TasklistGuid, Mutex<Ground>>,
     slots: Semaphore,
+    ledger_failed: AtomicBool,
+}
+
+/// Why an object is not to be deleted: it is no longer as the plan has shown it.
+fn edited(fresh: &[Object], id: &RemoteId, planned: Option<&Fields>) -> Option<String> {
+    let object = fresh.iter().find(|o| o.id == *id)?;
+    (Some(&object.fields) != planned).then(|| format!("{id} was changed meanwhile"))
 }
 
 /// How a single call ended.
@@ -368,11 +371,7 @@ impl Run<'_> {
             return Outcome::Failed(Failure::Stale(why));
         };
         let mut ground = self.grounds[&change.tasklist].lock().await;
-        let _slot = self
-            .slots
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
+        let slot = self.slot().await;
         if let Some(skip) = self.must_not_begin(writer.as_ref()) {
             return Outcome::Skipped(skip);
         }
@@ -415,7 +414,8 @@ impl Run<'_> {
             Sent::Done(object) => object.map(|o| o.id),
             Sent::Not(outcome) => return outcome,
         };
-        drop(ground);
+        // Who waits for another tasklist holds nothing that its holder may wait for.
+        drop((ground, slot));
         if let Action::Replace {
             old_tasklist,
             old_provider,
@@ -447,11 +447,19 @@ impl Run<'_> {
             return Outcome::Failed(Failure::Stale(why));
         };
         let mut ground = self.grounds[tasklist].lock().await;
+        let _slot = self.slot().await;
         if let Some(skip) = self.must_not_begin(writer.as_ref()) {
             return Outcome::Skipped(skip);
         }
         if let Err(outcome) = self.read(&mut ground, writer.as_ref(), tasklist).await {
             return outcome;
+        }
+        if let (Some(Ok(fresh)), Action::Replace { id, live, .. }) = (&ground.fresh, &change.action)
+            && let Some(why) = edited(fresh, id, live.as_ref())
+        {
+            // The next plan shows it as it is now, and deletes it.
+            let why = format!("the new object is there, the old one stays: {why}");
+            return Outcome::Failed(Failure::Stale(why));
         }
         match self
             .write(change, provider, writer.as_ref(), delete, &mut ground)
@@ -465,6 +473,11 @@ impl Run<'_> {
         }
     }
 
+    async fn slot(&self) -> SemaphorePermit<'_> {
+        let slot = self.slots.acquire().await;
+        slot.expect("the semaphore is never closed")
+    }
+
     fn must_not_begin(&self, writer: &dyn Writer) -> Option<Skip> {
         if self.context.stop.is_asked() {
             return Some(Skip::Interrupted);
@@ -473,7 +486,11 @@ impl Run<'_> {
             .context
             .right
             .covers((self.context.now)(), writer.timeout_ms());
-        (!covered).then_some(Skip::LeaseLost)
+        if !covered {
+            return Some(Skip::LeaseLost);
+        }
+        let failed = self.ledger_failed.load(Ordering::SeqCst);
+        failed.then_some(Skip::LedgerFailed)
     }
 
     async fn forget(&self, change: &Change) -> Outcome {
@@ -481,29 +498,35 @@ impl Run<'_> {
             return Outcome::Skipped(Skip::Interrupted);
         }
         (self.context.events)(ApplyEvent::Started(change));
-        let Some(address) = change.subject.address() else {
-            return Outcome::Failed(Failure::Stale(
-                "only a bound object can be forgotten".to_owned(),
-            ));
+        let Action::Forget { id, .. } = &change.action else {
+            unreachable!("called for these alone")
         };
-        let changes = [BindingChange::Unbind(address.clone())];
+        // Its address may be another object's by now, one that this run has made or bound.
+        let object = (change.tasklist.clone(), id.clone());
+        let address = self.bound().by_object.get(&object).cloned();
+        let changes: Vec<_> = address.map(BindingChange::Unbind).into_iter().collect();
         match self
             .context
             .ledger
             .record(&self.context.right.lease, (self.context.now)(), &changes)
             .await
         {
-            Ok(()) => Outcome::Applied(None),
-            Err(error) => self.ledger_failed(&error),
+            Ok(()) => {
+                let mut bound = self.bound();
+                for change in &changes {
+                    bound.change(change);
+                }
+                Outcome::Applied(None)
+            }
+            Err(error) => self.note_failed_ledger(&error),
         }
     }
 
-    fn ledger_failed(&self, error: &LedgerError) -> Outcome {
+    fn note_failed_ledger(&self, error: &LedgerError) -> Outcome {
         if matches!(error, LedgerError::LeaseLost(_)) {
             self.context.right.lose();
         }
-        // A ledger that cannot be written to cannot promise anything about the next call.
-        self.context.stop.ask();
+        self.ledger_failed.store(true, Ordering::SeqCst);
         Outcome::Failed(Failure::Ledger(error.to_string()))
     }
 
@@ -561,11 +584,7 @@ impl Run<'_> {
                     })
                     .map(|f| format!("`{}` of {id} was changed meanwhile", f.field))
             }
-            Action::Delete { id, live } => fresh
-                .iter()
-                .find(|o| o.id == *id)
-                .filter(|o| Some(&o.fields) != live.as_ref())
-                .map(|_| format!("{id} was changed meanwhile")),
+            Action::Delete { id, live } => edited(fresh, id, live.as_ref()),
             Action::Forget { .. } => None,
         }
     }
@@ -601,7 +620,7 @@ impl Run<'_> {
         };
         let id = match ledger.open_entry(&right.lease, &entry).await {
             Ok(id) => id,
-            Err(error) => return Sent::Not(self.ledger_failed(&error)),
+            Err(error) => return Sent::Not(self.note_failed_ledger(&error)),
         };
         let answer = writer.send(&call).await;
         let (end, changes, sent) = match answer {
@@ -633,7 +652,16 @@ impl Run<'_> {
             }
         };
         if let Err(error) = ledger.close_entry(&right.lease, id, &end, &changes).await {
-            return Sent::Not(self.ledger_failed(&error));
+            let failed = self.note_failed_ledger(&error);
+            // The entry stays open: what was done is done, and the next apply finds it so.
+            return Sent::Not(match sent {
+                Sent::Done(_) => Outcome::Unknown(ApiError::Unknown(Answer {
+                    operation: call.operation.clone(),
+                    message: format!("it was done, and the ledger could not note it: {error}"),
+                    ..Answer::default()
+                })),
+                Sent::Not(_) => failed,
+            });
         }
         let mut bound = self.bound();
         for change in &changes {
@@ -687,6 +715,17 @@ impl Run<'_> {
             protect: change.protect,
             updated_at: (self.context.now)(),
         };
-        bind(binding, &bound.of_resource(address))
+        // What was bound here before and is gone needs no place of its own to be deleted from.
+        let mut others = bound.of_resource(address);
+        others.retain(|other| other.address != *address || !self.is_gone(other));
+        bind(binding, &others)
+    }
+
+    /// Whether the plan's reading has shown that a bound object is no more.
+    fn is_gone(&self, binding: &Binding) -> bool {
+        match self.context.live.listings.get(&binding.tasklist) {
+            Some(Listing::Objects(objects)) => objects.iter().all(|o| o.id != binding.id),
+            _ => false,
+        }
     }
 }

@@ -154,10 +154,8 @@ impl ApiError {
             ApiError::Unreachable(_) => None,
         }
     }
-}
 
-impl ApiError {
-    /// The words, and what to do about it where the contract says.
+    /// What happened and what to do about it, as far as that is known.
     #[must_use]
     pub fn with_hint(&self) -> String {
         match self.answer().and_then(|answer| answer.hint.as_ref()) {

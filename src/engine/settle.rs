@@ -240,16 +240,19 @@ fn effect(
                     vec![BindingChange::Bind(binding)]
                 }
                 // The first write to an object that was being adopted.
-                (None, Some(address)) => vec![BindingChange::Bind(Binding {
-                    address: address.clone(),
-                    provider: sent.provider.clone(),
-                    app: sent.app.clone(),
-                    tasklist: tasklist.clone(),
-                    id: object.id.clone(),
-                    applied: sent.sent.clone(),
-                    protect: sent.protect,
-                    updated_at: at,
-                })],
+                (None, Some(address)) => {
+                    let binding = Binding {
+                        address: address.clone(),
+                        provider: sent.provider.clone(),
+                        app: sent.app.clone(),
+                        tasklist: tasklist.clone(),
+                        id: object.id.clone(),
+                        applied: sent.sent.clone(),
+                        protect: sent.protect,
+                        updated_at: at,
+                    };
+                    bind(binding, bindings)
+                }
                 (None, None) => Vec::new(),
             };
             Some((Some(id.clone()), changes))

@@ -9,9 +9,15 @@ mod client;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod found;
+#[cfg(test)]
+mod lease;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]

@@ -19,12 +19,12 @@ use crate::cli::ui::Ui;
 use crate::engine::apply::{
     self as engine, ApplyEvent, Context, Failure as Failed, Outcome, Report, Skip,
 };
-use crate::engine::ledger::EntryOutcome;
+use crate::engine::ledger::{Binding, EntryOutcome};
 use crate::engine::right::Stop;
 use crate::engine::settle::{Settling, look};
 use crate::ledger::Access;
 use crate::model::Fields;
-use crate::plan::Choice;
+use crate::plan::{Choice, Listing};
 
 pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
     super::only(ui, "apply", &super::HUMAN_JSON)?;
@@ -144,7 +144,10 @@ impl Work<'_> {
         if stop.is_asked() {
             return Ok(ExitStatus::Interrupted);
         }
-        let mut planned = planning::make(session, &self.choice, ui).await?;
+        let mut planned = self.plan(session, stop, ui).await?;
+        if stop.is_asked() {
+            return Ok(ExitStatus::Interrupted);
+        }
         self.check(&planned, ui)?;
         if self.allow_deletes {
             planned
@@ -181,6 +184,36 @@ impl Work<'_> {
         } else {
             ExitStatus::Failed
         })
+    }
+
+    /// Plans, and once more when something seems to be gone that was written a moment ago: the
+    /// vendor's lists may lag behind, and what is taken for gone is made again or lost sight of.
+    async fn plan(
+        &self,
+        session: &Session,
+        stop: &Stop,
+        ui: &Ui,
+    ) -> std::result::Result<Planned, Failure> {
+        let planned = planning::make(session, &self.choice, ui).await?;
+        let is_missing = |binding: &Binding| match planned.live.listings.get(&binding.tasklist) {
+            Some(Listing::Objects(objects)) => objects.iter().all(|o| o.id != binding.id),
+            _ => false,
+        };
+        let bindings = session.ledger.bindings().await?;
+        let believed = bindings
+            .iter()
+            .filter(|binding| is_missing(binding))
+            .map(|binding| binding.updated_at.saturating_add(self.consent.settle_grace))
+            .map(|from| from.unwrap_or(Timestamp::MAX))
+            .max();
+        match believed.filter(|from| *from > Timestamp::now()) {
+            Some(from) => {
+                ui.say("Something written a moment ago is not to be seen yet: looking again.");
+                pause_until(from, stop).await;
+                planning::make(session, &self.choice, ui).await
+            }
+            None => Ok(planned),
+        }
     }
 
     /// Stops when the plan is not the one that was reviewed.
@@ -342,23 +375,29 @@ async fn settle(
             ));
             said = true;
         }
-        let pause = Duration::try_from(wait).unwrap_or_default() + Duration::from_millis(5);
-        let until = tokio::time::Instant::now() + pause;
-        while tokio::time::Instant::now() < until {
-            if stop.is_asked() {
-                return Ok(1);
-            }
-            let left = until - tokio::time::Instant::now();
-            tokio::time::sleep(left.min(Duration::from_millis(100))).await;
+        pause_until(again, stop).await;
+        if stop.is_asked() {
+            return Ok(1);
         }
     }
     for (tasklist, why) in &settling.unread {
         ui.say(&format!(
             "Writes to tasklist {tasklist} stay unsettled: {}.",
-            clean(why)
+            clean(why.trim_end_matches('.'))
         ));
     }
     Ok(session.ledger.unsettled().await?.len())
+}
+
+/// Waits until just after an instant, or until somebody asks to stop.
+async fn pause_until(instant: Timestamp, stop: &Stop) {
+    let wait = instant.duration_since(Timestamp::now());
+    let pause = Duration::try_from(wait).unwrap_or_default() + Duration::from_millis(5);
+    let until = tokio::time::Instant::now() + pause;
+    while !stop.is_asked() && tokio::time::Instant::now() < until {
+        let left = until - tokio::time::Instant::now();
+        tokio::time::sleep(left.min(Duration::from_millis(100))).await;
+    }
 }
 
 fn tell_settled(address: &str, operation: &str, outcome: EntryOutcome, ui: &Ui) {
@@ -455,6 +494,7 @@ fn words(outcome: &Outcome) -> (&'static str, Option<String>, Option<String>) {
                 Skip::Requires(subject) => format!("it requires {subject}, which was not applied"),
                 Skip::Interrupted => "interrupted".to_owned(),
                 Skip::LeaseLost => "the lease was lost".to_owned(),
+                Skip::LedgerFailed => "the ledger failed before".to_owned(),
             };
             ("skipped", None, Some(why))
         }
