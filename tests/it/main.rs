@@ -9,7 +9,13 @@ mod client;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod examples;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod lease;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]

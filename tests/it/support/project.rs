@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use beadle::sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
@@ -153,6 +154,11 @@ impl Project {
         )
     }
 
+    /// Where the sandbox listens.
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
     /// The project folder.
     pub(crate) fn path(&self) -> PathBuf {
         self.dir.path().join("project")
@@ -180,7 +186,8 @@ impl Project {
         let mut command = beadle(&self.path());
         command
             .args(args)
-            .env("FEISHU_APP_SECRET", "sandbox-secret");
+            .env("FEISHU_APP_SECRET", "sandbox-secret")
+            .env("BEADLE_SETTLE_GRACE", "200ms");
         command
     }
 
@@ -194,6 +201,46 @@ impl Project {
         let mut command = self.command(args);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
+    }
+
+    /// Sends a signal to a child, `STOP` or `TERM` for instance.
+    pub(crate) fn signal(&self, child: &Child, signal: &str) {
+        let kill = format!("kill -{signal} {}", child.id());
+        let done = Command::new("sh").args(["-c", &kill]).status().unwrap();
+        assert!(done.success(), "{kill}");
+    }
+
+    /// Waits until the sandbox holds so many calls.
+    #[track_caller]
+    pub(crate) fn wait_until_held(&self, calls: u64) {
+        let give_up = Instant::now() + Duration::from_secs(30);
+        while self.control("GET", "faults", &Value::Null)["held"] != calls {
+            assert!(Instant::now() < give_up, "no call is held");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Lets held calls go.
+    pub(crate) fn release(&self) {
+        self.control("POST", "release", &Value::Null);
+    }
+
+    /// Ends the sandbox; its world stays.
+    pub(crate) fn stop_sandbox(&mut self) {
+        if let Some(sandbox) = self.sandbox.take() {
+            self.runtime.block_on(sandbox.stop());
+        }
+    }
+
+    /// Starts the sandbox anew with the same world at the same address.
+    pub(crate) fn restart_sandbox(&mut self) {
+        self.stop_sandbox();
+        let options = Options {
+            world: Some(self.dir.path().join("world.db")),
+            ..Options::default()
+        };
+        let start = Sandbox::start(self.addr, options);
+        self.sandbox = Some(self.runtime.block_on(start).unwrap());
     }
 
     /// Makes a control call and returns its answer.
