@@ -12,6 +12,7 @@ use super::diagnostic::Sources;
 use super::diagnostic::{Diagnostic, FileId, Severity, Span};
 use super::interpolate::{self, Interpolator, Vars};
 use super::manifest::Manifest;
+use super::resources::Draft;
 use super::shape::{Reader, Shape};
 use super::written::{self, SETTINGS};
 use super::yaml::{NodeId, Tree, Yaml};
@@ -127,8 +128,7 @@ impl Root {
         self.complete = false;
     }
 
-    /// Reads the included files and puts everything together. The manifest is absent only when one
-    /// of the diagnostics is an error. Diagnostics are in the order of files and places.
+    /// Reads the included files, puts everything together and checks it.
     #[must_use]
     pub fn finish(
         self,
@@ -136,10 +136,18 @@ impl Root {
         included: &[FileId],
         inputs: &Inputs<'_>,
     ) -> (Option<Manifest>, Vec<Diagnostic>) {
+        self.read(sources, included, inputs).check()
+    }
+
+    /// Reads the included files and puts everything together.
+    #[must_use]
+    pub fn read(self, sources: &Sources, included: &[FileId], inputs: &Inputs<'_>) -> Parsed {
         let mut diagnostics = self.diagnostics;
         let Some(mut first) = self.written else {
-            settle(&mut diagnostics);
-            return (None, diagnostics);
+            return Parsed {
+                draft: None,
+                diagnostics,
+            };
         };
         let settings = settings::settings(self.file, &mut first, inputs, &mut diagnostics);
         let mut complete = self.complete;
@@ -151,10 +159,32 @@ impl Root {
             diagnostics.extend(found);
         }
         let draft = resources::resources(files, settings, complete, &mut diagnostics);
-        checks::run(&draft, &mut diagnostics);
+        Parsed {
+            draft: Some(draft),
+            diagnostics,
+        }
+    }
+}
+
+/// A project, read, with what must hold among its resources still to be checked.
+pub struct Parsed {
+    draft: Option<Draft>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Parsed {
+    /// Checks it. The manifest is absent only when one of the diagnostics is an error. Diagnostics are
+    /// in the order of files and places.
+    #[must_use]
+    pub fn check(self) -> (Option<Manifest>, Vec<Diagnostic>) {
+        let mut diagnostics = self.diagnostics;
+        if let Some(draft) = &self.draft {
+            checks::run(draft, &mut diagnostics);
+        }
         settle(&mut diagnostics);
         let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
-        ((!failed).then_some(draft.manifest), diagnostics)
+        let draft = self.draft.filter(|_| !failed);
+        (draft.map(|draft| draft.manifest), diagnostics)
     }
 }
 

@@ -63,24 +63,31 @@ impl Moment<'_> {
         parent: Option<&str>,
         view: View,
     ) -> Result<Vec<Found<T>>, WorldError> {
-        let as_of = match view {
-            View::Present => None,
-            View::Lagging(lag) => Some(self.now_ms.saturating_sub(lag)),
+        // One text for either case would hide the parent from the index, and read the whole kind.
+        let inside = match parent {
+            Some(_) => "parent = ?2",
+            None => "?2 IS NULL",
         };
-        let mut statement = self.transaction.prepare_cached(match as_of {
-            None => {
-                "SELECT id, parent, born, doc FROM objects
-                 WHERE kind = ?1 AND (?2 IS NULL OR parent = ?2) AND until_ms IS NULL
-                   AND ?3 IS NULL
-                 ORDER BY born"
-            }
-            Some(_) => {
-                "SELECT id, parent, born, doc FROM objects
-                 WHERE kind = ?1 AND (?2 IS NULL OR parent = ?2)
-                   AND from_ms <= ?3 AND (until_ms IS NULL OR until_ms > ?3)
-                 ORDER BY born, version"
-            }
-        })?;
+        let (as_of, sql) = match view {
+            View::Present => (
+                None,
+                format!(
+                    "SELECT id, parent, born, doc FROM objects
+                     WHERE kind = ?1 AND {inside} AND until_ms IS NULL AND ?3 IS NULL
+                     ORDER BY born"
+                ),
+            ),
+            View::Lagging(lag) => (
+                Some(self.now_ms.saturating_sub(lag)),
+                format!(
+                    "SELECT id, parent, born, doc FROM objects
+                     WHERE kind = ?1 AND {inside}
+                       AND from_ms <= ?3 AND (until_ms IS NULL OR until_ms > ?3)
+                     ORDER BY born, version"
+                ),
+            ),
+        };
+        let mut statement = self.transaction.prepare_cached(&sql)?;
         statement
             .query_map(params![kind, parent, as_of], raw)?
             .map(|row| typed(row?))
