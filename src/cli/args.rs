@@ -335,12 +335,20 @@ pub(super) struct Schema {
 pub(super) enum SchemaName {
     /// What users write
     Manifest,
-    /// `plan --format json` and saved plans
+    /// `plan --format json`
     Plan,
+    /// What `plan --out` writes
+    SavedPlan,
     /// A line of `apply --format json`
     ApplyEvent,
     /// `validate --format json`
     Diagnostics,
+    /// `state list --format json`
+    State,
+    /// `lease show --format json`
+    Lease,
+    /// `history --format json`
+    History,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

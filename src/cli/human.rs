@@ -23,7 +23,7 @@ const NOTE: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
 
 /// Longer texts are shown as a diff by words, not as `"a" → "b"`.
-const SHORT_TEXT: usize = 60;
+const SHORT_TEXT: usize = 32;
 
 /// The symbol and style of an action.
 fn mark(action: &str) -> (&'static str, Style) {

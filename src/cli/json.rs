@@ -240,7 +240,9 @@ pub fn value(value: &Value) -> serde_json::Value {
     }
 }
 
-fn fields(fields: &Fields) -> FieldsJson {
+/// Values by field, as JSON.
+#[must_use]
+pub fn fields(fields: &Fields) -> FieldsJson {
     fields
         .iter()
         .map(|(field, v)| (field.to_string(), value(v)))

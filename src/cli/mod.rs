@@ -16,6 +16,7 @@ mod keeper;
 mod markdown;
 mod planning;
 mod progress;
+pub mod remembered;
 mod session;
 mod text;
 mod ui;

@@ -429,7 +429,7 @@ fn a_delete_survives_every_death() {
 #[test]
 fn a_create_in_place_of_what_vanished_survives_every_death() {
     let block = block("progress", "release", Some("进度"), 103);
-    let mut scenario = Scenario::new(&[block.clone()], &[block]);
+    let mut scenario = Scenario::new(std::slice::from_ref(&block), std::slice::from_ref(&block));
     scenario.vanishes = true;
     sweep_calls(&scenario, &[Then::Gone]);
 }

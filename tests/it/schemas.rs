@@ -8,7 +8,16 @@ use serde_json::Value;
 
 use crate::support::project::{Project, beadle};
 
-const NAMES: [&str; 4] = ["manifest", "plan", "apply-event", "diagnostics"];
+const NAMES: [&str; 8] = [
+    "manifest",
+    "plan",
+    "saved-plan",
+    "apply-event",
+    "diagnostics",
+    "state",
+    "lease",
+    "history",
+];
 
 fn file(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/{name}.schema.json"))
@@ -77,6 +86,20 @@ fn what_is_printed_fits_its_schema() {
             .beadle(&["validate", "--format", "json"])
             .exits(0)
             .json(),
+    );
+    for (name, args) in [
+        ("state", &["state", "list"][..]),
+        ("lease", &["lease", "show"]),
+        ("history", &["history"]),
+    ] {
+        let mut args = args.to_vec();
+        args.extend(["--format", "json"]);
+        fits(name, &project.beadle(&args).exits(0).json());
+    }
+    project.beadle(&["plan", "--out", "plan.json"]).exits(0);
+    fits(
+        "saved-plan",
+        &serde_json::from_str(&project.read("plan.json")).unwrap(),
     );
     project.declare("  x: { tasklist: relase, subscribers: [room], events: all, oops: 1 }\n");
     fits(

@@ -1,13 +1,12 @@
 //! `lease`: who may apply right now.
 
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::Result;
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, LeaseCommand};
 use crate::cli::error::Failure;
-use crate::cli::json::FORMAT_VERSION;
+use crate::cli::remembered::LeaseJson;
 use crate::cli::session::{open_ledger, read};
 use crate::cli::text::clean;
 use crate::cli::ui::Ui;
@@ -77,17 +76,7 @@ fn describe(state: &LeaseState) -> String {
 
 fn show(state: Option<&LeaseState>, ui: &Ui) {
     if ui.format() == Format::Json {
-        let lease = state.map(|s| {
-            json!({
-                "fence": s.fence,
-                "holder": { "user": s.holder.user, "host": s.holder.host, "pid": s.holder.pid, "command": s.holder.command },
-                "since": s.since.to_string(),
-                "heartbeat": s.heartbeat.to_string(),
-                "expires": s.expires.to_string(),
-                "dead": s.dead,
-            })
-        });
-        return ui.print_json(&json!({ "format_version": FORMAT_VERSION, "lease": lease }));
+        return ui.print_json(&LeaseJson::new(state));
     }
     match state {
         Some(state) => ui.print(&format!("{}\n", describe(state))),

@@ -6,6 +6,8 @@ use serde_json::json;
 use super::Result;
 use crate::cli::args::{Completions, Format, Schema, SchemaName};
 use crate::cli::json::{ApplyEventJson, FORMAT_VERSION, PlanJson};
+use crate::cli::planning::SavedPlan;
+use crate::cli::remembered::{HistoryJson, LeaseJson, StateJson};
 use crate::cli::ui::Ui;
 use crate::cli::{Args, ExitStatus, diagnostics};
 use crate::model::parse::manifest_schema;
@@ -21,6 +23,10 @@ pub(super) fn schema(name: SchemaName) -> serde_json::Value {
     match name {
         SchemaName::Manifest => manifest_schema(),
         SchemaName::Plan => schemars::schema_for!(PlanJson).to_value(),
+        SchemaName::SavedPlan => schemars::schema_for!(SavedPlan).to_value(),
+        SchemaName::State => schemars::schema_for!(StateJson).to_value(),
+        SchemaName::Lease => schemars::schema_for!(LeaseJson).to_value(),
+        SchemaName::History => schemars::schema_for!(HistoryJson).to_value(),
         SchemaName::ApplyEvent => schemars::schema_for!(ApplyEventJson).to_value(),
         SchemaName::Diagnostics => schemars::schema_for!(diagnostics::Report).to_value(),
     }

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::Result;
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, State};
 use crate::cli::error::Failure;
-use crate::cli::json::{FORMAT_VERSION, value};
 use crate::cli::keeper::Keeper;
+use crate::cli::remembered::{BindingJson, StateJson};
 use crate::cli::session::{open_ledger, read};
 use crate::cli::text::clean;
 use crate::cli::ui::Ui;
@@ -113,28 +112,9 @@ async fn write(
     Ok(result?)
 }
 
-fn binding_json(binding: &Binding) -> serde_json::Value {
-    let applied: serde_json::Map<_, _> = binding
-        .applied
-        .iter()
-        .map(|(field, v)| (field.to_string(), value(v)))
-        .collect();
-    json!({
-        "address": binding.address.to_string(),
-        "provider": binding.provider.to_string(),
-        "app": binding.app.to_string(),
-        "tasklist": binding.tasklist.to_string(),
-        "id": binding.id.to_string(),
-        "applied": applied,
-        "protect": binding.protect,
-        "updated_at": binding.updated_at.to_string(),
-    })
-}
-
 fn list(bindings: &[Binding], ui: &Ui) {
     if ui.format() == Format::Json {
-        let bindings: Vec<_> = bindings.iter().map(binding_json).collect();
-        return ui.print_json(&json!({ "format_version": FORMAT_VERSION, "bindings": bindings }));
+        return ui.print_json(&StateJson::new(bindings));
     }
     if bindings.is_empty() {
         return ui.say("Nothing is bound.");
@@ -158,10 +138,11 @@ fn list(bindings: &[Binding], ui: &Ui) {
 }
 
 fn show(binding: &Binding, ui: &Ui) {
-    let json = binding_json(binding);
     if ui.format() == Format::Json {
-        return ui.print_json(&json!({ "format_version": FORMAT_VERSION, "binding": json }));
+        return ui.print_json(&StateJson::new(std::slice::from_ref(binding)));
     }
+    let json =
+        serde_json::to_value(BindingJson::from(binding)).expect("our shapes have text keys only");
     let mut text = String::new();
     for (key, value) in json.as_object().expect("made as an object") {
         match value {
