@@ -16,7 +16,7 @@ use super::resources::Draft;
 use super::shape::{Reader, Shape};
 use super::written::{self, SETTINGS};
 use super::yaml::{NodeId, Tree, Yaml};
-use super::{checks, resources, settings};
+use super::{Address, checks, resources, settings};
 
 pub use super::interpolate::{Env, ReadFile, Scope};
 
@@ -242,6 +242,26 @@ pub fn settle(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by_key(|d| (d.span, d.severity));
     let mut seen = HashSet::new();
     diagnostics.retain(|d| seen.insert((d.span, d.code, d.summary.clone())));
+    // A key that was mistyped is not missing too.
+    let mistyped: Vec<(Option<FileId>, Option<Address>, String)> = diagnostics
+        .iter()
+        .filter(|d| d.code == "unknown-key")
+        .filter_map(|d| {
+            let meant = d.help.as_ref()?.strip_prefix("Did you mean `")?;
+            let key = meant.split('`').next()?.to_owned();
+            Some((d.span.map(|s| s.file), d.address.clone(), key))
+        })
+        .collect();
+    diagnostics.retain(|d| {
+        let named = |key: &str| {
+            d.summary
+                .starts_with(&format!("the key `{key}` is missing"))
+        };
+        d.code != "missing-key"
+            || !mistyped.iter().any(|(file, address, key)| {
+                *file == d.span.map(|s| s.file) && *address == d.address && named(key)
+            })
+    });
 }
 
 type ReadOne = (Option<written::File>, Vec<Diagnostic>);
