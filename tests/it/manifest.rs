@@ -243,9 +243,6 @@ tasklist_subscriptions:
       Write a number from 0 to 100 and a percent sign.
     beadle.yaml:4:36 "many" error wrong-type
       `recipients` must be a whole number, not `many`
-    beadle.yaml:6:3 "feishu" error missing-key
-      the key `app_secret` is missing in `feishu`
-      Add `app_secret:` with its value.
     beadle.yaml:6:21 "[x]" error wrong-type
       `app_id` must be text, not a list
     beadle.yaml:6:26 "app_secrt" error unknown-key
