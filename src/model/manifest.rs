@@ -155,6 +155,8 @@ pub struct Subscription {
     pub enabled: bool,
     /// The vendor's object that this pins.
     pub id: Option<RemoteId>,
+    /// Where `id` stands; where the key stands when there is none.
+    pub id_span: Span,
     /// Whether deleting it is refused.
     pub protect: bool,
     /// Fields left as they are live, written on create only.

@@ -597,6 +597,7 @@ impl Names {
                 .or(defaults.enabled)
                 .unwrap_or(true),
             id: None,
+            id_span: span,
             protect: written
                 .protect
                 .get()
@@ -614,6 +615,7 @@ impl Names {
             one.address.instance = fans_out.then(|| tasklist.clone());
             if let Some((id, id_span)) = pins.get(&tasklist) {
                 one.id = Some(id.clone());
+                one.id_span = *id_span;
                 places.id = *id_span;
             }
             one.tasklist = tasklist;

@@ -494,8 +494,12 @@ impl<'a> Work<'a> {
         summary: impl Into<String>,
         help: impl Into<String>,
     ) {
+        let span = match code {
+            "pin-gone" | "pinned-elsewhere" | "bound-elsewhere" => subscription.id_span,
+            _ => subscription.span,
+        };
         self.plan.diagnostics.push(
-            Diagnostic::error(code, subscription.span, summary)
+            Diagnostic::error(code, span, summary)
                 .address(subscription.address.clone())
                 .help(help),
         );
