@@ -190,6 +190,19 @@ fn the_readmes_manifest_and_its_mistake_are_as_shown() {
     assert_eq!(ran.stderr.trim_end(), shown.trim_end());
 }
 
+#[test]
+fn the_readmes_plan_is_as_shown() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let manifest = block(&readme, "```yaml\n");
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("beadle.yaml"), manifest).unwrap();
+    run(dir.path(), &["apply", "--sandbox", "--auto-approve"]).exits(0);
+    let other = manifest.replace("task.completed, due.set", "task.completed, comment.added");
+    fs::write(dir.path().join("beadle.yaml"), other).unwrap();
+    let ran = run(dir.path(), &["plan", "--sandbox"]).exits(0);
+    assert_eq!(ran.stdout.trim_end(), block(&readme, "$ beadle plan\n").trim_end());
+}
+
 fn block<'a>(text: &'a str, begin: &str) -> &'a str {
     let rest = text
         .split_once(begin)
