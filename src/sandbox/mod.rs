@@ -13,19 +13,23 @@
 //!
 //! # Caveats
 //!
-//! - Scopes and people are not played: every app holds all scopes, every id of a person is taken.
+//! - Scopes are not played: every app holds all of them. Members of tasklists are not looked up.
+//! - A person has one open_id for all apps, which the vendor would not do.
 //! - Faults, and calls that they hold, belong to the running server and not to the world.
 //!
 //! Start reading at `serve`, the way of one call; `feishu` answers it, `world` remembers it,
 //! `faults` bends it, `control` is the back door for tests.
 
 mod control;
+mod enos;
 mod faults;
 mod feishu;
 mod holds;
 mod limits;
 mod log;
+mod people;
 mod seed;
+mod seed_people;
 mod serve;
 mod wire;
 mod world;
@@ -40,6 +44,7 @@ use tokio::task::JoinHandle;
 
 pub use faults::{Fault, FaultParseError};
 pub use seed::{Seeded, Wanted, WantedChat, WantedSubscription, WantedTasklist};
+pub use seed_people::{WantedDepartment, WantedPeople, WantedPerson};
 pub use world::WorldError;
 
 use faults::Board;
@@ -168,6 +173,13 @@ impl Sandbox {
         self.shared
             .world
             .transact(|moment| seed::seed(moment, wanted))
+    }
+
+    /// Makes those people and departments that are missing, and says whom. It waits for the disk.
+    pub fn seed_people(&self, wanted: &WantedPeople) -> Result<Vec<Seeded>, WorldError> {
+        self.shared
+            .world
+            .transact(|moment| seed_people::seed(moment, wanted))
     }
 
     /// Stops: held calls are let go, calls under way are answered if they are quick.

@@ -11,6 +11,7 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use serde_json::map::Entry;
 use serde_json::{Value, json};
 
 use super::faults::{Board, Instead, Trouble};
@@ -289,6 +290,7 @@ impl Arrived {
             Instead::ServerError(status) => feishu::server_error(*status, &self.path, &self.log_id),
             Instead::Throttle { reset } => feishu::throttle(reset.as_deref(), &self.log_id),
             Instead::Quota => feishu::quota_used_up(&self.log_id),
+            Instead::Code { code, status } => feishu::refused(*status, *code, &self.log_id),
             Instead::Html(status) => Answer {
                 status: *status,
                 code: None,
@@ -311,7 +313,16 @@ impl Arrived {
     fn entry(&self, seq: i64, held: &str) -> log::Entry {
         let mut query = serde_json::Map::new();
         for (name, value) in &self.query {
-            query.entry(name).or_insert_with(|| value.as_str().into());
+            match query.entry(name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(value.as_str().into());
+                }
+                // A repeated parameter is shown as a list.
+                Entry::Occupied(mut entry) => match entry.get_mut() {
+                    Value::Array(values) => values.push(value.as_str().into()),
+                    first => *first = json!([first.take(), value]),
+                },
+            }
         }
         log::Entry {
             seq,

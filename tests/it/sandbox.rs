@@ -1,5 +1,8 @@
 //! The sandbox against the contract: every answer that it gives here is validated.
 
+mod chats;
+mod contact;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -595,6 +598,8 @@ async fn a_created_tasklist_belongs_to_its_creator_alone() {
 #[tokio::test]
 async fn one_uuid_and_owner_make_one_chat_for_ten_hours() {
     let stage = Stage::new().await;
+    let people = json!([{"open_id": "ou_a"}, {"open_id": "ou_b"}]);
+    stage.control("POST", "/users", people).await;
     let path = format!("{CHATS}?uuid=k1");
     let create = async |owner: &str| {
         let body = json!({"name": "room", "owner_id": owner});

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::{Fault, FaultParseError, Kind, Span, When};
 use crate::sandbox::feishu::ENDPOINTS;
 
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "lost-reply",
     "cut-off",
     "refuse",
@@ -13,6 +13,7 @@ const KINDS: [&str; 15] = [
     "5xx-after",
     "429",
     "quota",
+    "code",
     "html",
     "truncated",
     "slow",
@@ -149,6 +150,10 @@ fn kind_of(name: &str, keys: &mut Keys<'_>) -> Result<Kind, FaultParseError> {
             },
         },
         "quota" => Kind::Quota,
+        "code" => Kind::Code {
+            code: keys.number("code")?.ok_or_else(|| bad_value("code", ""))?,
+            status: keys.status()?.unwrap_or(400),
+        },
         "html" => Kind::Html {
             status: keys.status()?.unwrap_or(502),
             when: keys.when(Before)?,

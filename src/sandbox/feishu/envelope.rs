@@ -23,11 +23,14 @@ pub(super) enum Success {
     Data(Value),
     /// At the top level, beside `code`.
     Top(Value),
+    /// Some of what was asked, and a refusal for the rest.
+    InPart(Refusal),
 }
 
 impl Success {
-    pub(super) fn into_answer(self) -> Answer {
+    pub(super) fn into_answer(self, log_id: &str) -> Answer {
         let body = match self {
+            Success::InPart(refusal) => return refusal.into_answer(log_id),
             Success::Data(data) => json!({"code": 0, "msg": "success", "data": data}),
             Success::Top(Value::Object(fields)) => {
                 let mut body = json!({"code": 0, "msg": "ok"});

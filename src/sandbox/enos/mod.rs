@@ -1,0 +1,5 @@
+//! EnOS, played as its documentation says.
+
+mod records;
+
+pub(super) use records::Org;
