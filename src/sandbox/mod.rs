@@ -17,10 +17,12 @@
 //! - A person has one open_id for all apps, which the vendor would not do.
 //! - Faults, and calls that they hold, belong to the running server and not to the world.
 //!
-//! Start reading at `serve`, the way of one call; `feishu` answers it, `world` remembers it,
+//! Start reading at `serve`, the way of one call; `vendor` says whose it is, `feishu`, `dingtalk` or
+//! `enos` answers it, `world` remembers it,
 //! `faults` bends it, `control` is the back door for tests.
 
 mod control;
+mod dingtalk;
 mod enos;
 mod faults;
 mod feishu;
@@ -31,6 +33,8 @@ mod people;
 mod seed;
 mod seed_people;
 mod serve;
+mod tokens;
+mod vendor;
 mod wire;
 mod world;
 
@@ -205,7 +209,8 @@ impl Sandbox {
 /// An operation that the sandbox plays, as its contract has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// The contract's operationId, which faults name.
+    /// What faults name: the contract's operationId, for DingTalk and EnOS behind the vendor's name
+    /// and a dot (`dingtalk.getUser`).
     pub id: &'static str,
     /// The HTTP method.
     pub method: &'static str,
@@ -219,7 +224,7 @@ pub struct Operation {
 
 /// Every operation that the sandbox plays.
 pub fn operations() -> impl Iterator<Item = Operation> {
-    feishu::ENDPOINTS.iter().map(|row| Operation {
+    vendor::endpoints().map(|row| Operation {
         id: row.operation,
         method: row.method,
         path: row.path,

@@ -330,11 +330,7 @@ impl Tenant {
 
 /// Thirty-two hexadecimal digits that are the same in every new world.
 pub(super) fn id_for(text: &str) -> String {
-    use std::fmt::Write as _;
-    let digest = Sha256::digest(text.as_bytes());
-    digest[..16].iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&Sha256::digest(text.as_bytes())[..16]);
+    uuid::Uuid::from_bytes(bytes).simple().to_string()
 }

@@ -2,6 +2,8 @@
 
 mod chats;
 mod contact;
+mod dingtalk;
+mod enos;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -211,10 +213,13 @@ fn patch_of(fields: Value, mask: &[&str]) -> Value {
 
 #[test]
 fn the_played_operations_are_those_of_the_contract() {
-    let contract = Contract::feishu();
     for operation in beadle::sandbox::operations() {
-        let (method, path, limit) = contract.row(operation.id).unwrap();
+        let (contract, id) = Contract::of_operation(operation.id);
+        let (method, path, limit) = contract.row(id).unwrap();
         assert_eq!((operation.method, operation.path), (method, path));
+        if operation.id.contains('.') {
+            continue;
+        }
         assert_eq!(json!(operation.per_minute), limit["per_minute"], "{path}");
         assert_eq!(json!(operation.per_second), limit["per_second"], "{path}");
     }

@@ -25,12 +25,15 @@
 //! | `POST /_sandbox/user_groups {name, id?, description?, users?, departments?}` | a user group by an administrator |
 //! | `POST /_sandbox/user_groups/{id} {name?, description?, users?, departments?, out_of_scope?}` · `DELETE` | sets these · takes it away |
 //! | `POST /_sandbox/user_groups/{id}/members {user}` · `DELETE …/members/{id}` | a person more · one less |
+//! | `POST /_sandbox/enos/orgs {id, denied?, ignores_user_ids?}` | an OU, new or changed; `o_sandbox` is always there |
+//! | `POST /_sandbox/enos/groups {id, name?, org_id?, users}` | a user group of an OU, new or changed |
 //! | `DELETE /_sandbox/chats/{id}` | somebody dissolves it |
 //! | `POST /_sandbox/chats/{id}/members {app_id?, user?}` · `DELETE …/members/{id}` | a bot or person more · one less |
 //!
 //! What is made or changed here has no past: no read lag hides it.
 
 mod edits;
+mod enos;
 mod groups;
 mod people;
 
@@ -141,6 +144,8 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
             "/_sandbox/user_groups/{id}/members/{member}",
             delete(groups::remove_member),
         )
+        .route("/_sandbox/enos/orgs", post(enos::put_org))
+        .route("/_sandbox/enos/groups", post(enos::put_group))
         .route("/_sandbox/tenant", post(people::change_tenant))
         .route("/_sandbox/chats", post(edits::add_chat))
         .route("/_sandbox/chats/{id}", delete(edits::dissolve_chat))
@@ -158,7 +163,7 @@ fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, Trouble> {
 }
 
 async fn front_page() -> Response {
-    let text = "This is the sandbox of beadle: it plays the Feishu Open Platform for tests and \
+    let text = "This is the sandbox of beadle: it plays Feishu, DingTalk and EnOS for tests and \
                 rehearsals.\n\nGET /_sandbox/calls shows the calls that it got, \
                 GET /_sandbox/world all that it holds.\n";
     let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
@@ -200,11 +205,14 @@ async fn world(State(shared): State<Arc<Shared>>) -> Reply {
             let chats: Vec<Found<Chat>> = moment.list(Chat::KIND, None, View::Present)?;
             let groups: Vec<Found<UserGroup>> =
                 moment.list(UserGroup::KIND, None, View::Present)?;
+            let (enos_orgs, enos_groups) = enos::all(moment)?;
             Ok(Json(json!({
                 "apps": feishu::apps(moment)?,
                 "tasklists": rows(tasklists, "guid", None)?,
                 "subscriptions": rows(subscriptions, "guid", Some("tasklist_guid"))?,
                 "chats": rows(chats, "chat_id", None)?,
+                "enos_orgs": enos_orgs,
+                "enos_groups": enos_groups,
                 "user_groups": rows(groups, "id", None)?,
                 "users": people::all_people(moment)?,
                 "departments": people::all_departments(moment)?,

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Fault, Kind, When};
-use crate::sandbox::feishu::Route;
+use crate::sandbox::vendor::Route;
 
 /// An answer that does not come from an endpoint.
 #[derive(Clone, Debug, PartialEq)]

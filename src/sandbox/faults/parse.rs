@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::{Fault, FaultParseError, Kind, Span, When};
-use crate::sandbox::feishu::ENDPOINTS;
+use crate::sandbox::vendor::endpoints;
 
 const KINDS: [&str; 16] = [
     "lost-reply",
@@ -29,7 +29,7 @@ pub(super) fn kind_names() -> String {
 }
 
 pub(super) fn operation_names() -> String {
-    let names: Vec<&str> = ENDPOINTS.iter().map(|row| row.operation).collect();
+    let names: Vec<&str> = endpoints().map(|row| row.operation).collect();
     names.join(", ")
 }
 
@@ -89,8 +89,7 @@ fn known_operation(name: &str) -> Result<Option<&'static str>, FaultParseError> 
     if name == "*" {
         return Ok(None);
     }
-    ENDPOINTS
-        .iter()
+    endpoints()
         .map(|row| row.operation)
         .find(|operation| *operation == name)
         .map(Some)

@@ -22,43 +22,16 @@ mod user_group;
 use serde_json::Value;
 
 use super::limits::{self, NO_TIER, TIER_3, TIER_4, Tier};
+use super::vendor::{self, Answer, Asked, Effect, Endpoint, Outcome, Route};
 use super::world::{Moment, View, WorldError};
 use check::Query;
 use envelope::{Failure, Refusal, Success};
 
-pub(super) use envelope::Answer;
 pub(super) use records::{Chat, Member, Subscription, Tasklist, UserGroup, new_chat_id};
 pub(super) use tasklist::put;
 pub(super) use token::{apps, expire_all, register};
 
-/// What an endpoint does to the world, and what it asks of the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effect {
-    /// Gives a token; needs none.
-    Token,
-    Read,
-    Write,
-}
-
-type Handler = fn(&Call<'_>, &Moment<'_>) -> Result<Success, Failure>;
-
-/// One row of the contract.
-pub(super) struct Endpoint {
-    pub(super) operation: &'static str,
-    pub(super) method: &'static str,
-    /// With a name in braces for a segment that varies.
-    pub(super) path: &'static str,
-    pub(super) tier: Tier,
-    effect: Effect,
-    handler: Handler,
-}
-
-impl Endpoint {
-    /// Whether the operation changes the world.
-    pub(super) fn writes(&self) -> bool {
-        self.effect == Effect::Write
-    }
-}
+pub(super) type Handler = fn(&Call<'_>, &Moment<'_>) -> Result<Success, Failure>;
 
 const fn row(
     method: &'static str,
@@ -73,7 +46,7 @@ const fn row(
         path,
         tier,
         effect,
-        handler,
+        handler: vendor::Handler::Feishu(handler),
     }
 }
 
@@ -141,78 +114,8 @@ pub(super) static ENDPOINTS: [Endpoint; 32] = [
     row("GET",    DEPARTMENTS,   "batchGetDepartments",                READ_4,  contact::departments),
 ];
 
-/// Where a request goes: an endpoint, and the segments that vary.
-#[derive(Clone)]
-pub(super) struct Route {
-    pub(super) endpoint: &'static Endpoint,
-    values: Vec<(&'static str, String)>,
-}
-
-impl Route {
-    /// The value of a varying segment.
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
-        self.values
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.as_str())
-    }
-}
-
-/// The endpoint of that method and path. An unknown method is an unknown path, as at the vendor.
-pub(super) fn route(method: &str, path: &str) -> Option<Route> {
-    ENDPOINTS
-        .iter()
-        .filter(|endpoint| endpoint.method == method)
-        .find_map(|endpoint| matching(endpoint.path, path).map(|values| Route { endpoint, values }))
-}
-
-fn matching(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
-    let mut values = Vec::new();
-    let mut given = path.split('/');
-    for wanted in template.split('/') {
-        let segment = given.next()?;
-        match wanted.strip_prefix('{').and_then(|w| w.strip_suffix('}')) {
-            Some(name) if !segment.is_empty() => values.push((name, decoded(segment))),
-            None if wanted == segment => {}
-            _ => return None,
-        }
-    }
-    given.next().is_none().then_some(values)
-}
-
-/// Undoes percent-encoding; what is no encoding stays as it is.
-fn decoded(segment: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = segment.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let hex = (byte == b'%')
-            .then(|| after.get(..2))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(hex.unwrap_or(byte));
-        rest = if hex.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// A request with all that the sandbox's options and faults make of it.
-pub(super) struct Asked<'a> {
-    pub(super) route: &'a Route,
-    pub(super) authorization: Option<&'a str>,
-    pub(super) query: &'a [(String, String)],
-    /// Nothing when it is no JSON.
-    pub(super) body: Option<&'a Value>,
-    pub(super) view: View,
-    /// Tasklists that the caller cannot read for now.
-    pub(super) hidden: &'a [String],
-    pub(super) revoke_token: bool,
-    pub(super) enforce_limits: bool,
-    pub(super) log_id: &'a str,
-}
-
 /// What an endpoint is given.
-struct Call<'a> {
+pub(super) struct Call<'a> {
     app: &'a str,
     route: &'a Route,
     query: Query<'a>,
@@ -228,25 +131,20 @@ impl Call<'_> {
     }
 }
 
-/// What came of a call.
-pub(super) struct Outcome {
-    pub(super) answer: Answer,
-    /// Whose token it was, once the gate has let it through.
-    pub(super) app: Option<String>,
-    /// Whether the world is another one now.
-    pub(super) effect: bool,
-}
-
 /// Answers a call: the gate, the limits, then the endpoint. A refusal leaves the world as it was.
-pub(super) fn answer(asked: &Asked<'_>, moment: &Moment<'_>) -> Result<Outcome, WorldError> {
+pub(super) fn answer(
+    asked: &Asked<'_>,
+    handler: Handler,
+    moment: &Moment<'_>,
+) -> Result<Outcome, WorldError> {
     let mut app = None;
     let mut effect = false;
     let done = admitted(asked, moment, &mut app).and_then(|()| {
         if !asked.route.endpoint.writes() {
-            return handled(asked, moment, app.as_deref());
+            return handled(asked, handler, moment, app.as_deref());
         }
         let before = moment.sql().total_changes();
-        let success = moment.attempt(|| handled(asked, moment, app.as_deref()))?;
+        let success = moment.attempt(|| handled(asked, handler, moment, app.as_deref()))?;
         effect = moment.sql().total_changes() > before;
         Ok(success)
     });
@@ -287,7 +185,12 @@ fn admitted(
     }
 }
 
-fn handled(asked: &Asked<'_>, moment: &Moment<'_>, app: Option<&str>) -> Result<Success, Failure> {
+fn handled(
+    asked: &Asked<'_>,
+    handler: Handler,
+    moment: &Moment<'_>,
+    app: Option<&str>,
+) -> Result<Success, Failure> {
     let call = Call {
         app: app.unwrap_or_default(),
         route: asked.route,
@@ -296,7 +199,7 @@ fn handled(asked: &Asked<'_>, moment: &Moment<'_>, app: Option<&str>) -> Result<
         view: asked.view,
         hidden: asked.hidden,
     };
-    (asked.route.endpoint.handler)(&call, moment)
+    handler(&call, moment)
 }
 
 /// What the gateway says to an unknown path or method.
