@@ -211,6 +211,20 @@ fn first_taken(
     Ok(None)
 }
 
+/// A way to name a department. An id of one kind may be another department's of another kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ByDepartment {
+    Open,
+    Own,
+    Dingtalk,
+}
+
+impl ByDepartment {
+    fn key(self, id: &str) -> String {
+        format!("{self:?}:{id}")
+    }
+}
+
 /// A department. Its own id in the world is the open_department_id where there is one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Department {
@@ -242,11 +256,14 @@ impl Department {
 
     fn keys(&self) -> Vec<String> {
         let dingtalk = self.dingtalk_dept_id.map(|id| id.to_string());
-        [&self.open_department_id, &self.department_id, &dingtalk]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect()
+        [
+            (ByDepartment::Open, &self.open_department_id),
+            (ByDepartment::Own, &self.department_id),
+            (ByDepartment::Dingtalk, &dingtalk),
+        ]
+        .into_iter()
+        .filter_map(|(by, id)| Some(by.key(id.as_ref()?)))
+        .collect()
     }
 
     /// Adds a department, or says which of the ids another one has.
@@ -255,7 +272,10 @@ impl Department {
         if let Some(taken) = first_taken(moment, Department::KEY, &keys, None)? {
             return Ok(Err(taken));
         }
-        let id = keys.first().cloned().unwrap_or_default();
+        let id = match &self.open_department_id {
+            Some(open) => open.clone(),
+            None => keys.first().cloned().unwrap_or_default(),
+        };
         moment.insert_as_old(Department::KIND, &id, "", self)?;
         for key in keys {
             moment.insert_as_old(Department::KEY, &key, "", &id)?;
@@ -271,16 +291,43 @@ impl Department {
         moment.erase(Department::KIND, &found.id)
     }
 
-    /// The department that has this as one of its ids.
+    /// The department that has this id of that kind.
     pub(super) fn find(
+        by: ByDepartment,
         id: &str,
         moment: &Moment<'_>,
     ) -> Result<Option<Found<Department>>, WorldError> {
-        let held: Option<Found<String>> = moment.find(Department::KEY, id, View::Present)?;
+        let held: Option<Found<String>> =
+            moment.find(Department::KEY, &by.key(id), View::Present)?;
         match held {
-            Some(held) => moment.find(Department::KIND, &held.doc, View::Present),
+            Some(held) => Department::at(&held.doc, moment),
             None => Ok(None),
         }
+    }
+
+    /// The department that has this as one of its ids, Feishu's before DingTalk's.
+    pub(super) fn find_any(
+        id: &str,
+        moment: &Moment<'_>,
+    ) -> Result<Option<Found<Department>>, WorldError> {
+        for by in [
+            ByDepartment::Open,
+            ByDepartment::Own,
+            ByDepartment::Dingtalk,
+        ] {
+            if let Some(found) = Department::find(by, id, moment)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The department with that id in the world.
+    pub(super) fn at(
+        id: &str,
+        moment: &Moment<'_>,
+    ) -> Result<Option<Found<Department>>, WorldError> {
+        moment.find(Department::KIND, id, View::Present)
     }
 
     /// Every department, in the order in which they came.

@@ -1,7 +1,7 @@
 //! Making the people and departments that a manifest names and the world lacks.
 
 use super::enos::Org;
-use super::people::{By, Department, Person, id_for};
+use super::people::{By, ByDepartment, Department, Person, id_for};
 use super::seed::Seeded;
 use super::world::{Found, Moment, View, WorldError};
 
@@ -84,11 +84,18 @@ fn department_wanted(
         dingtalk_dept_id,
         name,
     } = wanted;
-    let dingtalk = dingtalk_dept_id.map(|id| id.to_string());
-    let ids = [open_department_id, department_id, &dingtalk];
+    // The root is always there.
+    let dingtalk = dingtalk_dept_id
+        .filter(|id| *id != 1)
+        .map(|id| id.to_string());
     let mut first = None;
-    for id in ids.into_iter().flatten() {
-        if id == "1" && dingtalk.as_ref() == Some(id) || Department::find(id, moment)?.is_some() {
+    for (by, id) in [
+        (ByDepartment::Open, open_department_id),
+        (ByDepartment::Own, department_id),
+        (ByDepartment::Dingtalk, &dingtalk),
+    ] {
+        let Some(id) = id else { continue };
+        if Department::find(by, id, moment)?.is_some() {
             return Ok(None);
         }
         first.get_or_insert(id);
@@ -100,7 +107,7 @@ fn department_wanted(
         name: name.clone().unwrap_or_else(|| "Department".to_owned()),
         open_department_id: open_department_id.clone(),
         department_id: department_id.clone(),
-        dingtalk_dept_id: *dingtalk_dept_id,
+        dingtalk_dept_id: dingtalk_dept_id.filter(|id| *id != 1),
         ..Department::default()
     };
     department.complete(|kind| id_for(&format!("{kind} {first}")));

@@ -12,11 +12,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::{Reply, Trouble, parsed};
-use crate::sandbox::people::{Department, Person, Tenant};
+use crate::sandbox::people::{ByDepartment, Department, Person, Tenant};
 use crate::sandbox::serve::Shared;
 use crate::sandbox::world::{Found, Moment, WorldError};
 
-/// An id that may be written as a number.
+/// A department by any of its ids.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum AnyId {
@@ -25,10 +25,12 @@ enum AnyId {
 }
 
 impl AnyId {
-    fn text(self) -> String {
+    /// The department that is named so: a number is DingTalk's.
+    fn department(self, moment: &Moment<'_>) -> Result<Found<Department>, Trouble> {
         match self {
-            AnyId::Text(text) => text,
-            AnyId::Number(number) => number.to_string(),
+            AnyId::Text(id) => department(&id, moment),
+            AnyId::Number(id) => Department::find(ByDepartment::Dingtalk, &id.to_string(), moment)?
+                .ok_or_else(|| Trouble::Missing(format!("department {id}"))),
         }
     }
 }
@@ -85,7 +87,7 @@ fn add_person(new: NewPerson, moment: &Moment<'_>) -> Result<Value, Trouble> {
 
 fn departments_of(ids: Vec<AnyId>, moment: &Moment<'_>) -> Result<Vec<String>, Trouble> {
     ids.into_iter()
-        .map(|id| Ok(department(&id.text(), moment)?.id))
+        .map(|id| Ok(id.department(moment)?.id))
         .collect()
 }
 
@@ -168,10 +170,7 @@ pub(super) async fn add_departments(State(shared): State<Arc<Shared>>, body: Byt
 }
 
 fn add_department(new: NewDepartment, moment: &Moment<'_>) -> Result<Value, Trouble> {
-    let parent = new
-        .parent
-        .map(|id| department(&id.text(), moment))
-        .transpose()?;
+    let parent = new.parent.map(|id| id.department(moment)).transpose()?;
     let mut added = Department {
         name: new.name.unwrap_or_else(|| "Department".to_owned()),
         open_department_id: new.open_department_id,
@@ -257,7 +256,7 @@ pub(super) fn person(id: &str, moment: &Moment<'_>) -> Result<Found<Person>, Tro
 
 /// The department that one of its ids names.
 pub(super) fn department(id: &str, moment: &Moment<'_>) -> Result<Found<Department>, Trouble> {
-    Department::find(id, moment)?.ok_or_else(|| Trouble::Missing(format!("department {id}")))
+    Department::find_any(id, moment)?.ok_or_else(|| Trouble::Missing(format!("department {id}")))
 }
 
 /// The document with these fields in place of its own.

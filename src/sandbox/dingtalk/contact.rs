@@ -9,7 +9,7 @@
 use serde_json::{Value, json};
 
 use super::{BAD_PARAMETER, Call, Failure, Success};
-use crate::sandbox::people::{By, Department, Person};
+use crate::sandbox::people::{By, ByDepartment, Department, Person};
 use crate::sandbox::world::{Found, Moment, WorldError};
 
 const ROOT: i64 = 1;
@@ -73,7 +73,7 @@ fn employed(by: By, value: &str, moment: &Moment<'_>) -> Result<Person, Failure>
 fn departments_of(person: &Person, moment: &Moment<'_>) -> Result<Vec<i64>, WorldError> {
     let mut ids = Vec::new();
     for id in &person.departments {
-        ids.extend(Department::find(id, moment)?.and_then(|found| found.doc.dingtalk_dept_id));
+        ids.extend(Department::at(id, moment)?.and_then(|found| found.doc.dingtalk_dept_id));
     }
     if ids.is_empty() {
         ids.push(ROOT);
@@ -154,12 +154,8 @@ fn existing(dept: i64, moment: &Moment<'_>) -> Result<Option<Found<Department>>,
     if dept == ROOT {
         return Ok(None);
     }
-    let found = Department::find(&dept.to_string(), moment)?
-        .filter(|found| found.doc.dingtalk_dept_id == Some(dept));
-    match found {
-        Some(found) => Ok(Some(found)),
-        None => Err(Failure::Refused(60003)),
-    }
+    let found = Department::find(ByDepartment::Dingtalk, &dept.to_string(), moment)?;
+    found.map(Some).ok_or(Failure::Refused(60003))
 }
 
 fn children_of(dept: i64, moment: &Moment<'_>) -> Result<Vec<Department>, WorldError> {
@@ -174,7 +170,7 @@ fn children_of(dept: i64, moment: &Moment<'_>) -> Result<Vec<Department>, WorldE
 
 fn parent_of(department: &Department, moment: &Moment<'_>) -> Result<i64, WorldError> {
     let parent = match &department.parent {
-        Some(parent) => Department::find(parent, moment)?,
+        Some(parent) => Department::at(parent, moment)?,
         None => None,
     };
     Ok(parent

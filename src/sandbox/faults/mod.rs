@@ -23,7 +23,8 @@ pub(super) use board::{Board, Instead, Trouble};
 /// # Ok(()) }
 /// ```
 ///
-/// `OPERATION` is the contract's operationId, or `*` for every one, the token's among them.
+/// `OPERATION` is the contract's operationId, for DingTalk and EnOS behind the vendor's name and a
+/// dot (`dingtalk.getUser`), or `*` for every one, the token's among them.
 /// `CALLS` counts the calls that the fault could meet, from 1: `2`, `1-3`, `4-` (from the fourth
 /// on), a list of these, or `*`, which is the default; `token-expiry` meets only the first unless
 /// told.

@@ -12,7 +12,7 @@ use super::Call;
 use super::check::Fields;
 use super::envelope::{Failure, Refusal, Success};
 use super::ids::IdType;
-use crate::sandbox::people::{By, Department, Person};
+use crate::sandbox::people::{By, ByDepartment, Department, Person};
 use crate::sandbox::world::{Found, Moment, WorldError};
 
 const AT_ONCE: usize = 50;
@@ -86,7 +86,7 @@ fn own_department_ids(call: &Call<'_>) -> Result<bool, Refusal> {
 fn show(person: &Person, own: bool, moment: &Moment<'_>) -> Result<Value, WorldError> {
     let mut departments = Vec::new();
     for id in &person.departments {
-        let id = Department::find(id, moment)?.and_then(|found| id_of(found.doc, own));
+        let id = Department::at(id, moment)?.and_then(|found| id_of(found.doc, own));
         departments.extend(id);
     }
     if departments.is_empty() {
@@ -125,18 +125,22 @@ fn status(person: &Person) -> Value {
 pub(super) fn departments(call: &Call<'_>, moment: &Moment<'_>) -> Result<Success, Failure> {
     call.query.user_id_type()?;
     let own = own_department_ids(call)?;
+    let by = if own {
+        ByDepartment::Own
+    } else {
+        ByDepartment::Open
+    };
     let everybody = Person::all(moment)?;
     let mut items = Vec::new();
     for id in call.query.repeated("department_ids", AT_ONCE)? {
-        let Some(found) = Department::find(id, moment)? else {
+        let Some(found) = Department::find(by, id, moment)? else {
             continue;
         };
-        let named_so = id_of(found.doc.clone(), own).as_deref() == Some(id);
-        if !named_so || found.doc.out_of_scope {
+        if found.doc.out_of_scope {
             continue;
         }
         let parent = match &found.doc.parent {
-            Some(parent) => Department::find(parent, moment)?,
+            Some(parent) => Department::at(parent, moment)?,
             None => None,
         };
         let parent = parent.and_then(|parent| id_of(parent.doc, own));

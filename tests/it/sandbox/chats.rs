@@ -1,6 +1,6 @@
 //! Chats and their members: what the contract says of batches, rights and ids that cannot be used.
 
-use beadle::sandbox::APP_ID;
+use beadle::sandbox::{APP_ID, APP_SECRET};
 use serde_json::{Value, json};
 
 use super::{CHATS, Reply, Stage};
@@ -66,6 +66,23 @@ async fn one_unusable_id_fails_a_create() {
         members(&stage, made["chat_id"].as_str().unwrap()).await,
         ["ou_b", "ou_a"]
     );
+}
+
+#[tokio::test]
+async fn a_uuid_is_forgotten_after_ten_hours() {
+    let mut stage = peopled().await;
+    let path = format!("{CHATS}?uuid=nonce");
+    let mut made = Vec::new();
+    for advance_ms in [0, 35_990_000, 20_000] {
+        stage
+            .control("POST", "/clock", json!({"advance_ms": advance_ms}))
+            .await;
+        stage.token = stage.token_of(APP_ID, APP_SECRET).await;
+        let reply = stage.call("POST", &path, json!({"owner_id": "ou_a"})).await;
+        made.push(reply.json()["data"]["chat_id"].clone());
+    }
+    assert_eq!(made[0], made[1]);
+    assert_ne!(made[1], made[2]);
 }
 
 #[tokio::test]

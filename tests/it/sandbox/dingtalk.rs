@@ -31,7 +31,7 @@ async fn peopled(options: Options) -> (Stage, String) {
         {"dingtalk_dept_id": 7, "name": "Dev"},
         {"dingtalk_dept_id": 8, "name": "Ops", "parent": 7},
         {"dingtalk_dept_id": 9, "name": "Far", "parent": 7, "out_of_scope": true},
-        {"department_id": "only-feishu"},
+        {"department_id": "7", "name": "of Feishu"},
     ]);
     stage.control("POST", "/departments", departments).await;
     let people = json!([

@@ -267,7 +267,8 @@ impl Contract {
             .flatten()
             .any(|row| {
                 let http = &row["http"];
-                let same = row["code"].to_string() == code || *row == code;
+                let number = code.parse::<i64>();
+                let same = *row == code || number.is_ok_and(|code| row["code"] == code);
                 same && (http.is_null() || *http == status || status >= 500)
             });
         let general = &self.document["x-error-catalog"]["codes"][code];
