@@ -13,20 +13,28 @@
 //!
 //! # Caveats
 //!
-//! - Scopes and people are not played: every app holds all scopes, every id of a person is taken.
+//! - Scopes are not played: every app holds all of them. Members of tasklists are not looked up.
+//! - A person has one open_id for all apps, which the vendor would not do.
 //! - Faults, and calls that they hold, belong to the running server and not to the world.
 //!
-//! Start reading at `serve`, the way of one call; `feishu` answers it, `world` remembers it,
+//! Start reading at `serve`, the way of one call; `vendor` says whose it is, `feishu`, `dingtalk` or
+//! `enos` answers it, `world` remembers it,
 //! `faults` bends it, `control` is the back door for tests.
 
 mod control;
+mod dingtalk;
+mod enos;
 mod faults;
 mod feishu;
 mod holds;
 mod limits;
 mod log;
+mod people;
 mod seed;
+mod seed_people;
 mod serve;
+mod tokens;
+mod vendor;
 mod wire;
 mod world;
 
@@ -40,6 +48,7 @@ use tokio::task::JoinHandle;
 
 pub use faults::{Fault, FaultParseError};
 pub use seed::{Seeded, Wanted, WantedChat, WantedSubscription, WantedTasklist};
+pub use seed_people::{WantedDepartment, WantedPeople, WantedPerson};
 pub use world::WorldError;
 
 use faults::Board;
@@ -170,6 +179,13 @@ impl Sandbox {
             .transact(|moment| seed::seed(moment, wanted))
     }
 
+    /// Makes those people and departments that are missing, and says whom. It waits for the disk.
+    pub fn seed_people(&self, wanted: &WantedPeople) -> Result<Vec<Seeded>, WorldError> {
+        self.shared
+            .world
+            .transact(|moment| seed_people::seed(moment, wanted))
+    }
+
     /// Stops: held calls are let go, calls under way are answered if they are quick.
     pub async fn stop(self) {
         let Sandbox {
@@ -193,7 +209,8 @@ impl Sandbox {
 /// An operation that the sandbox plays, as its contract has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// The contract's operationId, which faults name.
+    /// What faults name: the contract's operationId, for DingTalk and EnOS behind the vendor's name
+    /// and a dot (`dingtalk.getUser`).
     pub id: &'static str,
     /// The HTTP method.
     pub method: &'static str,
@@ -207,7 +224,7 @@ pub struct Operation {
 
 /// Every operation that the sandbox plays.
 pub fn operations() -> impl Iterator<Item = Operation> {
-    feishu::ENDPOINTS.iter().map(|row| Operation {
+    vendor::endpoints().map(|row| Operation {
         id: row.operation,
         method: row.method,
         path: row.path,

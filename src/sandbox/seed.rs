@@ -79,6 +79,25 @@ pub enum Seeded {
         /// Its name.
         name: String,
     },
+    /// A department.
+    Department {
+        /// The id that it was named by.
+        id: String,
+        /// Its name.
+        name: String,
+    },
+    /// A person.
+    Person {
+        /// What the person was named by: an id, an address or a number.
+        id: String,
+        /// The person's name.
+        name: String,
+    },
+    /// An organisation unit of EnOS, with the app granted its users.
+    Org {
+        /// Its id.
+        id: String,
+    },
 }
 
 impl fmt::Display for Seeded {
@@ -87,6 +106,9 @@ impl fmt::Display for Seeded {
             Seeded::Tasklist { guid, name } => write!(f, "tasklist {name} ({guid})"),
             Seeded::Chat { id, name } => write!(f, "chat {name} ({id})"),
             Seeded::Subscription { guid, name } => write!(f, "subscription {name} ({guid})"),
+            Seeded::Department { id, name } => write!(f, "department {name} ({id})"),
+            Seeded::Person { id, name } => write!(f, "person {name} ({id})"),
+            Seeded::Org { id } => write!(f, "OU ({id})"),
         }
     }
 }

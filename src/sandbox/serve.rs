@@ -9,19 +9,31 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Query, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use serde_json::map::Entry;
 use serde_json::{Value, json};
 
+use super::dingtalk;
 use super::faults::{Board, Instead, Trouble};
-use super::feishu::{self, Answer, Asked, Outcome, Route};
+use super::feishu;
 use super::holds::{Holds, Ticket};
 use super::log;
+use super::vendor::{self, Answer, Asked, Outcome, Route};
 use super::wire::Shears;
 use super::world::{Moment, View, World, WorldError};
 
 /// More than any call of the contract can carry.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
+/// Names of what no log may show.
+const SECRETS: [&str; 5] = [
+    "app_secret",
+    "appSecret",
+    "appsecret",
+    "access_token",
+    "accessToken",
+];
 
 /// What all calls share.
 #[derive(Debug)]
@@ -65,6 +77,7 @@ struct Arrived {
     route: Option<Route>,
     query: Vec<(String, String)>,
     authorization: Option<String>,
+    headers: HeaderMap,
     body: Bytes,
     log_id: String,
     trouble: Trouble,
@@ -140,7 +153,7 @@ async fn read(shared: &Shared, request: Request, log_id: String) -> Option<Arriv
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let body = to_bytes(body, BODY_LIMIT).await.ok()?;
-    let route = feishu::route(&method, &path);
+    let route = vendor::route(&method, &path);
     let trouble = route
         .as_ref()
         .map(|route| shared.board.meet(route))
@@ -151,6 +164,7 @@ async fn read(shared: &Shared, request: Request, log_id: String) -> Option<Arriv
         route,
         query,
         authorization,
+        headers: parts.headers,
         body,
         log_id,
         trouble,
@@ -215,18 +229,20 @@ fn perform(
 ) -> Result<Done, WorldError> {
     let trouble = &arrived.trouble;
     let outcome = match (&arrived.route, &trouble.before) {
-        (None, _) => unmoved(feishu::no_such_path()),
+        (None, _) => unmoved(vendor::no_such_path(&arrived.path)),
         (Some(_), Some(Instead::Silence)) => {
             return arrived.finish(&shared.holds, None, held, moment);
         }
         (Some(_), Some(instead)) => unmoved(arrived.instead(instead, None)),
         (Some(route), None) => {
             let body: Option<Value> = serde_json::from_slice(&arrived.body).ok();
-            feishu::answer(
+            vendor::answer(
                 &Asked {
                     route,
                     authorization: arrived.authorization.as_deref(),
+                    headers: &arrived.headers,
                     query: &arrived.query,
+                    bytes: &arrived.body,
                     body: body.as_ref(),
                     view: trouble.lag_ms.map_or(View::Present, View::Lagging),
                     hidden: &trouble.hidden,
@@ -286,20 +302,17 @@ impl Arrived {
 
     fn instead(&self, instead: &Instead, own: Option<Answer>) -> Answer {
         match instead {
-            Instead::ServerError(status) => feishu::server_error(*status, &self.path, &self.log_id),
-            Instead::Throttle { reset } => feishu::throttle(reset.as_deref(), &self.log_id),
-            Instead::Quota => feishu::quota_used_up(&self.log_id),
-            Instead::Html(status) => Answer {
-                status: *status,
-                code: None,
-                headers: Vec::new(),
-                content_type: "text/html; charset=utf-8",
-                body: format!(
-                    "<html>\n<head><title>{status}</title></head>\n<body>\n<center><h1>{status}</h1></center>\n</body>\n</html>\n"
-                ),
-            },
+            Instead::ServerError(status) => vendor::server_error(*status, &self.path, &self.log_id),
+            Instead::Throttle { reset } => {
+                vendor::throttle(&self.path, reset.as_deref(), &self.log_id)
+            }
+            Instead::Quota => vendor::quota_used_up(&self.path, &self.log_id),
+            Instead::Code { code, status } => {
+                vendor::refused(&self.path, *status, *code, &self.log_id)
+            }
+            Instead::Html(status) => Answer::html(*status),
             Instead::Half | Instead::CutOff | Instead::Silence => {
-                let mut answer = own.unwrap_or_else(|| feishu::server_error(200, "", &self.log_id));
+                let mut answer = own.unwrap_or_else(|| vendor::server_error(200, "", &self.log_id));
                 let half = answer.body.floor_char_boundary(answer.body.len() / 2);
                 answer.body.truncate(half);
                 answer.code = None;
@@ -311,7 +324,21 @@ impl Arrived {
     fn entry(&self, seq: i64, held: &str) -> log::Entry {
         let mut query = serde_json::Map::new();
         for (name, value) in &self.query {
-            query.entry(name).or_insert_with(|| value.as_str().into());
+            let value = if SECRETS.contains(&name.as_str()) {
+                "***"
+            } else {
+                value
+            };
+            match query.entry(name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(value.into());
+                }
+                // A repeated parameter is shown as a list.
+                Entry::Occupied(mut entry) => match entry.get_mut() {
+                    Value::Array(values) => values.push(value.into()),
+                    first => *first = json!([first.take(), value]),
+                },
+            }
         }
         log::Entry {
             seq,
@@ -338,7 +365,7 @@ impl Arrived {
         }
     }
 
-    /// The body without the secret that a token request carries.
+    /// The body without the secrets that it carries.
     fn body_for_log(&self) -> Option<Value> {
         if self.body.is_empty() {
             return None;
@@ -346,11 +373,16 @@ impl Arrived {
         let mut body: Value = match serde_json::from_slice(&self.body) {
             Ok(body) => body,
             // Text that is no JSON may be a secret in a wrong form.
-            Err(_) if self.path.starts_with("/open-apis/auth/") => return None,
-            Err(_) => Value::String(String::from_utf8_lossy(&self.body).into_owned()),
+            Err(_) if vendor::gives_tokens(&self.path) => return None,
+            Err(_) => match dingtalk::form(&self.headers, &self.body) {
+                Some(form) => form,
+                None => Value::String(String::from_utf8_lossy(&self.body).into_owned()),
+            },
         };
-        if let Some(secret) = body.get_mut("app_secret") {
-            *secret = json!("***");
+        for name in SECRETS {
+            if let Some(secret) = body.get_mut(name) {
+                *secret = json!("***");
+            }
         }
         Some(body)
     }

@@ -1,5 +1,10 @@
 //! The sandbox against the contract: every answer that it gives here is validated.
 
+mod chats;
+mod contact;
+mod dingtalk;
+mod enos;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -208,10 +213,13 @@ fn patch_of(fields: Value, mask: &[&str]) -> Value {
 
 #[test]
 fn the_played_operations_are_those_of_the_contract() {
-    let contract = Contract::feishu();
     for operation in beadle::sandbox::operations() {
-        let (method, path, limit) = contract.row(operation.id).unwrap();
+        let (contract, id) = Contract::of_operation(operation.id);
+        let (method, path, limit) = contract.row(id).unwrap();
         assert_eq!((operation.method, operation.path), (method, path));
+        if operation.id.contains('.') {
+            continue;
+        }
         assert_eq!(json!(operation.per_minute), limit["per_minute"], "{path}");
         assert_eq!(json!(operation.per_second), limit["per_second"], "{path}");
     }
@@ -595,6 +603,8 @@ async fn a_created_tasklist_belongs_to_its_creator_alone() {
 #[tokio::test]
 async fn one_uuid_and_owner_make_one_chat_for_ten_hours() {
     let stage = Stage::new().await;
+    let people = json!([{"open_id": "ou_a"}, {"open_id": "ou_b"}]);
+    stage.control("POST", "/users", people).await;
     let path = format!("{CHATS}?uuid=k1");
     let create = async |owner: &str| {
         let body = json!({"name": "room", "owner_id": owner});

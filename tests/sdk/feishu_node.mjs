@@ -20,7 +20,15 @@ const client = new lark.Client({
 });
 const { tasklist: tasklists, tasklistActivitySubscription: subscriptions } = client.task.v2;
 const { chat: chats, chatMembers } = client.im;
+const { group: groups, groupMember, user: users, department: departments } = client.contact;
 const run = randomUUID().slice(0, 8);
+
+// Somebody changes the world, without the vendor's rules.
+async function control(path, body) {
+  const url = `${process.argv[2]}/_sandbox/${path}`;
+  const answer = await fetch(url, { method: "POST", body: JSON.stringify(body) });
+  assert.equal(answer.status, 200, `${path}: ${await answer.text()}`);
+}
 
 async function done(what, call) {
   const answer = await call;
@@ -34,6 +42,14 @@ async function refused(what, call, code) {
   assert.equal(answer.code, code, what);
   console.log(`${what}: refused with ${code}`);
 }
+
+const department = `od-${run}`;
+await control("departments", { open_department_id: department, name: "Dev" });
+const ids = [`ou_a${run}`, `ou_b${run}`];
+await control("users", [
+  { open_id: ids[0], email: `a${run}@example.com`, departments: [department] },
+  { open_id: ids[1] },
+]);
 
 const members = [{ id: "ou_a", type: "user", role: "viewer" }];
 const created = await done(
@@ -61,13 +77,103 @@ const { chat_id } = await done(
   "create chat",
   chats.create({
     params: { user_id_type: "open_id", set_bot_manager: true, uuid: run },
-    data: { name: "room", owner_id: "ou_a" },
+    data: { name: "room", owner_id: ids[0] },
   }),
 );
 const inside = await done("is in chat", chatMembers.isInChat({ path: { chat_id } }));
 assert.equal(inside.is_in_chat, true);
 assert.equal((await done("get chat", chats.get({ path: { chat_id } }))).name, "room");
 await done("list chats", chats.list({ params: { page_size: 100 } }));
+
+const added = await done(
+  "add members of the chat",
+  chatMembers.create({
+    path: { chat_id },
+    params: { member_id_type: "open_id", succeed_type: 1 },
+    data: { id_list: [...ids, "ou_nobody"] },
+  }),
+);
+assert.deepEqual(added.not_existed_id_list, ["ou_nobody"]);
+await refused(
+  "add nobody",
+  chatMembers.create({ path: { chat_id }, data: { id_list: ["ou_nobody"] } }),
+  99992351,
+);
+const inChat = [];
+for await (const page of await chatMembers.getWithIterator({
+  path: { chat_id },
+  params: { member_id_type: "open_id", page_size: 1 },
+})) {
+  inChat.push(...page.items.map((item) => item.member_id));
+}
+assert.deepEqual(inChat, ids);
+console.log("list members of the chat: ok");
+const removal = { path: { chat_id }, params: { member_id_type: "open_id" }, data: { id_list: [ids[1]] } };
+const removed = await done("remove members of the chat", chatMembers.delete(removal));
+assert.deepEqual(removed.invalid_id_list, []);
+await refused(
+  "remove the owner",
+  chatMembers.delete({ ...removal, data: { id_list: [ids[0]] } }),
+  232076,
+);
+await done(
+  "update chat",
+  chats.update({ path: { chat_id }, data: { name: "hall", description: "managed" } }),
+);
+const changed = await done("get chat", chats.get({ path: { chat_id } }));
+assert.deepEqual([changed.name, changed.description, changed.user_count], ["hall", "managed", "1"]);
+const hits = await done("search chats", chats.search({ params: { query: "hal", page_size: 100 } }));
+assert.ok(hits.items.some((item) => item.chat_id === chat_id));
+
+const group_id = `node${run}`;
+const newGroup = { data: { name: `Node ${run}`, description: "d", type: 1, group_id } };
+assert.equal((await done("create group", groups.create(newGroup))).group_id, group_id);
+await refused("create group again", groups.create(newGroup), 47005);
+await done("patch group", groups.patch({ path: { group_id }, data: { description: "managed" } }));
+const { group } = await done("get group", groups.get({ path: { group_id } }));
+assert.deepEqual([group.name, group.description], [`Node ${run}`, "managed"]);
+const { grouplist } = await done("list groups", groups.simplelist({ params: { page_size: 100 } }));
+assert.ok(grouplist.some((item) => item.id === group_id));
+const named = (list) =>
+  list.map((member_id) => ({ member_id, member_type: "user", member_id_type: "open_id" }));
+const { results } = await done(
+  "add to group",
+  groupMember.batchAdd({ path: { group_id }, data: { members: named([...ids, "ou_nobody"]) } }),
+);
+assert.deepEqual(results.map((result) => result.code), [0, 0, 41073]);
+const { memberlist } = await done(
+  "list group",
+  groupMember.simplelist({ path: { group_id }, params: { member_type: "user", page_size: 50 } }),
+);
+assert.deepEqual(memberlist.map((item) => item.member_id), ids);
+await refused("delete group", groups.delete({ path: { group_id } }), 42017);
+await done(
+  "remove from group",
+  groupMember.batchRemove({ path: { group_id }, data: { members: named(ids) } }),
+);
+await done("delete group", groups.delete({ path: { group_id } }));
+
+const { user_list } = await done(
+  "look up addresses",
+  users.batchGetId({
+    params: { user_id_type: "open_id" },
+    data: { emails: [`a${run}@example.com`, "nobody@example.com"] },
+  }),
+);
+assert.deepEqual(user_list.map((item) => item.user_id), [ids[0], undefined]);
+const read_users = await done(
+  "read users",
+  users.batch({ params: { user_ids: [...ids, "ou_nobody"], user_id_type: "open_id" } }),
+);
+assert.deepEqual(read_users.items.map((item) => item.open_id), ids);
+const read_departments = await done(
+  "read departments",
+  departments.batch({ params: { department_ids: [department, "od-nobody"] } }),
+);
+assert.deepEqual(
+  read_departments.items.map((item) => item.open_department_id),
+  [department],
+);
 
 const made = await done(
   "create subscription",

@@ -6,17 +6,45 @@
 Exits 0 when every call does what the vendor's documentation says.
 """
 
+import json
 import sys
+import urllib.request
 import uuid
 
 import lark_oapi as lark
+from lark_oapi.api.contact.v3 import (
+    BatchAddGroupMemberRequest,
+    BatchAddGroupMemberRequestBody,
+    BatchDepartmentRequest,
+    BatchGetIdUserRequest,
+    BatchGetIdUserRequestBody,
+    BatchRemoveGroupMemberRequest,
+    BatchRemoveGroupMemberRequestBody,
+    BatchUserRequest,
+    CreateGroupRequest,
+    DeleteGroupRequest,
+    GetGroupRequest,
+    Group,
+    Memberlist,
+    PatchGroupRequest,
+    SimplelistGroupMemberRequest,
+    SimplelistGroupRequest,
+)
 from lark_oapi.api.im.v1 import (
+    CreateChatMembersRequest,
+    CreateChatMembersRequestBody,
     CreateChatRequest,
     CreateChatRequestBody,
+    DeleteChatMembersRequest,
+    DeleteChatMembersRequestBody,
     DeleteChatRequest,
+    GetChatMembersRequest,
     GetChatRequest,
     IsInChatChatMembersRequest,
     ListChatRequest,
+    SearchChatRequest,
+    UpdateChatRequest,
+    UpdateChatRequestBody,
 )
 from lark_oapi.api.task.v2 import (
     AddMembersTasklistRequest,
@@ -57,6 +85,115 @@ def expect(what, got, wanted):
         sys.exit(f"{what}: expected {wanted!r}, got {got!r}")
 
 
+def control(domain, path, body):
+    """Somebody changes the world, without the vendor's rules."""
+    request = urllib.request.Request(f"{domain}/_sandbox/{path}", json.dumps(body).encode())
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    return json.load(opener.open(request))
+
+
+def members_of_a_chat(im, chat, ids):
+    def add(ids, succeed_type):
+        body = CreateChatMembersRequestBody.builder().id_list(ids).build()
+        return im.chat_members.create(
+            CreateChatMembersRequest.builder()
+            .chat_id(chat)
+            .member_id_type("open_id")
+            .succeed_type(succeed_type)
+            .request_body(body)
+            .build()
+        )
+
+    added = done("add members of the chat", add([*ids, "ou_nobody"], 1))
+    expect("not existed", added.not_existed_id_list, ["ou_nobody"])
+    refused("add nobody", add(["ou_nobody"], 0), 99992351)
+    found, token = [], ""
+    while True:
+        page = done(
+            "list members of the chat",
+            im.chat_members.get(
+                GetChatMembersRequest.builder()
+                .chat_id(chat)
+                .member_id_type("open_id")
+                .page_size(1)
+                .page_token(token)
+                .build()
+            ),
+        )
+        found += [item.member_id for item in page.items]
+        token = page.page_token
+        if not page.has_more:
+            break
+    expect("members of the chat", found, ids)
+    body = DeleteChatMembersRequestBody.builder().id_list(ids[1:]).build()
+    remove = DeleteChatMembersRequest.builder().chat_id(chat).member_id_type("open_id")
+    remove = remove.request_body(body).build()
+    expect("removed", done("remove members", im.chat_members.delete(remove)).invalid_id_list, [])
+    expect("removed again", done("again", im.chat_members.delete(remove)).invalid_id_list, ids[1:])
+
+
+def settings_of_a_chat(im, chat):
+    change = UpdateChatRequestBody.builder().name("hall").description("managed").build()
+    update = UpdateChatRequest.builder().chat_id(chat).user_id_type("open_id")
+    done("update chat", im.chat.update(update.request_body(change).build()))
+    got = done("get chat", im.chat.get(GetChatRequest.builder().chat_id(chat).build()))
+    expect("updated", (got.name, got.description, got.user_count), ("hall", "managed", "1"))
+    search = SearchChatRequest.builder().query("hal").page_size(100).build()
+    hits = done("search chats", im.chat.search(search)).items
+    expect("found", chat in [hit.chat_id for hit in hits], True)
+
+
+def user_groups(contact, run, ids):
+    group = f"py{run}"
+    create = Group.builder().name(f"Python {run}").description("d").type(1).group_id(group).build()
+    create = CreateGroupRequest.builder().user_id_type("open_id").request_body(create).build()
+    expect("group", done("create group", contact.group.create(create)).group_id, group)
+    refused("create group again", contact.group.create(create), 47005)
+    patch = Group.builder().description("managed").build()
+    patch = PatchGroupRequest.builder().group_id(group).request_body(patch).build()
+    done("patch group", contact.group.patch(patch))
+    got = done("get group", contact.group.get(GetGroupRequest.builder().group_id(group).build()))
+    expect("patched", (got.group.name, got.group.description), (f"Python {run}", "managed"))
+    page = SimplelistGroupRequest.builder().page_size(100).type(1).build()
+    listed = done("list groups", contact.group.simplelist(page)).grouplist
+    expect("listed", group in [item.id for item in listed], True)
+
+    def member(id):
+        kind = Memberlist.builder().member_type("user").member_id_type("open_id")
+        return kind.member_id(id).build()
+
+    add = BatchAddGroupMemberRequestBody.builder()
+    add = add.members([member(id) for id in [*ids, "ou_nobody"]]).build()
+    add = BatchAddGroupMemberRequest.builder().group_id(group).request_body(add).build()
+    results = done("add to group", contact.group_member.batch_add(add)).results
+    expect("results", [result.code for result in results], [0] * len(ids) + [41073])
+    list_members = SimplelistGroupMemberRequest.builder().group_id(group).page_size(50)
+    list_members = list_members.member_type("user").member_id_type("open_id").build()
+    found = done("list group", contact.group_member.simplelist(list_members)).memberlist
+    expect("members", [item.member_id for item in found], ids)
+    delete = DeleteGroupRequest.builder().group_id(group).build()
+    refused("delete group", contact.group.delete(delete), 42017)
+    remove = BatchRemoveGroupMemberRequestBody.builder()
+    remove = remove.members([member(id) for id in ids]).build()
+    remove = BatchRemoveGroupMemberRequest.builder().group_id(group).request_body(remove).build()
+    done("remove from group", contact.group_member.batch_remove(remove))
+    done("delete group", contact.group.delete(delete))
+
+
+def look_ups(contact, run, ids, department):
+    body = BatchGetIdUserRequestBody.builder()
+    body = body.emails([f"a{run}@example.com", "nobody@example.com"]).build()
+    ask = BatchGetIdUserRequest.builder().user_id_type("open_id").request_body(body).build()
+    found = done("look up addresses", contact.user.batch_get_id(ask)).user_list
+    expect("found", [item.user_id for item in found], [ids[0], None])
+    read = BatchUserRequest.builder().user_ids([*ids, "ou_nobody"]).user_id_type("open_id").build()
+    items = done("read users", contact.user.batch(read)).items
+    expect("read", [item.open_id for item in items], ids)
+    read = BatchDepartmentRequest.builder().department_ids([department, "od-nobody"]).build()
+    items = done("read departments", contact.department.batch(read)).items
+    expect("read", [item.open_department_id for item in items], [department])
+
+
 def main(domain):
     client = (
         lark.Client.builder()
@@ -67,6 +204,18 @@ def main(domain):
     )
     task, im = client.task.v2, client.im.v1
     run = uuid.uuid4().hex[:8]
+
+    department = f"od-{run}"
+    control(domain, "departments", {"open_department_id": department, "name": "Dev"})
+    ids = [f"ou_a{run}", f"ou_b{run}"]
+    control(
+        domain,
+        "users",
+        [
+            {"open_id": ids[0], "email": f"a{run}@example.com", "departments": [department]},
+            {"open_id": ids[1]},
+        ],
+    )
 
     members = [Member.builder().id("ou_a").type("user").role("viewer").build()]
     created = done(
@@ -122,7 +271,7 @@ def main(domain):
             .user_id_type("open_id")
             .set_bot_manager(True)
             .uuid(run)
-            .request_body(CreateChatRequestBody.builder().name("room").owner_id("ou_a").build())
+            .request_body(CreateChatRequestBody.builder().name("room").owner_id(ids[0]).build())
             .build()
         ),
     ).chat_id
@@ -133,6 +282,10 @@ def main(domain):
     expect("is in chat", inside.is_in_chat, True)
     expect("chat name", done("get chat", im.chat.get(GetChatRequest.builder().chat_id(chat).build())).name, "room")
     done("list chats", im.chat.list(ListChatRequest.builder().page_size(100).build()))
+    members_of_a_chat(im, chat, ids)
+    settings_of_a_chat(im, chat)
+    user_groups(client.contact.v3, run, ids)
+    look_ups(client.contact.v3, run, ids, department)
 
     subscription = (
         TasklistActivitySubscription.builder()

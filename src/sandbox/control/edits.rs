@@ -9,8 +9,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use super::people::person;
 use super::{Reply, Trouble, parsed};
 use crate::sandbox::feishu::{self, Chat, Member, Subscription, Tasklist};
+use crate::sandbox::people::Person;
 use crate::sandbox::serve::Shared;
 use crate::sandbox::world::{Found, Moment, View, WorldError};
 use crate::sandbox::{APP_ID, seed};
@@ -179,6 +181,13 @@ struct NewChat {
     chat_id: Option<String>,
     name: Option<String>,
     members: Option<Vec<String>>,
+    /// People by any id.
+    #[serde(default)]
+    users: Vec<String>,
+    /// An app, or a person who is in the chat then.
+    owner: Option<String>,
+    #[serde(default)]
+    public: bool,
 }
 
 pub(super) async fn add_chat(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
@@ -188,7 +197,21 @@ pub(super) async fn add_chat(State(shared): State<Arc<Shared>>, body: Bytes) -> 
             let id = new.chat_id.unwrap_or_else(feishu::new_chat_id);
             vacant::<Chat>(moment, Chat::KIND, &id)?;
             let bots = new.members.unwrap_or_else(|| vec![APP_ID.to_owned()]);
-            let chat = Chat::of_bots(new.name, bots);
+            let mut chat = Chat::of_bots(new.name, bots);
+            chat.public = new.public;
+            for user in new.users {
+                chat.users.push(person(&user, moment)?.id);
+            }
+            if let Some(owner) = new.owner {
+                chat.owner = match Person::find_any(&owner, moment)? {
+                    Some(person) => person.id,
+                    None => owner,
+                };
+                chat.creator.clone_from(&chat.owner);
+                if !chat.users.contains(&chat.owner) && !chat.bots.contains(&chat.owner) {
+                    chat.users.push(chat.owner.clone());
+                }
+            }
             moment.insert_as_old(Chat::KIND, &id, "", &chat)?;
             Ok(Json(json!({"chat_id": id})))
         })
@@ -199,7 +222,7 @@ pub(super) async fn dissolve_chat(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
 ) -> Reply {
-    change_chat(shared, id, |chat| {
+    change_chat(shared, id, |chat, _| {
         chat.dissolved = true;
         Ok(())
     })
@@ -208,34 +231,48 @@ pub(super) async fn dissolve_chat(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NewBot {
-    app_id: String,
+struct NewInChat {
+    app_id: Option<String>,
+    user: Option<String>,
 }
 
-pub(super) async fn add_bot(
+pub(super) async fn add_to_chat(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Reply {
-    let bot: NewBot = parsed(&body)?;
-    change_chat(shared, id, move |chat| {
-        if !chat.bots.contains(&bot.app_id) {
-            chat.bots.push(bot.app_id);
+    let new: NewInChat = parsed(&body)?;
+    change_chat(shared, id, move |chat, moment| {
+        if let Some(app) = new.app_id
+            && !chat.bots.contains(&app)
+        {
+            chat.bots.push(app);
+        }
+        if let Some(user) = new.user {
+            let user = person(&user, moment)?.id;
+            if !chat.users.contains(&user) {
+                chat.users.push(user);
+            }
         }
         Ok(())
     })
     .await
 }
 
-pub(super) async fn remove_bot(
+pub(super) async fn remove_from_chat(
     State(shared): State<Arc<Shared>>,
-    Path((id, app_id)): Path<(String, String)>,
+    Path((id, member)): Path<(String, String)>,
 ) -> Reply {
-    change_chat(shared, id, move |chat| {
-        let before = chat.bots.len();
-        chat.bots.retain(|bot| bot != &app_id);
-        if chat.bots.len() == before {
-            return Err(Trouble::Missing(format!("bot {app_id}")));
+    change_chat(shared, id, move |chat, moment| {
+        let gone = match Person::find_any(&member, moment)? {
+            Some(person) => person.id,
+            None => member,
+        };
+        let before = chat.bots.len() + chat.users.len();
+        chat.bots.retain(|bot| bot != &gone);
+        chat.users.retain(|user| user != &gone);
+        if chat.bots.len() + chat.users.len() == before {
+            return Err(Trouble::Missing(format!("member {gone}")));
         }
         Ok(())
     })
@@ -245,12 +282,12 @@ pub(super) async fn remove_bot(
 async fn change_chat(
     shared: Arc<Shared>,
     id: String,
-    change: impl FnOnce(&mut Chat) -> Result<(), Trouble> + Send + 'static,
+    change: impl FnOnce(&mut Chat, &Moment<'_>) -> Result<(), Trouble> + Send + 'static,
 ) -> Reply {
     shared
         .act(move |_, moment| {
             let mut found: Found<Chat> = live(moment, Chat::KIND, &id)?;
-            change(&mut found.doc)?;
+            change(&mut found.doc, moment)?;
             moment.overwrite(Chat::KIND, &id, &found.doc)?;
             Ok(Json(json!({})))
         })

@@ -16,13 +16,26 @@
 //! | `POST /_sandbox/tasklists/{guid}/members {id, type?, role?}` · `DELETE …/members/{id}` | a member more · one less |
 //! | `POST /_sandbox/tasklists/{guid}/subscriptions {name, …}` | a subscription by somebody else |
 //! | `POST /_sandbox/subscriptions/{guid} {…}` · `DELETE` | sets these fields · deletes it |
-//! | `POST /_sandbox/chats {name, chat_id?, members?}` | a chat with these apps, ours unless told |
+//! | `POST /_sandbox/chats {name, chat_id?, members?, users?, owner?, public?}` | a chat with these apps, ours unless told, and these people |
+//! | `POST /_sandbox/users {name, open_id?, union_id?, user_id?, dingtalk_user_id?, enos_user_id?, email?, mobile?, departments?, …}` or an array · `GET` | people more · everybody |
+//! | `GET /_sandbox/users/{id}` · `POST {left?, out_of_scope?, …}` · `DELETE` | one person by any id · sets these fields · as if never there |
+//! | `POST /_sandbox/departments {name, open_department_id?, department_id?, dingtalk_dept_id?, parent?}` or an array · `GET` | departments more · all |
+//! | `POST /_sandbox/departments/{id} {name?, out_of_scope?}` · `DELETE` | sets these · takes it away |
+//! | `POST /_sandbox/tenant {all_employees?, chat_members?, group_members?, user_groups?}` | the app's contact scope, and the caps of the tenant |
+//! | `POST /_sandbox/user_groups {name, id?, description?, users?, departments?}` | a user group by an administrator |
+//! | `POST /_sandbox/user_groups/{id} {name?, description?, users?, departments?, out_of_scope?}` · `DELETE` | sets these · takes it away |
+//! | `POST /_sandbox/user_groups/{id}/members {user}` · `DELETE …/members/{id}` | a person more · one less |
+//! | `POST /_sandbox/enos/orgs {id, denied?, ignores_user_ids?}` | an OU, new or changed; `o_sandbox` is always there |
+//! | `POST /_sandbox/enos/groups {id, name?, org_id?, users}` | a user group of an OU, new or changed |
 //! | `DELETE /_sandbox/chats/{id}` | somebody dissolves it |
-//! | `POST /_sandbox/chats/{id}/members {app_id}` · `DELETE …/members/{app_id}` | a bot more · one less |
+//! | `POST /_sandbox/chats/{id}/members {app_id?, user?}` · `DELETE …/members/{id}` | a bot or person more · one less |
 //!
 //! What is made or changed here has no past: no read lag hides it.
 
 mod edits;
+mod enos;
+mod groups;
+mod people;
 
 use std::sync::Arc;
 
@@ -37,7 +50,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::faults::Fault;
-use super::feishu::{self, Chat, Subscription, Tasklist};
+use super::feishu::{self, Chat, Subscription, Tasklist, UserGroup};
 use super::log;
 use super::serve::Shared;
 use super::world::{Found, View, WorldError};
@@ -100,12 +113,46 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
             "/_sandbox/subscriptions/{guid}",
             post(edits::change_subscription).delete(edits::delete_subscription),
         )
+        .route(
+            "/_sandbox/users",
+            get(people::list_users).post(people::add_users),
+        )
+        .route(
+            "/_sandbox/users/{id}",
+            get(people::get_user)
+                .post(people::change_user)
+                .delete(people::delete_user),
+        )
+        .route(
+            "/_sandbox/departments",
+            get(people::list_departments).post(people::add_departments),
+        )
+        .route(
+            "/_sandbox/departments/{id}",
+            post(people::change_department).delete(people::delete_department),
+        )
+        .route("/_sandbox/user_groups", post(groups::add))
+        .route(
+            "/_sandbox/user_groups/{id}",
+            post(groups::change).delete(groups::delete),
+        )
+        .route(
+            "/_sandbox/user_groups/{id}/members",
+            post(groups::add_member),
+        )
+        .route(
+            "/_sandbox/user_groups/{id}/members/{member}",
+            delete(groups::remove_member),
+        )
+        .route("/_sandbox/enos/orgs", post(enos::put_org))
+        .route("/_sandbox/enos/groups", post(enos::put_group))
+        .route("/_sandbox/tenant", post(people::change_tenant))
         .route("/_sandbox/chats", post(edits::add_chat))
         .route("/_sandbox/chats/{id}", delete(edits::dissolve_chat))
-        .route("/_sandbox/chats/{id}/members", post(edits::add_bot))
+        .route("/_sandbox/chats/{id}/members", post(edits::add_to_chat))
         .route(
-            "/_sandbox/chats/{id}/members/{app_id}",
-            delete(edits::remove_bot),
+            "/_sandbox/chats/{id}/members/{member}",
+            delete(edits::remove_from_chat),
         )
 }
 
@@ -116,7 +163,7 @@ fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, Trouble> {
 }
 
 async fn front_page() -> Response {
-    let text = "This is the sandbox of beadle: it plays the Feishu Open Platform for tests and \
+    let text = "This is the sandbox of beadle: it plays Feishu, DingTalk and EnOS for tests and \
                 rehearsals.\n\nGET /_sandbox/calls shows the calls that it got, \
                 GET /_sandbox/world all that it holds.\n";
     let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
@@ -156,11 +203,19 @@ async fn world(State(shared): State<Arc<Shared>>) -> Reply {
             let subscriptions: Vec<Found<Subscription>> =
                 moment.list(Subscription::KIND, None, View::Present)?;
             let chats: Vec<Found<Chat>> = moment.list(Chat::KIND, None, View::Present)?;
+            let groups: Vec<Found<UserGroup>> =
+                moment.list(UserGroup::KIND, None, View::Present)?;
+            let (enos_orgs, enos_groups) = enos::all(moment)?;
             Ok(Json(json!({
                 "apps": feishu::apps(moment)?,
                 "tasklists": rows(tasklists, "guid", None)?,
                 "subscriptions": rows(subscriptions, "guid", Some("tasklist_guid"))?,
                 "chats": rows(chats, "chat_id", None)?,
+                "enos_orgs": enos_orgs,
+                "enos_groups": enos_groups,
+                "user_groups": rows(groups, "id", None)?,
+                "users": people::all_people(moment)?,
+                "departments": people::all_departments(moment)?,
             })))
         })
         .await

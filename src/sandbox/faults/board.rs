@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Fault, Kind, When};
-use crate::sandbox::feishu::Route;
+use crate::sandbox::vendor::Route;
 
 /// An answer that does not come from an endpoint.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,11 @@ pub(in crate::sandbox) enum Instead {
         reset: Option<String>,
     },
     Quota,
+    /// The vendor's own refusal.
+    Code {
+        code: i64,
+        status: u16,
+    },
     Html(u16),
     /// Half of what would have been answered.
     Half,
@@ -146,6 +151,13 @@ impl Fault {
                 },
             ),
             Kind::Quota => answer(When::Before, Instead::Quota),
+            Kind::Code { code, status } => answer(
+                When::Before,
+                Instead::Code {
+                    code: *code,
+                    status: *status,
+                },
+            ),
             Kind::Html { status, when } => answer(*when, Instead::Html(*status)),
             Kind::Truncated { when } => answer(*when, Instead::Half),
             Kind::Slow { ms, when } => match when {

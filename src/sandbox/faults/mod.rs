@@ -23,7 +23,8 @@ pub(super) use board::{Board, Instead, Trouble};
 /// # Ok(()) }
 /// ```
 ///
-/// `OPERATION` is the contract's operationId, or `*` for every one, the token's among them.
+/// `OPERATION` is the contract's operationId, for DingTalk and EnOS behind the vendor's name and a
+/// dot (`dingtalk.getUser`), or `*` for every one, the token's among them.
 /// `CALLS` counts the calls that the fault could meet, from 1: `2`, `1-3`, `4-` (from the fourth
 /// on), a list of these, or `*`, which is the default; `token-expiry` meets only the first unless
 /// told.
@@ -37,6 +38,7 @@ pub(super) use board::{Board, Instead, Trouble};
 /// | `5xx-after` | the effect happens, a server error is answered | `status`, 500 |
 /// | `429` | no effect, throttled | `reset`: any text, or `none`; 1 |
 /// | `quota` | no effect, the monthly quota is used up | |
+/// | `code` | no effect, refused with that code of the vendor | `code`; `status`, 400 |
 /// | `html` | a page in place of JSON | `status`, 502; `when`, before |
 /// | `truncated` | a complete HTTP answer with half a JSON text | `when`, after |
 /// | `slow` | the call takes longer | `ms`, 3000; `when`, after |
@@ -75,6 +77,7 @@ enum Kind {
     ServerError { status: u16, when: When },
     Throttle { reset: Option<String> },
     Quota,
+    Code { code: i64, status: u16 },
     Html { status: u16, when: When },
     Truncated { when: When },
     Slow { ms: u64, when: When },

@@ -3,9 +3,9 @@
 use std::str::FromStr;
 
 use super::{Fault, FaultParseError, Kind, Span, When};
-use crate::sandbox::feishu::ENDPOINTS;
+use crate::sandbox::vendor::endpoints;
 
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
     "lost-reply",
     "cut-off",
     "refuse",
@@ -13,6 +13,7 @@ const KINDS: [&str; 15] = [
     "5xx-after",
     "429",
     "quota",
+    "code",
     "html",
     "truncated",
     "slow",
@@ -28,7 +29,7 @@ pub(super) fn kind_names() -> String {
 }
 
 pub(super) fn operation_names() -> String {
-    let names: Vec<&str> = ENDPOINTS.iter().map(|row| row.operation).collect();
+    let names: Vec<&str> = endpoints().map(|row| row.operation).collect();
     names.join(", ")
 }
 
@@ -88,8 +89,7 @@ fn known_operation(name: &str) -> Result<Option<&'static str>, FaultParseError> 
     if name == "*" {
         return Ok(None);
     }
-    ENDPOINTS
-        .iter()
+    endpoints()
         .map(|row| row.operation)
         .find(|operation| *operation == name)
         .map(Some)
@@ -149,6 +149,10 @@ fn kind_of(name: &str, keys: &mut Keys<'_>) -> Result<Kind, FaultParseError> {
             },
         },
         "quota" => Kind::Quota,
+        "code" => Kind::Code {
+            code: keys.number("code")?.ok_or_else(|| bad_value("code", ""))?,
+            status: keys.status()?.unwrap_or(400),
+        },
         "html" => Kind::Html {
             status: keys.status()?.unwrap_or(502),
             when: keys.when(Before)?,

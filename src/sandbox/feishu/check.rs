@@ -13,6 +13,7 @@ use std::ops::RangeInclusive;
 use serde_json::{Map, Value};
 
 use super::envelope::Refusal;
+use super::ids::IdType;
 
 /// The query of a call. Of a repeated parameter the first counts.
 #[derive(Clone, Copy, Debug)]
@@ -86,9 +87,24 @@ impl<'a> Query<'a> {
     }
 
     /// The kind of user ids, which changes neither chat ids nor app ids.
-    pub(super) fn user_id_type(&self) -> Result<(), Refusal> {
-        self.one_of("user_id_type", &["open_id", "union_id", "user_id"])
-            .map(drop)
+    pub(super) fn user_id_type(&self) -> Result<IdType, Refusal> {
+        let name = self.one_of("user_id_type", &["open_id", "union_id", "user_id"])?;
+        Ok(name.and_then(IdType::named).unwrap_or(IdType::Open))
+    }
+
+    /// Every value of a repeated parameter, at least one and at most so many.
+    pub(super) fn repeated(&self, name: &str, max: usize) -> Result<Vec<&'a str>, Refusal> {
+        let given: Vec<&str> = self
+            .0
+            .iter()
+            .filter(|(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+            .collect();
+        if given.is_empty() || given.len() > max {
+            let why = format!("1 to {max} values are expected, {} given", given.len());
+            return Err(Refusal::parameter(name, "", why));
+        }
+        Ok(given)
     }
 }
 
@@ -112,6 +128,17 @@ impl<'a> Fields<'a> {
             }),
             _ => Err(Refusal::malformed("the body must be a JSON object")),
         }
+    }
+
+    /// Whether nothing was sent.
+    pub(super) fn is_empty(&self) -> bool {
+        self.names().next().is_none()
+    }
+
+    /// The names of what was sent.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let sent = self.map.iter().filter(|(_, value)| !value.is_null());
+        sent.map(|(name, _)| name.as_str())
     }
 
     /// An object inside of this one.

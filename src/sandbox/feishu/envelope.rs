@@ -3,31 +3,24 @@
 use serde_json::{Value, json};
 
 use crate::sandbox::limits::Throttled;
+use crate::sandbox::vendor::Answer;
 use crate::sandbox::world::WorldError;
-
-/// An answer ready for the wire.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::sandbox) struct Answer {
-    pub(in crate::sandbox) status: u16,
-    /// The envelope's code; nothing when the body is none.
-    pub(in crate::sandbox) code: Option<i64>,
-    pub(in crate::sandbox) headers: Vec<(&'static str, String)>,
-    pub(in crate::sandbox) content_type: &'static str,
-    pub(in crate::sandbox) body: String,
-}
 
 /// What a handler gives when it did what was asked.
 #[derive(Debug)]
-pub(super) enum Success {
+pub(in crate::sandbox) enum Success {
     /// Under `data`, as everywhere but at the token endpoint.
     Data(Value),
     /// At the top level, beside `code`.
     Top(Value),
+    /// Some of what was asked, and a refusal for the rest.
+    InPart(Refusal),
 }
 
 impl Success {
-    pub(super) fn into_answer(self) -> Answer {
+    pub(super) fn into_answer(self, log_id: &str) -> Answer {
         let body = match self {
+            Success::InPart(refusal) => return refusal.into_answer(log_id),
             Success::Data(data) => json!({"code": 0, "msg": "success", "data": data}),
             Success::Top(Value::Object(fields)) => {
                 let mut body = json!({"code": 0, "msg": "ok"});
@@ -44,7 +37,7 @@ impl Success {
 
 /// The call was refused, and nothing happened.
 #[derive(Debug, Default)]
-pub(super) struct Refusal {
+pub(in crate::sandbox) struct Refusal {
     status: u16,
     code: i64,
     msg: String,
@@ -130,7 +123,7 @@ pub(super) fn no_such_path() -> Answer {
 
 /// Why a handler gave nothing.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(in crate::sandbox) enum Failure {
     Refused(Refusal),
     World(WorldError),
 }

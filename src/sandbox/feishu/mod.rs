@@ -1,57 +1,37 @@
 //! The Feishu Open Platform, played strictly as its documentation says.
 //!
 //! It knows neither faults nor connections: it is given a call and one moment of the world, and
-//! gives an answer. [`ENDPOINTS`] is the map; then read `token`, `tasklist`, `subscription`, `chat`.
+//! gives an answer. [`ENDPOINTS`] is the map; then read `token`, `tasklist`,
+//! `subscription`, `chat`, `user_group`, `contact`.
 
 mod chat;
+mod chat_member;
+mod chat_view;
 mod check;
+mod contact;
 mod envelope;
+mod group_member;
+mod ids;
 mod page;
 mod records;
 mod subscription;
 mod tasklist;
 mod token;
+mod user_group;
 
 use serde_json::Value;
 
 use super::limits::{self, NO_TIER, TIER_3, TIER_4, Tier};
+use super::vendor::{self, Answer, Asked, Effect, Endpoint, Outcome, Route};
 use super::world::{Moment, View, WorldError};
 use check::Query;
 use envelope::{Failure, Refusal, Success};
 
-pub(super) use envelope::Answer;
-pub(super) use records::{Chat, Member, Subscription, Tasklist, new_chat_id};
+pub(super) use records::{Chat, Member, Subscription, Tasklist, UserGroup, new_chat_id};
 pub(super) use tasklist::put;
 pub(super) use token::{apps, expire_all, register};
 
-/// What an endpoint does to the world, and what it asks of the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effect {
-    /// Gives a token; needs none.
-    Token,
-    Read,
-    Write,
-}
-
-type Handler = fn(&Call<'_>, &Moment<'_>) -> Result<Success, Failure>;
-
-/// One row of the contract.
-pub(super) struct Endpoint {
-    pub(super) operation: &'static str,
-    pub(super) method: &'static str,
-    /// With a name in braces for a segment that varies.
-    pub(super) path: &'static str,
-    pub(super) tier: Tier,
-    effect: Effect,
-    handler: Handler,
-}
-
-impl Endpoint {
-    /// Whether the operation changes the world.
-    pub(super) fn writes(&self) -> bool {
-        self.effect == Effect::Write
-    }
-}
+pub(super) type Handler = fn(&Call<'_>, &Moment<'_>) -> Result<Success, Failure>;
 
 const fn row(
     method: &'static str,
@@ -66,7 +46,7 @@ const fn row(
         path,
         tier,
         effect,
-        handler,
+        handler: vendor::Handler::Feishu(handler),
     }
 }
 
@@ -76,7 +56,18 @@ const ADD_MEMBERS: &str = "/open-apis/task/v2/tasklists/{tasklist_guid}/add_memb
 const SUBSCRIPTIONS: &str = "/open-apis/task/v2/tasklists/{tasklist_guid}/activity_subscriptions";
 const SUBSCRIPTION: &str = "/open-apis/task/v2/tasklists/{tasklist_guid}/activity_subscriptions/{activity_subscription_guid}";
 const CHATS: &str = "/open-apis/im/v1/chats";
+const SEARCH: &str = "/open-apis/im/v1/chats/search";
 const CHAT: &str = "/open-apis/im/v1/chats/{chat_id}";
+const MEMBERS: &str = "/open-apis/im/v1/chats/{chat_id}/members";
+const GROUPS: &str = "/open-apis/contact/v3/group";
+const GROUP_LIST: &str = "/open-apis/contact/v3/group/simplelist";
+const GROUP: &str = "/open-apis/contact/v3/group/{group_id}";
+const GROUP_ADD: &str = "/open-apis/contact/v3/group/{group_id}/member/batch_add";
+const GROUP_REMOVE: &str = "/open-apis/contact/v3/group/{group_id}/member/batch_remove";
+const GROUP_MEMBERS: &str = "/open-apis/contact/v3/group/{group_id}/member/simplelist";
+const USER_IDS: &str = "/open-apis/contact/v3/users/batch_get_id";
+const USERS: &str = "/open-apis/contact/v3/users/batch";
+const DEPARTMENTS: &str = "/open-apis/contact/v3/departments/batch";
 const IS_IN_CHAT: &str = "/open-apis/im/v1/chats/{chat_id}/members/is_in_chat";
 const TOKEN: &str = "/open-apis/auth/v3/tenant_access_token/internal";
 
@@ -86,9 +77,9 @@ const WRITE_3: (Effect, Tier) = (Effect::Write, TIER_3);
 const READ_4: (Effect, Tier) = (Effect::Read, TIER_4);
 const WRITE_4: (Effect, Tier) = (Effect::Write, TIER_4);
 
-/// Every endpoint that is played.
+/// Every endpoint that is played. Of two that fit a path the first counts.
 #[rustfmt::skip]
-pub(super) static ENDPOINTS: [Endpoint; 16] = [
+pub(super) static ENDPOINTS: [Endpoint; 32] = [
     row("POST",   TOKEN,         "getTenantAccessTokenInternal",       FREE,    token::issue),
     row("GET",    TASKLISTS,     "listTasklists",                      READ_4,  tasklist::list),
     row("POST",   TASKLISTS,     "createTasklist",                     WRITE_4, tasklist::create),
@@ -101,90 +92,30 @@ pub(super) static ENDPOINTS: [Endpoint; 16] = [
     row("PATCH",  SUBSCRIPTION,  "patchTasklistActivitySubscription",  WRITE_3, subscription::patch),
     row("DELETE", SUBSCRIPTION,  "deleteTasklistActivitySubscription", WRITE_3, subscription::delete),
     row("POST",   CHATS,         "createChat",                         WRITE_4, chat::create),
-    row("GET",    CHATS,         "listChats",                          READ_4,  chat::list),
-    row("GET",    CHAT,          "getChat",                            READ_4,  chat::get),
+    row("GET",    CHATS,         "listChats",                          READ_4,  chat_view::list),
+    row("GET",    SEARCH,        "searchChats",                        READ_4,  chat_view::search),
+    row("GET",    CHAT,          "getChat",                            READ_4,  chat_view::get),
+    row("PUT",    CHAT,          "updateChat",                         WRITE_4, chat::update),
     row("DELETE", CHAT,          "dissolveChat",                       WRITE_4, chat::dissolve),
     row("GET",    IS_IN_CHAT,    "isInChat",                           READ_4,  chat::is_in_chat),
+    row("POST",   MEMBERS,       "addChatMembers",                     WRITE_4, chat_member::add),
+    row("DELETE", MEMBERS,       "removeChatMembers",                  WRITE_4, chat_member::remove),
+    row("GET",    MEMBERS,       "listChatMembers",                    READ_4,  chat_member::list),
+    row("POST",   GROUPS,        "createUserGroup",                    WRITE_3, user_group::create),
+    row("GET",    GROUP_LIST,    "listUserGroups",                     READ_4,  user_group::list),
+    row("GET",    GROUP,         "getUserGroup",                       READ_4,  user_group::get),
+    row("PATCH",  GROUP,         "patchUserGroup",                     WRITE_3, user_group::patch),
+    row("DELETE", GROUP,         "deleteUserGroup",                    WRITE_3, user_group::delete),
+    row("POST",   GROUP_ADD,     "batchAddUserGroupMembers",           WRITE_3, group_member::add),
+    row("POST",   GROUP_REMOVE,  "batchRemoveUserGroupMembers",        WRITE_3, group_member::remove),
+    row("GET",    GROUP_MEMBERS, "listUserGroupMembers",               READ_4,  group_member::list),
+    row("POST",   USER_IDS,      "batchGetUserIds",                    READ_4,  contact::user_ids),
+    row("GET",    USERS,         "batchGetUsers",                      READ_4,  contact::users),
+    row("GET",    DEPARTMENTS,   "batchGetDepartments",                READ_4,  contact::departments),
 ];
 
-/// Paths of the vendor that are not played, and would be taken for one with a varying segment.
-const NOT_PLAYED: [&str; 1] = ["/open-apis/im/v1/chats/search"];
-
-/// Where a request goes: an endpoint, and the segments that vary.
-#[derive(Clone)]
-pub(super) struct Route {
-    pub(super) endpoint: &'static Endpoint,
-    values: Vec<(&'static str, String)>,
-}
-
-impl Route {
-    /// The value of a varying segment.
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
-        self.values
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| value.as_str())
-    }
-}
-
-/// The endpoint of that method and path. An unknown method is an unknown path, as at the vendor.
-pub(super) fn route(method: &str, path: &str) -> Option<Route> {
-    if NOT_PLAYED.contains(&path) {
-        return None;
-    }
-    ENDPOINTS
-        .iter()
-        .filter(|endpoint| endpoint.method == method)
-        .find_map(|endpoint| matching(endpoint.path, path).map(|values| Route { endpoint, values }))
-}
-
-fn matching(template: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
-    let mut values = Vec::new();
-    let mut given = path.split('/');
-    for wanted in template.split('/') {
-        let segment = given.next()?;
-        match wanted.strip_prefix('{').and_then(|w| w.strip_suffix('}')) {
-            Some(name) if !segment.is_empty() => values.push((name, decoded(segment))),
-            None if wanted == segment => {}
-            _ => return None,
-        }
-    }
-    given.next().is_none().then_some(values)
-}
-
-/// Undoes percent-encoding; what is no encoding stays as it is.
-fn decoded(segment: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = segment.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        let hex = (byte == b'%')
-            .then(|| after.get(..2))
-            .flatten()
-            .and_then(|digits| std::str::from_utf8(digits).ok())
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(hex.unwrap_or(byte));
-        rest = if hex.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// A request with all that the sandbox's options and faults make of it.
-pub(super) struct Asked<'a> {
-    pub(super) route: &'a Route,
-    pub(super) authorization: Option<&'a str>,
-    pub(super) query: &'a [(String, String)],
-    /// Nothing when it is no JSON.
-    pub(super) body: Option<&'a Value>,
-    pub(super) view: View,
-    /// Tasklists that the caller cannot read for now.
-    pub(super) hidden: &'a [String],
-    pub(super) revoke_token: bool,
-    pub(super) enforce_limits: bool,
-    pub(super) log_id: &'a str,
-}
-
 /// What an endpoint is given.
-struct Call<'a> {
+pub(super) struct Call<'a> {
     app: &'a str,
     route: &'a Route,
     query: Query<'a>,
@@ -200,30 +131,25 @@ impl Call<'_> {
     }
 }
 
-/// What came of a call.
-pub(super) struct Outcome {
-    pub(super) answer: Answer,
-    /// Whose token it was, once the gate has let it through.
-    pub(super) app: Option<String>,
-    /// Whether the world is another one now.
-    pub(super) effect: bool,
-}
-
 /// Answers a call: the gate, the limits, then the endpoint. A refusal leaves the world as it was.
-pub(super) fn answer(asked: &Asked<'_>, moment: &Moment<'_>) -> Result<Outcome, WorldError> {
+pub(super) fn answer(
+    asked: &Asked<'_>,
+    handler: Handler,
+    moment: &Moment<'_>,
+) -> Result<Outcome, WorldError> {
     let mut app = None;
     let mut effect = false;
     let done = admitted(asked, moment, &mut app).and_then(|()| {
         if !asked.route.endpoint.writes() {
-            return handled(asked, moment, app.as_deref());
+            return handled(asked, handler, moment, app.as_deref());
         }
         let before = moment.sql().total_changes();
-        let success = moment.attempt(|| handled(asked, moment, app.as_deref()))?;
+        let success = moment.attempt(|| handled(asked, handler, moment, app.as_deref()))?;
         effect = moment.sql().total_changes() > before;
         Ok(success)
     });
     let answer = match done {
-        Ok(success) => success.into_answer(),
+        Ok(success) => success.into_answer(asked.log_id),
         Err(Failure::Refused(refusal)) => refusal.into_answer(asked.log_id),
         Err(Failure::World(error)) => return Err(error),
     };
@@ -259,7 +185,12 @@ fn admitted(
     }
 }
 
-fn handled(asked: &Asked<'_>, moment: &Moment<'_>, app: Option<&str>) -> Result<Success, Failure> {
+fn handled(
+    asked: &Asked<'_>,
+    handler: Handler,
+    moment: &Moment<'_>,
+    app: Option<&str>,
+) -> Result<Success, Failure> {
     let call = Call {
         app: app.unwrap_or_default(),
         route: asked.route,
@@ -268,7 +199,7 @@ fn handled(asked: &Asked<'_>, moment: &Moment<'_>, app: Option<&str>) -> Result<
         view: asked.view,
         hidden: asked.hidden,
     };
-    (asked.route.endpoint.handler)(&call, moment)
+    handler(&call, moment)
 }
 
 /// What the gateway says to an unknown path or method.
@@ -280,6 +211,8 @@ pub(super) fn no_such_path() -> Answer {
 pub(super) fn server_error(status: u16, path: &str, log_id: &str) -> Answer {
     let code = if path.starts_with(TASKLISTS) {
         1470500
+    } else if path.starts_with(GROUPS) {
+        40003
     } else {
         2200
     };
@@ -305,6 +238,11 @@ pub(super) fn quota_used_up(log_id: &str) -> Answer {
         "the monthly API quota of the tenant is used up",
     )
     .into_answer(log_id)
+}
+
+/// A refusal that somebody ordered.
+pub(super) fn refused(status: u16, code: i64, log_id: &str) -> Answer {
+    Refusal::new(status, code, "refused by a fault of the sandbox").into_answer(log_id)
 }
 
 /// A body that cannot be read at all.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::check::Query;
 use super::envelope::Refusal;
-use crate::sandbox::world::Found;
+use crate::sandbox::world::{Found, WorldError};
 
 /// Where the page begins: after the object with this number.
 pub(super) fn start(query: Query<'_>) -> Result<i64, Refusal> {
@@ -25,23 +25,35 @@ pub(super) fn page<T>(
     items: impl Iterator<Item = Found<T>>,
     after: i64,
     size: usize,
-    show: impl Fn(&str, &T) -> Value,
-) -> Value {
-    let mut rest = items.filter(|item| item.born > after);
+    show: impl Fn(&str, &T) -> Result<Value, WorldError>,
+) -> Result<Value, WorldError> {
+    let rows = items.map(|item| (item.born, item));
+    cut("items", rows, after, size, |item| show(&item.id, &item.doc))
+}
+
+/// One page of things with a growing number each, in an array of that name.
+pub(super) fn cut<T>(
+    name: &str,
+    items: impl Iterator<Item = (i64, T)>,
+    after: i64,
+    size: usize,
+    show: impl Fn(&T) -> Result<Value, WorldError>,
+) -> Result<Value, WorldError> {
+    let mut rest = items.filter(|(number, _)| *number > after);
     let mut last = 0;
-    let shown: Vec<Value> = rest
+    let shown = rest
         .by_ref()
         .take(size)
-        .map(|item| {
-            last = item.born;
-            show(&item.id, &item.doc)
+        .map(|(number, item)| {
+            last = number;
+            show(&item)
         })
-        .collect();
+        .collect::<Result<Vec<Value>, _>>()?;
     let has_more = rest.next().is_some();
     let page_token = if has_more {
         format!("p_{last:x}")
     } else {
         String::new()
     };
-    json!({"items": shown, "page_token": page_token, "has_more": has_more})
+    Ok(json!({name: shown, "page_token": page_token, "has_more": has_more}))
 }

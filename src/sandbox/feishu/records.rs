@@ -101,7 +101,11 @@ pub(in crate::sandbox) struct Chat {
     pub(in crate::sandbox) owner: String,
     pub(in crate::sandbox) creator: String,
     pub(in crate::sandbox) bots: Vec<String>,
+    /// People by open_id.
     pub(in crate::sandbox) users: Vec<String>,
+    /// Admins: apps and people.
+    #[serde(default)]
+    pub(in crate::sandbox) managers: Vec<String>,
     pub(in crate::sandbox) public: bool,
     pub(in crate::sandbox) dissolved: bool,
     /// Every other setting under its wire name.
@@ -120,6 +124,7 @@ impl Chat {
             owner,
             bots,
             users: Vec::new(),
+            managers: Vec::new(),
             public: false,
             dissolved: false,
             settings: serde_json::Map::new(),
@@ -130,6 +135,42 @@ impl Chat {
     pub(in crate::sandbox) fn holds(&self, app: &str) -> bool {
         !self.dissolved && self.bots.iter().any(|bot| bot == app)
     }
+
+    /// Whether that app may do what the owner may: own it, be an admin, or have made it.
+    pub(in crate::sandbox) fn managed_by(&self, app: &str) -> bool {
+        self.owner == app || self.creator == app || self.managers.iter().any(|m| m == app)
+    }
+
+    /// A setting's word; what nobody set is open to everybody.
+    pub(in crate::sandbox) fn setting(&self, name: &str) -> &str {
+        let open = match name {
+            "share_card_permission" => "allowed",
+            "membership_approval" => "no_approval_required",
+            _ => "all_members",
+        };
+        self.settings
+            .get(name)
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or(open)
+    }
+}
+
+/// A contact user group of the normal kind. Its own id in the world is the one that its maker gave.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::sandbox) struct UserGroup {
+    pub(in crate::sandbox) name: String,
+    pub(in crate::sandbox) description: String,
+    /// People by open_id.
+    pub(in crate::sandbox) users: Vec<String>,
+    /// Departments by their own ids in the world, which the admin console alone puts here.
+    pub(in crate::sandbox) departments: Vec<String>,
+    /// Outside of a contact scope that is less than "all employees".
+    pub(in crate::sandbox) out_of_scope: bool,
+}
+
+impl UserGroup {
+    pub(in crate::sandbox) const KIND: &str = "user_group";
 }
 
 /// A new open chat id.

@@ -26,7 +26,8 @@ pub(super) fn list(call: &Call<'_>, moment: &Moment<'_>) -> Result<Success, Fail
         tasklist.doc.right_of(call.app) >= Right::Read
             && !call.hidden.iter().any(|guid| guid == &tasklist.id)
     });
-    Ok(Success::Data(super::page::page(items, after, size, show)))
+    let page = super::page::page(items, after, size, |guid, list| Ok(show(guid, list)))?;
+    Ok(Success::Data(page))
 }
 
 /// `createTasklist`: the caller becomes the owner and is not among the members.

@@ -1,0 +1,242 @@
+//! DingTalk, played as its documentation says: tokens, and looking people and departments up.
+//!
+//! Both of its hosts are this one. Paths under `/topapi` and `/gettoken` answer HTTP 200 whatever
+//! happens, with token and limit errors wrapped in errcode 88; paths under `/v1.0` have a status.
+//! Roles are not played.
+
+mod contact;
+mod token;
+
+use axum::http::{HeaderMap, header};
+use serde_json::{Map, Value, json};
+
+use super::limits::{self, NO_TIER, Tier};
+use super::vendor::{self, Answer, Asked, Effect, Endpoint, Outcome};
+use super::world::{Moment, WorldError};
+
+pub(super) type Handler = fn(&Call<'_>, &Moment<'_>) -> Result<Success, Failure>;
+
+/// What the standard edition may call of one API.
+const STANDARD: Tier = Tier {
+    per_minute: None,
+    per_second: Some(20),
+};
+
+const fn row(
+    method: &'static str,
+    path: &'static str,
+    operation: &'static str,
+    effect: Effect,
+    handler: Handler,
+) -> Endpoint {
+    Endpoint {
+        operation,
+        method,
+        path,
+        tier: match effect {
+            Effect::Token => NO_TIER,
+            Effect::Read | Effect::Write => STANDARD,
+        },
+        effect,
+        handler: vendor::Handler::Dingtalk(handler),
+    }
+}
+
+/// Every endpoint that is played.
+#[rustfmt::skip]
+pub(super) static ENDPOINTS: [Endpoint; 9] = [
+    row("GET",  "/gettoken",                       "dingtalk.getTokenLegacy",        Effect::Token, token::legacy),
+    row("POST", "/v1.0/oauth2/accessToken",        "dingtalk.getAccessToken",        Effect::Token, token::issue),
+    row("POST", "/topapi/v2/user/getbymobile",     "dingtalk.getUserByMobile",       Effect::Read,  contact::user_by_mobile),
+    row("POST", "/topapi/v2/user/get",             "dingtalk.getUser",               Effect::Read,  contact::user),
+    row("POST", "/topapi/user/getbyunionid",       "dingtalk.getUserIdByUnionId",    Effect::Read,  contact::user_by_union_id),
+    row("POST", "/topapi/user/listid",             "dingtalk.listDepartmentUserIds", Effect::Read,  contact::users_of_department),
+    row("POST", "/topapi/v2/department/get",       "dingtalk.getDepartment",         Effect::Read,  contact::department),
+    row("POST", "/topapi/v2/department/listsub",   "dingtalk.listSubDepartments",    Effect::Read,  contact::sub_departments),
+    row("POST", "/topapi/v2/department/listsubid", "dingtalk.listSubDepartmentIds",  Effect::Read,  contact::sub_department_ids),
+];
+
+/// What an endpoint is given.
+pub(super) struct Call<'a> {
+    query: &'a [(String, String)],
+    body: Map<String, Value>,
+}
+
+impl Call<'_> {
+    /// A query parameter that is not empty.
+    fn parameter(&self, name: &str) -> Option<&str> {
+        parameter(self.query, name).filter(|value| !value.is_empty())
+    }
+
+    /// A text of the body that is not empty.
+    fn text(&self, name: &str) -> Result<&str, Failure> {
+        match self.body.get(name) {
+            Some(Value::String(text)) if !text.is_empty() => Ok(text),
+            _ => Err(Failure::Refused(BAD_PARAMETER)),
+        }
+    }
+}
+
+/// What an endpoint gives when it did what was asked.
+pub(super) enum Success {
+    /// Under `result`.
+    Result(Value),
+    /// At the top, beside `errcode`.
+    Top(Value),
+    /// The whole body, as the newer host answers.
+    Bare(Value),
+}
+
+/// Why an endpoint gave nothing.
+pub(super) enum Failure {
+    Refused(i64),
+    /// As the newer host refuses.
+    Api(u16, &'static str),
+    World(WorldError),
+}
+
+impl From<WorldError> for Failure {
+    fn from(error: WorldError) -> Failure {
+        Failure::World(error)
+    }
+}
+
+const BAD_PARAMETER: i64 = 400002;
+
+/// Token and limit errors, which come inside of errcode 88 on paths under `/topapi`.
+const WRAPPED: [i64; 14] = [
+    40000, 40001, 40014, 41001, 42001, 90001, 90002, 90003, 90004, 90005, 90006, 90018, 90020,
+    43007,
+];
+
+/// Answers a call: the gate, the limits, then the endpoint.
+pub(super) fn answer(
+    asked: &Asked<'_>,
+    handler: Handler,
+    moment: &Moment<'_>,
+) -> Result<Outcome, WorldError> {
+    let mut app = None;
+    let done = admitted(asked, moment, &mut app).and_then(|call| handler(&call, moment));
+    let answer = match done {
+        Ok(Success::Result(result)) => success(
+            json!({"errcode": 0, "errmsg": "ok", "result": result, "request_id": asked.log_id}),
+        ),
+        Ok(Success::Top(Value::Object(fields))) => {
+            let mut body = Map::new();
+            body.insert("errcode".to_owned(), 0.into());
+            body.insert("errmsg".to_owned(), "ok".into());
+            body.extend(fields);
+            success(Value::Object(body))
+        }
+        Ok(Success::Top(body) | Success::Bare(body)) => success(body),
+        Err(Failure::Refused(code)) => refused(asked.route.endpoint.path, 200, code),
+        Err(Failure::Api(status, code)) => api_error(status, code),
+        Err(Failure::World(error)) => return Err(error),
+    };
+    Ok(Outcome {
+        answer,
+        app,
+        effect: false,
+    })
+}
+
+fn success(body: Value) -> Answer {
+    Answer::json(200, Some(0), &body)
+}
+
+/// The gate. Older calls read the token in the query or in a form, and in no header.
+fn admitted<'a>(
+    asked: &Asked<'a>,
+    moment: &Moment<'_>,
+    app: &mut Option<String>,
+) -> Result<Call<'a>, Failure> {
+    let form = form(asked.headers, asked.bytes);
+    let endpoint = asked.route.endpoint;
+    if endpoint.effect != Effect::Token {
+        let in_form = form.as_ref().and_then(|form| form["access_token"].as_str());
+        let token = parameter(asked.query, "access_token").or(in_form);
+        let holder = token::holder(token, asked.revoke_token, moment)?;
+        if asked.enforce_limits
+            && limits::admit(moment, &holder, endpoint.operation, endpoint.tier)?.is_some()
+        {
+            return Err(Failure::Refused(90018));
+        }
+        *app = holder.strip_prefix(token::HOLDER).map(str::to_owned);
+    }
+    let body = match form.as_ref().or(asked.body) {
+        Some(Value::Object(body)) => body.clone(),
+        None if asked.bytes.is_empty() => Map::new(),
+        _ => return Err(Failure::Refused(BAD_PARAMETER)),
+    };
+    Ok(Call {
+        query: asked.query,
+        body,
+    })
+}
+
+fn parameter<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let found = query.iter().find(|(key, _)| key == name);
+    found.map(|(_, value)| value.as_str())
+}
+
+/// A form-encoded body as an object of texts.
+pub(super) fn form(headers: &HeaderMap, bytes: &[u8]) -> Option<Value> {
+    let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    if !kind.starts_with("application/x-www-form-urlencoded") {
+        return None;
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
+    let plain = |text: &str| vendor::decoded(&text.replace('+', " "));
+    Some(Value::Object(
+        pairs
+            .map(|(name, value)| (plain(name), plain(value).into()))
+            .collect(),
+    ))
+}
+
+/// A refusal in the manner of that path.
+pub(super) fn refused(path: &str, status: u16, code: i64) -> Answer {
+    if path.starts_with("/v1.0/") {
+        return match code {
+            90018 => api_error(status, "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi"),
+            90020 => api_error(status, "Forbidden.AccessDenied.ApiCountLimitForOrg"),
+            other => api_error(status, &other.to_string()),
+        };
+    }
+    let why = meaning(code);
+    let body = if path.starts_with("/topapi/") && WRAPPED.contains(&code) {
+        json!({"errcode": 88, "errmsg": format!("ding talk error[subcode={code},submsg={why}]"),
+            "sub_code": code.to_string(), "sub_msg": why})
+    } else {
+        json!({"errcode": code, "errmsg": why})
+    };
+    Answer::json(200, Some(code), &body)
+}
+
+fn api_error(status: u16, code: &str) -> Answer {
+    let body = json!({"code": code, "message": "refused", "requestid": "sandbox"});
+    Answer::json(status, None, &body)
+}
+
+fn meaning(code: i64) -> &'static str {
+    match code {
+        22 => "no such path",
+        33012 => "invalid user id",
+        40000 => "the token is blank",
+        40009 => "invalid department id",
+        40014 => "invalid access token",
+        40035 => "a parameter is missing",
+        40096 => "wrong app key or secret",
+        40104 => "invalid mobile number",
+        41001 => "no access token",
+        50002 => "the user is outside of the app's range",
+        50004 => "the department is outside of the app's range",
+        60003 => "no such department",
+        60121 => "no such user",
+        90018 => "too many calls of this app in a second",
+        90020 => "the calls of the month are used up",
+        400002 => "invalid parameter",
+        _ => "refused",
+    }
+}

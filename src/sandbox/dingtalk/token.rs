@@ -1,0 +1,72 @@
+//! Both ways to a token, and the gate. A fetch within its life gives the same one and extends it.
+
+use serde_json::{Value, json};
+
+use super::{Call, Failure, Success};
+use crate::sandbox::tokens;
+use crate::sandbox::world::{Moment, WorldError};
+
+/// What stands before an app's id where the world keeps its tokens of this vendor.
+pub(super) const HOLDER: &str = "dingtalk:";
+
+const LIFE_MS: i64 = 7_200_000;
+
+/// `getTokenLegacy`: reads the query alone.
+pub(super) fn legacy(call: &Call<'_>, moment: &Moment<'_>) -> Result<Success, Failure> {
+    let (Some(key), Some(secret)) = (call.parameter("appkey"), call.parameter("appsecret")) else {
+        return Err(Failure::Refused(40035));
+    };
+    match token_for(key, secret, moment)? {
+        Some(token) => Ok(Success::Top(
+            json!({"access_token": token, "expires_in": LIFE_MS / 1000}),
+        )),
+        None => Err(Failure::Refused(40096)),
+    }
+}
+
+/// `getAccessToken`: the newer way, whose token serves the older calls too.
+pub(super) fn issue(call: &Call<'_>, moment: &Moment<'_>) -> Result<Success, Failure> {
+    let text = |name| {
+        call.body
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    match token_for(text("appKey"), text("appSecret"), moment)? {
+        Some(token) => Ok(Success::Bare(
+            json!({"accessToken": token, "expireIn": LIFE_MS / 1000}),
+        )),
+        None => Err(Failure::Api(400, "invalidClientIdOrSecret")),
+    }
+}
+
+fn token_for(key: &str, secret: &str, moment: &Moment<'_>) -> Result<Option<String>, WorldError> {
+    if tokens::secret_of(key, moment)?.is_none_or(|known| known != secret) {
+        return Ok(None);
+    }
+    let holder = format!("{HOLDER}{key}");
+    let token = match tokens::living(&holder, moment)? {
+        Some((token, _)) => token,
+        None => uuid::Uuid::new_v4().simple().to_string(),
+    };
+    tokens::grant(&holder, &token, LIFE_MS, moment)?;
+    Ok(Some(token))
+}
+
+/// Whose token it is. `revoked` ends it first, as if its life were over.
+pub(super) fn holder(
+    token: Option<&str>,
+    revoked: bool,
+    moment: &Moment<'_>,
+) -> Result<String, Failure> {
+    let token = token.ok_or(Failure::Refused(41001))?;
+    if token.is_empty() {
+        return Err(Failure::Refused(40000));
+    }
+    if revoked {
+        tokens::revoke(token, moment)?;
+    }
+    tokens::holder(token, moment)?
+        .filter(|holder| holder.starts_with(HOLDER))
+        .ok_or(Failure::Refused(40014))
+}
