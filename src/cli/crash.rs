@@ -40,7 +40,7 @@ pub(super) fn install(ledger: Arc<dyn Ledger>, writers: Writers) -> (Arc<dyn Led
     (Arc::new(Mortal { inner, points }), writers)
 }
 
-/// Counts the points that were passed.
+/// Counts the points that were passed, and says at the end how many there were.
 struct Points {
     at: u64,
     passed: AtomicU64,
@@ -54,6 +54,14 @@ impl Points {
             // No destructor runs and nothing is flushed: for the rest of the world it is a SIGKILL.
             std::process::abort();
         }
+    }
+}
+
+impl Drop for Points {
+    fn drop(&mut self) {
+        // For whoever wants to go through all of them.
+        let passed = self.passed.load(Ordering::SeqCst);
+        let _ = writeln!(std::io::stderr(), "crash points: {passed}");
     }
 }
 

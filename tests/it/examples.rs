@@ -200,7 +200,10 @@ fn the_readmes_plan_is_as_shown() {
     let other = manifest.replace("task.completed, due.set", "task.completed, comment.added");
     fs::write(dir.path().join("beadle.yaml"), other).unwrap();
     let ran = run(dir.path(), &["plan", "--sandbox"]).exits(0);
-    assert_eq!(ran.stdout.trim_end(), block(&readme, "$ beadle plan\n").trim_end());
+    assert_eq!(
+        ran.stdout.trim_end(),
+        block(&readme, "$ beadle plan\n").trim_end()
+    );
 }
 
 fn block<'a>(text: &'a str, begin: &str) -> &'a str {

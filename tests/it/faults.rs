@@ -363,7 +363,17 @@ fn a_storm_of_429_is_waited_out() {
     });
 }
 
+/// At the same time, because each of them knocks until its patience is at an end.
 #[test]
+fn a_vendor_that_stays_away_leaves_a_clear_word_and_holds_up_nothing_else() {
+    let cases: [fn(); 3] = [
+        a_429_storm_without_an_end_is_a_refusal_and_the_rest_is_done,
+        a_provider_that_refuses_connections_holds_up_nothing_else,
+        a_vendor_that_dies_with_a_call_is_asked_again_when_it_is_back,
+    ];
+    each(cases, |case| case());
+}
+
 fn a_429_storm_without_an_end_is_a_refusal_and_the_rest_is_done() {
     let project = with_roadmap();
     declare_two(
@@ -532,7 +542,6 @@ fn a_chat_without_the_bot_is_named_with_its_place_and_fails_alone() {
     converged(&project);
 }
 
-#[test]
 fn a_provider_that_refuses_connections_holds_up_nothing_else() {
     let project = with_roadmap();
     let closed = std::net::TcpListener::bind("127.0.0.1:0")
@@ -569,7 +578,6 @@ fn a_provider_that_refuses_connections_holds_up_nothing_else() {
     converged(&project);
 }
 
-#[test]
 fn a_vendor_that_dies_with_a_call_is_asked_again_when_it_is_back() {
     let mut project = Project::new(&format!("{PROGRESS}{}", named("second")));
     project.fault(&format!("hold-after@{CREATE}:1"));
