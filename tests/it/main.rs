@@ -7,6 +7,8 @@ mod client;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod manifest;

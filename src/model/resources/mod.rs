@@ -5,20 +5,23 @@
 
 mod chats;
 mod events;
+mod groups;
 mod pins;
 mod subscriptions;
 mod tasklists;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::diagnostic::{Diagnostic, Span};
-use super::manifest::{Chat, Manifest, Provider, Tasklist};
+use super::group::Groups;
+use super::manifest::{Chat, Manifest, Provider, Tasklist, Vendor};
 use super::settings::Settings;
 use super::shape::{Given, Spanned, Text, closest, shorten, words};
 use super::{Address, ChatId, Kind, Name, written};
 use chats::read_chat;
 use subscriptions::Defaults;
 
+pub(crate) use groups::short;
 pub(crate) use subscriptions::Places;
 pub(crate) use tasklists::TasklistPlaces;
 
@@ -30,10 +33,32 @@ pub(crate) struct Draft {
     pub(crate) tasklists: BTreeMap<Name, TasklistPlaces>,
     /// The names of all declared subscriptions, those with mistakes included.
     pub(crate) declared: BTreeMap<Name, Span>,
-    /// Who has moved from where: a subscription's name, its former name, and where that stands.
-    pub(crate) moved: Vec<(Name, Name, Span)>,
+    pub(crate) moved: Vec<Moved>,
     pub(crate) chat_names: BTreeMap<Name, Span>,
     pub(crate) group_names: BTreeMap<Name, Span>,
+    /// Whether all that groups list could be read.
+    pub(crate) all_people: bool,
+}
+
+/// A block that has moved.
+pub(crate) struct Moved {
+    pub(crate) address: Address,
+    /// Its former name.
+    pub(crate) former: Name,
+    /// Where that stands.
+    pub(crate) span: Span,
+}
+
+impl Draft {
+    /// The names that blocks of a kind have.
+    pub(crate) fn names(&self, kind: Kind) -> Option<&BTreeMap<Name, Span>> {
+        match kind {
+            Kind::Chat => Some(&self.chat_names),
+            Kind::RecipientGroup => Some(&self.group_names),
+            Kind::TasklistSubscription => Some(&self.declared),
+            Kind::RecurringNotice => None,
+        }
+    }
 }
 
 /// How many unknown names get a suggestion; each costs a look at every known name.
@@ -49,6 +74,9 @@ pub(crate) fn resources(
     let mut names = Names {
         all_tasklists: complete,
         all_chats: complete,
+        all_groups: complete,
+        all_people: true,
+        sandbox: settings.sandbox,
         providers: settings.providers,
         all_providers: settings.all_providers,
         suggestions: MAX_SUGGESTIONS,
@@ -56,11 +84,14 @@ pub(crate) fn resources(
     };
     let mut subscriptions: BTreeMap<Name, (Span, Option<written::Subscription>)> = BTreeMap::new();
     let mut tasklists = Vec::new();
+    let mut written_groups = Vec::new();
     let mut forget = Vec::new();
     let mut written_defaults = None;
+    let mut protect_groups = false;
     for file in files {
         names.all_tasklists &= !file.tasklists.is_bad();
         names.all_chats &= !file.chats.is_bad();
+        names.all_groups &= !file.recipient_groups.is_bad();
         for entry in file.tasklists.into_option().map_or(Vec::new(), |n| n.0) {
             let place = (&entry.name, entry.span);
             if names.is_new(Section::Tasklist, place, diagnostics) {
@@ -75,14 +106,15 @@ pub(crate) fn resources(
                 names.chats.insert(entry.name, chat);
             }
         }
-        for (name, span) in file
+        for entry in file
             .recipient_groups
             .into_option()
-            .map_or(Vec::new(), |l| l.names)
+            .map_or(Vec::new(), |n| n.0)
         {
-            names.places[Section::Group as usize]
-                .entry(name)
-                .or_insert(span);
+            let place = (&entry.name, entry.span);
+            if names.is_new(Section::Group, place, diagnostics) {
+                written_groups.push(entry);
+            }
         }
         for entry in file
             .tasklist_subscriptions
@@ -108,6 +140,8 @@ pub(crate) fn resources(
         }
         if let Given::Is(all) = file.defaults {
             written_defaults = all.tasklist_subscriptions.into_option();
+            let groups = all.recipient_groups.get();
+            protect_groups = groups.and_then(|g| g.protect.get()).is_some_and(|p| p.0);
         }
     }
     let mut places = BTreeMap::new();
@@ -118,6 +152,19 @@ pub(crate) fn resources(
             tasklist
         });
         names.tasklists.insert(entry.name, tasklist);
+    }
+    let mut groups = Groups::new();
+    for entry in written_groups {
+        if let Some(written) = entry.value {
+            let name = entry.name.clone();
+            let group = names.group(name, entry.span, written, protect_groups, diagnostics);
+            groups.insert(entry.name, group);
+        }
+    }
+    // An include of a group with a mistake names something, and has nothing to give.
+    let read: HashSet<Name> = groups.keys().cloned().collect();
+    for group in groups.values_mut() {
+        group.include.retain(|name, _| read.contains(name));
     }
     let defaults = written_defaults.map_or_else(Defaults::default, |written| {
         names.defaults(written, diagnostics)
@@ -142,6 +189,7 @@ pub(crate) fn resources(
             providers: known(names.providers),
             tasklists: known(names.tasklists),
             chats: known(names.chats),
+            groups,
             subscriptions,
             forget,
         },
@@ -151,6 +199,7 @@ pub(crate) fn resources(
         moved: names.moved,
         chat_names,
         group_names,
+        all_people: names.all_groups && names.all_people,
     }
 }
 
@@ -179,10 +228,16 @@ struct Names {
     ids: HashSet<ChatId>,
     /// By [`Section`].
     places: [BTreeMap<Name, Span>; 4],
-    moved: Vec<(Name, Name, Span)>,
+    moved: Vec<Moved>,
+    /// The vendors whose provider is named and not there.
+    without_provider: BTreeSet<Vendor>,
+    /// Set for the sandbox, which stands in for providers that are not there.
+    sandbox: Option<Span>,
     all_providers: bool,
     all_tasklists: bool,
     all_chats: bool,
+    all_groups: bool,
+    all_people: bool,
     suggestions: u32,
 }
 
@@ -219,6 +274,33 @@ impl Names {
         diagnostic.address = address;
         diagnostics.push(diagnostic);
         false
+    }
+
+    /// The former name that a block gives.
+    fn moved_from(
+        &mut self,
+        written: Given<Spanned<Text>>,
+        address: &Address,
+        found: &mut Vec<Diagnostic>,
+    ) -> Option<Name> {
+        let text = written.into_option()?;
+        match Name::new(&text.value.0) {
+            Ok(former) => {
+                self.moved.push(Moved {
+                    address: address.clone(),
+                    former: former.clone(),
+                    span: text.span,
+                });
+                Some(former)
+            }
+            Err(why) => {
+                found.push(
+                    Diagnostic::error("bad-name", text.span, why.to_string())
+                        .help("`moved_from` takes the former name of this block, without a kind before it."),
+                );
+                None
+            }
+        }
     }
 }
 

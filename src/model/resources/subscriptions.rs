@@ -48,22 +48,8 @@ impl Names {
         let fans_out = !written.tasklists.is_absent();
         let pins = pins(written.id, fans_out, &targets, &mut found);
         targets.sort();
-        let moved_from = written.moved_from.into_option().and_then(|text| {
-            match Name::new(&text.value.0) {
-                Ok(name) => Some((name, text.span)),
-                Err(why) => {
-                    found.push(
-                        Diagnostic::error("bad-name", text.span, why.to_string())
-                            .help("`moved_from` takes the former name of this block, without a kind before it."),
-                    );
-                    None
-                }
-            }
-        });
+        let moved_from = self.moved_from(written.moved_from, &address, &mut found);
         push_all(diagnostics, found, Some(&address));
-        if let Some((former, span)) = &moved_from {
-            self.moved.push((name.clone(), former.clone(), *span));
-        }
 
         let subscribers = match written.subscribers {
             Given::Is(list) => Some((
@@ -125,7 +111,7 @@ impl Names {
                 .or(defaults.protect)
                 .unwrap_or(false),
             ignore: ignored(written.ignore).unwrap_or_else(|| defaults.ignore.clone()),
-            moved_from: moved_from.map(|(name, _)| name),
+            moved_from,
             span,
             tasklist_span: span,
         };

@@ -3,6 +3,7 @@
 //! The doc comments here are what editors show, through `schemas/manifest.schema.json`. What the
 //! blocks mean is worked out in [`super::parse`].
 
+mod groups;
 mod providers;
 
 use std::borrow::Cow;
@@ -17,7 +18,8 @@ use super::shape::{
 use super::yaml::{NodeId, Yaml};
 use super::{Field, Kind};
 
-pub(crate) use providers::{Provider, Providers};
+pub(crate) use groups::{Block, Group, GroupKeys, People};
+pub(crate) use providers::{Provider, Providers, VENDORS};
 
 /// The keys that stand only in `beadle.yaml`.
 pub(crate) const SETTINGS: [&str; 8] = [
@@ -65,8 +67,9 @@ shape! {
         /// Addresses to let go of without deleting anything at the vendor, such as
         /// `tasklist_subscription.old`.
         forget: Vec<Spanned<Text>>,
-        /// Groups of people. Not managed by this version.
-        recipient_groups: Later,
+        /// Groups of people, by name: who is in them at each provider, and which other groups. Groups and
+        /// chats share one namespace.
+        recipient_groups: Named<Group>,
         /// Notices sent by a schedule. Not managed by this version.
         recurring_notices: Later,
         /// Working days and holidays. Not managed by this version.
@@ -96,8 +99,8 @@ shape! {
         tasklist_subscriptions: SubscriptionDefaults,
         /// For chats. Not managed by this version.
         chats: Later,
-        /// For groups of people. Not managed by this version.
-        recipient_groups: Later,
+        /// For every group of people.
+        recipient_groups: GroupDefaults,
         /// For notices. Not managed by this version.
         recurring_notices: Later,
     }
@@ -118,6 +121,15 @@ shape! {
         protect: Flag,
         /// Fields that are left as they are live; they are written on create only.
         ignore: Vec<Spanned<IgnoredField>>,
+    }
+}
+
+shape! {
+    /// What every group of people has that does not say otherwise.
+    pub(crate) struct GroupDefaults {
+        /// Refuse to delete it.
+        [default = false]
+        protect: Flag,
     }
 }
 
@@ -277,16 +289,16 @@ impl Shape for EventList {
 pub(crate) struct IgnoredField(pub(crate) Field);
 
 inline_schema!(IgnoredField, "IgnoredField", {
-    let fields: Vec<&str> = Field::ALL.iter().map(|f| f.as_str()).collect();
+    let fields: Vec<&str> = Field::SUBSCRIPTION.iter().map(|f| f.as_str()).collect();
     json_schema!({ "enum": fields })
 });
 
 impl Shape for IgnoredField {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
         let (text, _) = reader.scalar(at, "the name of a field")?;
-        let known = Field::ALL.map(Field::as_str);
+        let known = Field::SUBSCRIPTION.map(Field::as_str);
         let span = reader.tree.span(at);
-        match Field::parse(&text) {
+        match Field::parse(&text).filter(|field| Field::SUBSCRIPTION.contains(field)) {
             Some(field) => Some(IgnoredField(field)),
             None => {
                 let hint = super::shape::did_you_mean(&text, known);
