@@ -237,6 +237,7 @@ pub fn value(value: &Value) -> serde_json::Value {
             .iter()
             .map(|key| key.name().map_or_else(|| json!(key.0), |name| json!(name)))
             .collect(),
+        Value::Items(items) => json!(items),
     }
 }
 

@@ -27,6 +27,18 @@ struct FieldsRow {
     #[serde(default, deserialize_with = "present")]
     #[serde(skip_serializing_if = "Option::is_none")]
     enabled: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    people: Option<BTreeSet<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include: Option<BTreeSet<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exclude: Option<BTreeSet<String>>,
 }
 
 /// Listed events as `[100,103]`, `all` as `{"all":[…]}` with the keys that `all` meant then.
@@ -67,9 +79,24 @@ pub fn fields_to_json(fields: &Fields) -> Result<String, String> {
                 });
             }
             (Field::Enabled, Value::Flag(flag)) => row.enabled = Some(*flag),
+            (Field::Description, Value::Text(text)) => row.description = Some(text.clone()),
+            (Field::People, Value::Items(items)) => row.people = Some(items.clone()),
+            (Field::Include, Value::Items(items)) => row.include = Some(items.clone()),
+            (Field::Exclude, Value::Items(items)) => row.exclude = Some(items.clone()),
             (
-                Field::Name | Field::Subscribers | Field::Events | Field::Enabled,
-                Value::Text(_) | Value::Flag(_) | Value::Chats(_) | Value::Events(_),
+                Field::Name
+                | Field::Subscribers
+                | Field::Events
+                | Field::Enabled
+                | Field::Description
+                | Field::People
+                | Field::Include
+                | Field::Exclude,
+                Value::Text(_)
+                | Value::Flag(_)
+                | Value::Chats(_)
+                | Value::Events(_)
+                | Value::Items(_),
             ) => return Err(format!("the field {field} cannot hold {value:?}")),
         }
     }
@@ -87,6 +114,10 @@ pub fn fields_from_json(text: &str) -> Result<Fields, String> {
         subscribers,
         events,
         enabled,
+        description,
+        people,
+        include,
+        exclude,
     } = serde_json::from_str(text).map_err(|e| e.to_string())?;
     let keys = |keys: BTreeSet<u32>| keys.into_iter().map(EventKey).collect();
     let chats = |ids: Vec<String>| ids.iter().map(|id| ChatId::new(id)).collect();
@@ -105,6 +136,10 @@ pub fn fields_from_json(text: &str) -> Result<Fields, String> {
         subscribers.map(|ids| (Field::Subscribers, Value::Chats(chats(ids)))),
         events.map(|events| (Field::Events, Value::Events(events))),
         enabled.map(|flag| (Field::Enabled, Value::Flag(flag))),
+        description.map(|text| (Field::Description, Value::Text(text))),
+        people.map(|items| (Field::People, Value::Items(items))),
+        include.map(|items| (Field::Include, Value::Items(items))),
+        exclude.map(|items| (Field::Exclude, Value::Items(items))),
     ]
     .into_iter()
     .flatten()
@@ -206,6 +241,25 @@ mod tests {
             let json = fields_to_json(&fields).unwrap();
             assert_eq!(fields_from_json(&json), Ok(fields), "{json}");
         }
+    }
+
+    #[test]
+    fn groups_are_stored_like_this() {
+        let items = |items: &[&str]| Value::Items(items.iter().map(|i| (*i).to_owned()).collect());
+        let group: Fields = [
+            (Field::Description, Value::Text(String::new())),
+            (Field::People, items(&["feishu user ou_a", "enos everyone"])),
+            (Field::Include, items(&["platform"])),
+            (Field::Exclude, items(&[])),
+        ]
+        .into_iter()
+        .collect();
+        let json = fields_to_json(&group).unwrap();
+        assert_eq!(
+            json,
+            r#"{"description":"","people":["enos everyone","feishu user ou_a"],"include":["platform"],"exclude":[]}"#
+        );
+        assert_eq!(fields_from_json(&json), Ok(group));
     }
 
     #[test]

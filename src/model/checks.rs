@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 
-use super::diagnostic::{Diagnostic, Span};
+use super::diagnostic::{Diagnostic, Severity, Span};
+use super::group;
 use super::manifest::{Subscription, TasklistTarget};
-use super::resources::{Draft, Places};
+use super::resources::{Draft, Moved, Places, short};
 use super::{Address, Kind, Name, RemoteId, TasklistGuid};
 
 /// A check, which pushes what it finds.
@@ -18,6 +19,8 @@ const CHECKS: &[Check] = &[
     authoritative_needs_a_guid,
     keep_needs_authoritative,
     groups_and_chats_share_names,
+    groups_do_not_include_themselves,
+    groups_reach_somebody,
     names_fit,
     names_differ_in_a_tasklist,
     subscribers_fit,
@@ -108,6 +111,95 @@ fn groups_and_chats_share_names(draft: &Draft, diagnostics: &mut Vec<Diagnostic>
                 .related(*chat, "the chat"),
             );
         }
+    }
+}
+
+/// How many groups of a cycle are printed.
+const MAX_IN_CYCLE: usize = 12;
+
+fn groups_do_not_include_themselves(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
+    for mut cycle in group::cycles(&draft.manifest.groups) {
+        // From the first by name, so that reading order plays no part.
+        let first = (0..cycle.len()).min_by_key(|at| cycle[*at].0).unwrap_or(0);
+        cycle.rotate_left(first);
+        let (name, span) = cycle[0];
+        let mut names: Vec<&str> = cycle.iter().map(|(name, _)| name.as_str()).collect();
+        if names.len() > MAX_IN_CYCLE {
+            names.truncate(MAX_IN_CYCLE);
+            names.push("…");
+        }
+        names.push(name.as_str());
+        let mut diagnostic = Diagnostic::error(
+            "group-cycle",
+            span,
+            format!("the group includes itself: {}", names.join(" → ")),
+        )
+        .help("Remove one of these from its group's `include`.")
+        .address(Address::new(Kind::RecipientGroup, name.clone()));
+        for (name, span) in cycle.iter().take(MAX_IN_CYCLE).skip(1) {
+            diagnostic = diagnostic.related(*span, format!("included by `{name}`"));
+        }
+        diagnostics.push(diagnostic);
+    }
+}
+
+fn groups_reach_somebody(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
+    let groups = &draft.manifest.groups;
+    let is_bad = |d: &Diagnostic| {
+        let of_group = d
+            .address
+            .as_ref()
+            .is_some_and(|a| a.kind == Kind::RecipientGroup);
+        d.severity == Severity::Error && of_group
+    };
+    // Whoever is missing for a mistake would have filled a group.
+    if groups.is_empty() || !draft.all_people || diagnostics.iter().any(is_bad) {
+        return;
+    }
+    let known = group::Known::new();
+    let resolution = match group::resolve(groups, &known) {
+        Ok(resolution) => resolution,
+        Err(why) => {
+            let name = match &why {
+                group::Unresolvable::TooMany(name) => name,
+                // Reported above.
+                group::Unresolvable::Cycle(_) | group::Unresolvable::Unknown(..) => return,
+            };
+            let group = &groups[name];
+            diagnostics.push(
+                Diagnostic::error("too-many-people", group.span, why.to_string())
+                    .help("Groups that include the same people again and again add up; include the smallest that will do.")
+                    .address(group.address.clone()),
+            );
+            return;
+        }
+    };
+    for (name, group) in groups {
+        if resolution.is_empty(name.as_str()) {
+            diagnostics.push(
+                Diagnostic::warning(
+                    "empty-group",
+                    group.span,
+                    format!("nobody is in the group `{name}`"),
+                )
+                .help("List people or include a group; what is sent to it reaches nobody.")
+                .address(group.address.clone()),
+            );
+        }
+    }
+    for idle in resolution.idle_excludes() {
+        diagnostics.push(
+            Diagnostic::warning(
+                "nobody-left-out",
+                idle.span,
+                format!(
+                    "the {} is not in the group, so nobody is left out",
+                    short(idle.recipient)
+                ),
+            )
+            .help("Check the id, or remove it.")
+            .address(groups[idle.group].address.clone()),
+        );
     }
 }
 
@@ -249,11 +341,13 @@ fn something_is_heard(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
 }
 
 fn former_names_are_gone(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
-    for (name, former, place) in &draft.moved {
-        let Some(span) = draft.declared.get(former) else {
+    for moved in &draft.moved {
+        let former = &moved.former;
+        let names = draft.names(moved.address.kind);
+        let Some(span) = names.and_then(|names| names.get(former)) else {
             continue;
         };
-        let (summary, help) = if former == name {
+        let (summary, help) = if *former == moved.address.name {
             (
                 format!("`{former}` is this block's own name"),
                 "Write its former name, or remove `moved_from`.",
@@ -265,29 +359,30 @@ fn former_names_are_gone(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
             )
         };
         diagnostics.push(
-            Diagnostic::error("moved-from-declared", *place, summary)
+            Diagnostic::error("moved-from-declared", moved.span, summary)
                 .help(help)
-                .address(Address::new(Kind::TasklistSubscription, name.clone()))
+                .address(moved.address.clone())
                 .related(*span, "declared here"),
         );
     }
 }
 
 fn former_names_are_taken_once(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
-    let mut seen: HashMap<&Name, (&Name, Span)> = HashMap::new();
-    for (name, former, place) in &draft.moved {
-        let Some((first, span)) = seen.insert(former, (name, *place)) else {
+    let mut seen: HashMap<(Kind, &Name), &Moved> = HashMap::new();
+    for moved in &draft.moved {
+        let former = &moved.former;
+        let Some(first) = seen.insert((moved.address.kind, former), moved) else {
             continue;
         };
         diagnostics.push(
             Diagnostic::error(
                 "moved-from-twice",
-                *place,
-                format!("`{first}` has moved from `{former}` too"),
+                moved.span,
+                format!("`{}` has moved from `{former}` too", first.address.name),
             )
             .help("A block moves to one new name.")
-            .address(Address::new(Kind::TasklistSubscription, name.clone()))
-            .related(span, "the same former name"),
+            .address(moved.address.clone())
+            .related(first.span, "the same former name"),
         );
     }
 }
@@ -327,22 +422,16 @@ fn what_is_forgotten_is_not_declared(draft: &Draft, diagnostics: &mut Vec<Diagno
                 .related(first, "first listed here"),
             );
         }
-        let declared = match address.kind {
-            Kind::TasklistSubscription => {
-                let whole = draft.declared.get(&address.name).copied();
-                let instance = |list: &[Subscription]| {
-                    list.binary_search_by(|s| s.address.cmp(address))
-                        .ok()
-                        .map(|at| list[at].span)
-                };
-                match &address.instance {
-                    None => whole,
-                    Some(_) => instance(&draft.manifest.subscriptions),
-                }
+        let declared = match (address.kind, &address.instance) {
+            (Kind::TasklistSubscription, Some(_)) => {
+                let list = &draft.manifest.subscriptions;
+                let at = list.binary_search_by(|s| s.address.cmp(address));
+                at.ok().map(|at| list[at].span)
             }
-            Kind::Chat => draft.chat_names.get(&address.name).copied(),
-            Kind::RecipientGroup => draft.group_names.get(&address.name).copied(),
-            Kind::RecurringNotice => None,
+            (kind, _) => {
+                let names = draft.names(kind);
+                names.and_then(|names| names.get(&address.name)).copied()
+            }
         };
         if let Some(declared) = declared {
             diagnostics.push(

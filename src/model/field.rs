@@ -16,15 +16,43 @@ pub enum Field {
     Events,
     /// Whether a subscription is on; the vendor stores the opposite, `disabled`.
     Enabled,
+    /// What a group is for.
+    Description,
+    /// Whom a group lists.
+    People,
+    /// The groups whose people belong to a group too.
+    Include,
+    /// Whom a group leaves out.
+    Exclude,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 4] = [
+    pub const ALL: [Field; 8] = [
         Field::Name,
         Field::Subscribers,
         Field::Events,
         Field::Enabled,
+        Field::Description,
+        Field::People,
+        Field::Include,
+        Field::Exclude,
+    ];
+
+    /// The fields of a subscription.
+    pub const SUBSCRIPTION: [Field; 4] = [
+        Field::Name,
+        Field::Subscribers,
+        Field::Events,
+        Field::Enabled,
+    ];
+
+    /// The fields of a group.
+    pub const GROUP: [Field; 4] = [
+        Field::Description,
+        Field::People,
+        Field::Include,
+        Field::Exclude,
     ];
 
     /// The word in YAML and JSON.
@@ -35,6 +63,10 @@ impl Field {
             Field::Subscribers => "subscribers",
             Field::Events => "events",
             Field::Enabled => "enabled",
+            Field::Description => "description",
+            Field::People => "people",
+            Field::Include => "include",
+            Field::Exclude => "exclude",
         }
     }
 
@@ -62,6 +94,9 @@ pub enum Value {
     Chats(BTreeSet<ChatId>),
     /// Events.
     Events(Events),
+    /// Things in words that a renderer can show and a ledger can keep as they are, such as the
+    /// recipient `feishu user ou_18ea` or the name of a group.
+    Items(BTreeSet<String>),
 }
 
 impl Value {

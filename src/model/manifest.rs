@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+use super::group::Groups;
 use super::{
     Address, AppId, ChatId, Events, Field, Fields, Name, RemoteId, Span, TasklistGuid, Value,
 };
@@ -28,6 +29,8 @@ pub struct Manifest {
     pub tasklists: BTreeMap<Name, Tasklist>,
     /// The chats that subscriptions name.
     pub chats: BTreeMap<Name, Chat>,
+    /// The declared groups of people.
+    pub groups: Groups,
     /// The declared subscriptions, one entry an instance, in the order of their addresses.
     pub subscriptions: Vec<Subscription>,
     /// What to let go of without deleting.
@@ -48,6 +51,10 @@ pub enum LedgerUrl {
 pub struct Guards {
     /// The share of bound objects, in percent, that one plan may delete or replace.
     pub deletes: f64,
+    /// The share of a chat's or a group's people, in percent, that one plan may change.
+    pub member_changes: f64,
+    /// How many people one notice may reach without `audience: large`.
+    pub recipients: u64,
 }
 
 impl LedgerUrl {
@@ -63,7 +70,11 @@ impl Default for LedgerUrl {
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { deletes: 30.0 }
+        Self {
+            deletes: 30.0,
+            member_changes: 25.0,
+            recipients: 500,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Pure: no clock, no IO, no `async`, and nothing of ours is imported. What vendors hold is
 //! described with the same [`Fields`], so that a declared side and a live side compare.
 //!
-//! Start at [`manifest::Manifest`], then [`parse`], which makes one of YAML: [`yaml`] has the tree and
+//! Start at [`manifest::Manifest`] and [`group`], then [`parse`], which makes one of YAML: [`yaml`] has the tree and
 //! its places, `shape` and `written` what users may write, `resources` and `settings` what it means,
 //! `checks` what must hold.
 
@@ -12,6 +12,7 @@ mod checks;
 pub mod diagnostic;
 pub mod event;
 pub mod field;
+pub mod group;
 pub mod interpolate;
 pub mod manifest;
 pub mod parse;

@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) providers: BTreeMap<Name, Option<Provider>>,
     /// Whether every provider that was written is among them.
     pub(crate) all_providers: bool,
+    /// Where the sandbox's providers would stand; it plays every vendor that a manifest names.
+    pub(crate) sandbox: Option<Span>,
 }
 
 /// Takes the settings out of the root file.
@@ -47,8 +49,17 @@ pub(crate) fn settings(
         Given::Absent | Given::Bad => None,
     };
     let mut guards = Guards::default();
-    if let Some(deletes) = written.guards.get().and_then(|g| g.deletes.get()) {
-        guards.deletes = deletes.0;
+    if let Some(asked) = written.guards.get() {
+        let written::Guards {
+            deletes,
+            member_changes,
+            recipients,
+        } = asked;
+        guards.deletes = deletes.get().map_or(guards.deletes, |share| share.0);
+        guards.member_changes = member_changes
+            .get()
+            .map_or(guards.member_changes, |share| share.0);
+        guards.recipients = recipients.get().map_or(guards.recipients, |count| count.0);
     }
     let all_providers = !written.providers.is_bad();
     let mut providers = BTreeMap::new();
@@ -71,8 +82,13 @@ pub(crate) fn settings(
         let provider = block.and_then(|block| provider(block, span, inputs, diagnostics));
         providers.insert(name, provider);
     }
+    let start = Span {
+        file,
+        start: 0,
+        end: 0,
+    };
     if inputs.world == World::Sandbox {
-        imply_feishu(file, &mut providers);
+        imply_feishu(start, &mut providers);
     }
     Settings {
         project: project.unwrap_or_else(|| Name::new("default").expect("a name")),
@@ -80,29 +96,34 @@ pub(crate) fn settings(
         guards,
         providers,
         all_providers,
+        sandbox: (inputs.world == World::Sandbox).then_some(start),
     }
 }
 
 /// The sandbox plays Feishu whether or not a manifest says how to reach it.
-fn imply_feishu(file: FileId, providers: &mut BTreeMap<Name, Option<Provider>>) {
+fn imply_feishu(span: Span, providers: &mut BTreeMap<Name, Option<Provider>>) {
     let is_feishu = |p: &Option<Provider>| p.as_ref().is_none_or(|p| p.vendor == Vendor::Feishu);
     if providers.values().any(is_feishu) {
         return;
     }
-    providers.insert(
-        Name::new("feishu").expect("a name"),
-        Some(Provider {
-            vendor: Vendor::Feishu,
-            base_url: FEISHU.default.to_owned(),
-            app: AppId::new("cli_sandbox"),
-            secret: None,
-            span: Span {
-                file,
-                start: 0,
-                end: 0,
-            },
-        }),
-    );
+    let feishu = Name::new("feishu").expect("a name");
+    providers.insert(feishu, Some(implied(Vendor::Feishu, span)));
+}
+
+/// A provider that only the sandbox can stand in for.
+pub(crate) fn implied(vendor: Vendor, span: Span) -> Provider {
+    let hosts = match vendor {
+        Vendor::Feishu => &FEISHU,
+        Vendor::DingTalk => &DINGTALK,
+        Vendor::Enos => &ENOS,
+    };
+    Provider {
+        vendor,
+        base_url: hosts.default.to_owned(),
+        app: AppId::new("cli_sandbox"),
+        secret: None,
+        span,
+    }
 }
 
 fn project(text: &Spanned<Text>, diagnostics: &mut Vec<Diagnostic>) -> Option<Name> {

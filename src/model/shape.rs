@@ -381,9 +381,9 @@ impl Shape for Flag {
     }
 }
 
-/// A whole number. Its only reader so far is the schema, so the number itself is not kept.
+/// A whole number.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Whole;
+pub(crate) struct Whole(pub(crate) u64);
 
 inline_schema!(
     Whole,
@@ -396,7 +396,7 @@ impl Shape for Whole {
         let wanted = "a whole number";
         let (text, quoted) = reader.scalar(at, wanted)?;
         match text.parse::<u64>() {
-            Ok(_) if !quoted && !text.starts_with('+') => Some(Whole),
+            Ok(number) if !quoted && !text.starts_with('+') => Some(Whole(number)),
             _ => {
                 reader.wrong(at, wanted, None);
                 None
@@ -563,23 +563,12 @@ impl<T: JsonSchema> JsonSchema for Named<T> {
 
 /// A key that a later version gives a meaning: known, so that the message can say so.
 #[derive(Debug)]
-pub(crate) struct Later {
-    /// The names under it, with their places.
-    pub(crate) names: Vec<(Name, Span)>,
-}
+pub(crate) struct Later;
 
 inline_schema!(Later, "Later", json_schema!({ "not": {} }));
 
 impl Shape for Later {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
-        let mut names = Vec::new();
-        if let Yaml::Map(pairs) = reader.tree.get(at) {
-            for pair in pairs.chunks_exact(2) {
-                if let Ok(name) = Name::new(reader.tree.key(pair[0])) {
-                    names.push((name, reader.tree.span(pair[0])));
-                }
-            }
-        }
         let span = reader.place.unwrap_or(reader.tree.span(at));
         let what = match reader.label.as_str() {
             "manage" => "chats".to_owned(),
@@ -593,7 +582,7 @@ impl Shape for Later {
             )
             .help("Remove it, or use a version that does; nothing is left out silently."),
         );
-        Some(Later { names })
+        Some(Later)
     }
 }
 
@@ -651,6 +640,20 @@ macro_rules! shape {
         impl $name {
             /// The keys, in the order of their declaration.
             pub(crate) const KEYS: &'static [&'static str] = &[$(stringify!($field)),+];
+
+            /// Reads a key of this shape; says whether it is one.
+            fn take(
+                &mut self,
+                reader: &mut $crate::model::shape::Reader<'_>,
+                key: $crate::model::yaml::NodeId,
+                at: $crate::model::yaml::NodeId,
+            ) -> bool {
+                match reader.tree.key(key) {
+                    $(stringify!($field) => self.$field = reader.field(key, at),)+
+                    _ => return false,
+                }
+                true
+            }
         }
 
         impl $crate::model::shape::Shape for $name {
@@ -660,9 +663,8 @@ macro_rules! shape {
             ) -> Option<Self> {
                 let mut shape = Self::default();
                 for pair in reader.map(at)?.chunks_exact(2) {
-                    match reader.tree.key(pair[0]) {
-                        $(stringify!($field) => shape.$field = reader.field(pair[0], pair[1]),)+
-                        _ => reader.unknown_key(pair[0], Self::KEYS),
+                    if !shape.take(reader, pair[0], pair[1]) {
+                        reader.unknown_key(pair[0], Self::KEYS);
                     }
                 }
                 $($(

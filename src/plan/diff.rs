@@ -1128,6 +1128,10 @@ fn absent(field: Field) -> Value {
         Field::Subscribers => Value::Chats(std::collections::BTreeSet::new()),
         Field::Events => Value::Events(crate::model::Events::default()),
         Field::Enabled => Value::Flag(true),
+        Field::Description => Value::Text(String::new()),
+        Field::People | Field::Include | Field::Exclude => {
+            Value::Items(std::collections::BTreeSet::new())
+        }
     }
 }
 

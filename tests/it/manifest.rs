@@ -187,7 +187,7 @@ forget: [tasklist_subscription.old, chat.gone]
             .collect::<Vec<_>>()
     );
     insta::assert_snapshot!(out, @r###"
-    notices Sqlite("here.db") Guards { deletes: 12.5 }
+    notices Sqlite("here.db") Guards { deletes: 12.5, member_changes: 25.0, recipients: 500 }
     dingtalk: dingtalk https://api.dingtalk.com k true
     feishu: feishu https://open.feishu.cn cli_a true
     lark-sg: feishu https://open.larksuite.com cli_b true
@@ -831,7 +831,7 @@ fn ledgers_projects_and_hosts() {
 #[test]
 fn what_later_versions_manage_is_never_dropped() {
     insta::assert_snapshot!(check("$SETTINGS
-recipient_groups: { platform: { feishu: { users: [a] } } }
+recipient_groups: { platform: { feishu: { users: [a], user_group: { name: x } } } }
 recurring_notices: { weekly: { to: [platform] } }
 calendars: { c: {} }
 defaults: { recurring_notices: {} }
@@ -840,14 +840,15 @@ chats: { platform: { id: oc_a }, made: { manage: { name: x } } }
 tasklist_subscriptions:
   one: { tasklist: t, subscribers: [made], events: all }
 "), @r###"
-    beadle.yaml:3:1 "recipient_groups" error not-yet
-      this version of beadle does not manage `recipient_groups` yet
-      Remove it, or use a version that does; nothing is left out silently.
     beadle.yaml:3:21 "platform" error group-and-chat
       `platform` names a group and a chat
       Rename one of the two; notices name both in one list.
       in recipient_group.platform
       beadle.yaml:8:10 the chat
+    beadle.yaml:3:55 "user_group" error not-yet
+      this version of beadle does not manage `user_group` yet
+      Remove it, or use a version that does; nothing is left out silently.
+      in recipient_group.platform
     beadle.yaml:4:1 "recurring_notices" error not-yet
       this version of beadle does not manage `recurring_notices` yet
       Remove it, or use a version that does; nothing is left out silently.

@@ -105,7 +105,17 @@ fn to_wire(fields: &Fields) -> SubscriptionFields<'_> {
                 wire.include_keys = Some(events.keys.iter().map(|key| key.0).collect());
             }
             (Field::Enabled, Value::Flag(enabled)) => wire.disabled = Some(!enabled),
-            (Field::Name | Field::Subscribers | Field::Events | Field::Enabled, _) => {
+            (
+                Field::Name
+                | Field::Subscribers
+                | Field::Events
+                | Field::Enabled
+                | Field::Description
+                | Field::People
+                | Field::Include
+                | Field::Exclude,
+                _,
+            ) => {
                 debug_assert!(false, "{field} holds {value:?}");
             }
         }

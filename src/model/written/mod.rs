@@ -3,6 +3,9 @@
 //! The doc comments here are what editors show, through `schemas/manifest.schema.json`. What the
 //! blocks mean is worked out in [`super::parse`].
 
+mod groups;
+mod providers;
+
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -10,11 +13,13 @@ use serde_json::json;
 
 use super::event::{ALIASES, EVENTS};
 use super::shape::{
-    Flag, Item, Later, Named, Percent, Reader, Secret, Shape, Spanned, Text, Whole, inline_schema,
-    shape,
+    Flag, Item, Later, Named, Percent, Reader, Shape, Spanned, Text, Whole, inline_schema, shape,
 };
 use super::yaml::{NodeId, Yaml};
-use super::{Field, Kind, Name, Span};
+use super::{Field, Kind};
+
+pub(crate) use groups::{Block, Group, GroupKeys, People};
+pub(crate) use providers::{Provider, Providers, VENDORS};
 
 /// The keys that stand only in `beadle.yaml`.
 pub(crate) const SETTINGS: [&str; 8] = [
@@ -62,8 +67,9 @@ shape! {
         /// Addresses to let go of without deleting anything at the vendor, such as
         /// `tasklist_subscription.old`.
         forget: Vec<Spanned<Text>>,
-        /// Groups of people. Not managed by this version.
-        recipient_groups: Later,
+        /// Groups of people, by name: who is in them at each provider, and which other groups. Groups and
+        /// chats share one namespace.
+        recipient_groups: Named<Group>,
         /// Notices sent by a schedule. Not managed by this version.
         recurring_notices: Later,
         /// Working days and holidays. Not managed by this version.
@@ -93,8 +99,8 @@ shape! {
         tasklist_subscriptions: SubscriptionDefaults,
         /// For chats. Not managed by this version.
         chats: Later,
-        /// For groups of people. Not managed by this version.
-        recipient_groups: Later,
+        /// For every group of people.
+        recipient_groups: GroupDefaults,
         /// For notices. Not managed by this version.
         recurring_notices: Later,
     }
@@ -115,6 +121,15 @@ shape! {
         protect: Flag,
         /// Fields that are left as they are live; they are written on create only.
         ignore: Vec<Spanned<IgnoredField>>,
+    }
+}
+
+shape! {
+    /// What every group of people has that does not say otherwise.
+    pub(crate) struct GroupDefaults {
+        /// Refuse to delete it.
+        [default = false]
+        protect: Flag,
     }
 }
 
@@ -183,63 +198,6 @@ shape! {
 
 impl Item for Subscription {
     const KIND: Option<Kind> = Some(Kind::TasklistSubscription);
-}
-
-shape! {
-    /// An app at Feishu or Lark.
-    pub(crate) struct FeishuProvider {
-        /// The vendor: `feishu`, which is Lark too.
-        vendor: Spanned<Text>,
-        /// `https://open.feishu.cn` or `https://open.larksuite.com`.
-        [default = "https://open.feishu.cn"]
-        base_url: Spanned<Text>,
-        /// The app's id, `cli_…`.
-        [required]
-        app_id: Spanned<Text>,
-        /// The app's secret, as `${env:NAME}` or `${file:PATH}`.
-        [required]
-        app_secret: Secret,
-    }
-}
-
-shape! {
-    /// An app at DingTalk.
-    pub(crate) struct DingTalkProvider {
-        /// The vendor: `dingtalk`.
-        vendor: Spanned<Text>,
-        /// `https://api.dingtalk.com`.
-        [default = "https://api.dingtalk.com"]
-        base_url: Spanned<Text>,
-        /// The app's agent id.
-        agent_id: Spanned<Text>,
-        /// The app's key.
-        [required]
-        app_key: Spanned<Text>,
-        /// The app's secret, as `${env:NAME}` or `${file:PATH}`.
-        [required]
-        app_secret: Secret,
-        /// The organisation's edition of DingTalk, which decides its limits.
-        edition: Spanned<Text>,
-    }
-}
-
-shape! {
-    /// An app at EnOS.
-    pub(crate) struct EnosProvider {
-        /// The vendor: `enos`.
-        vendor: Spanned<Text>,
-        /// The address of the deployment's API gateway; its host must be in BEADLE_ALLOW_HOSTS.
-        [required]
-        base_url: Spanned<Text>,
-        /// The organisation's id.
-        org_id: Spanned<Text>,
-        /// The app's access key.
-        [required]
-        app_key: Spanned<Text>,
-        /// The app's secret, as `${env:NAME}` or `${file:PATH}`.
-        [required]
-        app_secret: Secret,
-    }
 }
 
 /// `version: 1`.
@@ -331,16 +289,16 @@ impl Shape for EventList {
 pub(crate) struct IgnoredField(pub(crate) Field);
 
 inline_schema!(IgnoredField, "IgnoredField", {
-    let fields: Vec<&str> = Field::ALL.iter().map(|f| f.as_str()).collect();
+    let fields: Vec<&str> = Field::SUBSCRIPTION.iter().map(|f| f.as_str()).collect();
     json_schema!({ "enum": fields })
 });
 
 impl Shape for IgnoredField {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
         let (text, _) = reader.scalar(at, "the name of a field")?;
-        let known = Field::ALL.map(Field::as_str);
+        let known = Field::SUBSCRIPTION.map(Field::as_str);
         let span = reader.tree.span(at);
-        match Field::parse(&text) {
+        match Field::parse(&text).filter(|field| Field::SUBSCRIPTION.contains(field)) {
             Some(field) => Some(IgnoredField(field)),
             None => {
                 let hint = super::shape::did_you_mean(&text, known);
@@ -402,144 +360,4 @@ impl Shape for Pins {
         }
         Some(Pins::Each(each))
     }
-}
-
-/// One block of `providers`.
-#[derive(Debug)]
-pub(crate) enum Provider {
-    Feishu(FeishuProvider),
-    DingTalk(DingTalkProvider),
-    Enos(EnosProvider),
-}
-
-/// The block `providers`: what a name implies decides the shape of what stands under it.
-#[derive(Debug)]
-pub(crate) struct Providers(pub(crate) Vec<(Name, Span, Option<Provider>)>);
-
-/// The vendors by their words.
-pub(crate) const VENDORS: [&str; 3] = ["feishu", "dingtalk", "enos"];
-
-impl JsonSchema for Providers {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Providers".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let vendor = |schema: Schema, word: &str, needed: bool| {
-            let mut schema = schema.to_value();
-            schema["properties"]["vendor"]["const"] = word.into();
-            if let Some(vendor) = schema["properties"]["vendor"].as_object_mut() {
-                vendor.remove("type");
-            }
-            if needed && let Some(required) = schema["required"].as_array_mut() {
-                required.insert(0, "vendor".into());
-            }
-            schema
-        };
-        let feishu = generator.subschema_for::<FeishuProvider>();
-        let dingtalk = generator.subschema_for::<DingTalkProvider>();
-        let enos = generator.subschema_for::<EnosProvider>();
-        json_schema!({
-            "type": "object",
-            "properties": {
-                "feishu": vendor(feishu.clone(), "feishu", false),
-                "dingtalk": vendor(dingtalk.clone(), "dingtalk", false),
-                "enos": vendor(enos.clone(), "enos", false),
-            },
-            "additionalProperties": {
-                "anyOf": [
-                    vendor(feishu, "feishu", true),
-                    vendor(dingtalk, "dingtalk", true),
-                    vendor(enos, "enos", true),
-                ]
-            }
-        })
-    }
-}
-
-impl Shape for Providers {
-    fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
-        let pairs = reader.map(at)?;
-        let mut providers = Vec::new();
-        reader.lenient = reader.sandbox;
-        for pair in pairs.chunks_exact(2) {
-            let span = reader.tree.span(pair[0]);
-            let text = reader.tree.key(pair[0]);
-            let name = match Name::new(text) {
-                Ok(name) => name,
-                Err(why) => {
-                    reader.push(super::Diagnostic::error("bad-name", span, why.to_string()));
-                    continue;
-                }
-            };
-            let provider = vendor_of(reader, text, pair[0], pair[1]).and_then(|vendor| {
-                let (key, at) = (pair[0], pair[1]);
-                match vendor {
-                    "feishu" => reader.field(key, at).into_option().map(Provider::Feishu),
-                    "dingtalk" => reader.field(key, at).into_option().map(Provider::DingTalk),
-                    _ => reader.field(key, at).into_option().map(Provider::Enos),
-                }
-            });
-            providers.push((name, span, provider));
-        }
-        reader.lenient = false;
-        Some(Providers(providers))
-    }
-}
-
-/// The vendor that a provider's name implies or its `vendor` names.
-fn vendor_of(reader: &mut Reader<'_>, name: &str, key: NodeId, at: NodeId) -> Option<&'static str> {
-    let implied = VENDORS.into_iter().find(|v| *v == name);
-    let written = match reader.tree.get(at) {
-        Yaml::Map(pairs) => pairs
-            .chunks_exact(2)
-            .find(|pair| reader.tree.key(pair[0]) == "vendor")
-            .map(|pair| (pair[0], pair[1])),
-        _ => None,
-    };
-    let Some((vendor_key, vendor_at)) = written else {
-        if implied.is_none() && matches!(reader.tree.get(at), Yaml::Map(_)) {
-            let span = reader.tree.span(key);
-            reader.push(
-                super::Diagnostic::error(
-                    "missing-vendor",
-                    span,
-                    format!("the provider `{name}` does not say which vendor it is"),
-                )
-                .help("Add `vendor: feishu`, `vendor: dingtalk` or `vendor: enos`."),
-            );
-            return None;
-        }
-        // What is no mapping is reported as such by whichever shape reads it.
-        return implied.or(Some("feishu"));
-    };
-    let text: Spanned<Text> = reader.field(vendor_key, vendor_at).into_option()?;
-    let known = VENDORS.into_iter().find(|v| *v == text.value.0);
-    let (code, summary, help) = match (known, implied) {
-        (Some(vendor), None) => return Some(vendor),
-        (Some(vendor), Some(implied)) if vendor == implied => return Some(vendor),
-        (Some(vendor), Some(implied)) => (
-            "vendor-conflict",
-            format!("the name `{implied}` implies the vendor {implied}, not {vendor}"),
-            "Give the provider another name, or remove `vendor`.".to_owned(),
-        ),
-        (None, _) => (
-            "unknown-vendor",
-            format!(
-                "there is no vendor `{}`",
-                super::shape::shorten(&text.value.0)
-            ),
-            format!(
-                "{}The vendors are {}.",
-                super::shape::did_you_mean(&text.value.0, VENDORS),
-                super::shape::words(VENDORS)
-            ),
-        ),
-    };
-    reader.push(super::Diagnostic::error(code, text.span, summary).help(help));
-    None
 }

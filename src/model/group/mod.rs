@@ -1,0 +1,73 @@
+//! Groups of people: who is listed, per provider, and which other groups are taken in.
+//!
+//! A group is declared as a [`RecipientGroup`]; what it stands for once `include` and `exclude` are
+//! worked out is in [`resolve`]. Neither knows how a vendor looks people up: an e-mail address stays
+//! an e-mail address until the caller of [`resolve()`] tells whom it belongs to.
+
+mod recipient;
+mod resolve;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Address, Field, Fields, Name, Span, Value};
+
+pub use recipient::{NoRecipient, Recipient};
+pub use resolve::{
+    Cycle, IdleExclude, Known, MAX_RESOLVED, Member, Origin, Resolution, Unresolvable, cycles,
+    resolve,
+};
+
+/// Groups by name.
+pub type Groups = BTreeMap<Name, RecipientGroup>;
+
+/// Recipients of one provider, each with the word that names it.
+pub type Recipients = BTreeMap<Recipient, Span>;
+
+/// A declared group of people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecipientGroup {
+    /// Its address.
+    pub address: Address,
+    /// What the group is for; empty when nothing is said.
+    pub description: String,
+    /// Who is listed, by the key in [`super::manifest::Manifest::providers`].
+    pub people: BTreeMap<Name, Recipients>,
+    /// The groups whose people belong to it too, each with the word that names it.
+    pub include: BTreeMap<Name, Span>,
+    /// Who is left out of what the group has after `include`.
+    pub exclude: BTreeMap<Name, Recipients>,
+    /// Whether deleting it is refused.
+    pub protect: bool,
+    /// The group's former name.
+    pub moved_from: Option<Name>,
+    /// Where the group's key stands.
+    pub span: Span,
+}
+
+impl RecipientGroup {
+    /// What is compared and registered. Places are no part of it, so that moving a block is no change.
+    #[must_use]
+    pub fn fields(&self) -> Fields {
+        [
+            (Field::Description, Value::Text(self.description.clone())),
+            (Field::People, Value::Items(items(&self.people))),
+            (
+                Field::Include,
+                Value::Items(self.include.keys().map(ToString::to_string).collect()),
+            ),
+            (Field::Exclude, Value::Items(items(&self.exclude))),
+        ]
+        .into_iter()
+        .collect()
+    }
+}
+
+/// Recipients as text, such as `feishu user ou_18ea`, `dingtalk everyone`: the provider's key, what it
+/// is, and its id. [`Recipient::parse`] reads what follows the first blank.
+#[must_use]
+pub fn items(people: &BTreeMap<Name, Recipients>) -> BTreeSet<String> {
+    people
+        .iter()
+        .flat_map(|(provider, all)| all.keys().map(move |one| format!("{provider} {one}")))
+        .collect()
+}
