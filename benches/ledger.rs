@@ -73,7 +73,7 @@ fn name(text: &str) -> Name {
 
 /// Bindings in the order of their addresses, some with names that are not ASCII.
 fn binding(number: usize) -> Binding {
-    let mark = if number % 4 == 0 {
+    let mark = if number.is_multiple_of(4) {
         "进度"
     } else {
         "progress"

@@ -17,6 +17,7 @@ pub(crate) fn asked() -> Option<(usize, String)> {
 }
 
 /// Does the work and prints the peak.
+#[expect(clippy::print_stderr, reason = "who asked reads why there is no peak")]
 pub(crate) fn answer(work: impl FnOnce() -> Result<(), Wrong>) -> ExitCode {
     match work() {
         Ok(()) => {
