@@ -13,6 +13,12 @@
 //! # Assumptions
 //!
 //! The vendor shows a write to its lists within the grace.
+//!
+//! # Caveats
+//!
+//! A call is journalled before it waits for its turn under the rate limits. When a process dies just
+//! after a long wait, the call is younger than its entry says; an absence then counts from the next
+//! lease and the grace.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
