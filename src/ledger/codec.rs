@@ -4,9 +4,12 @@
 //! that a later beadle wrote is an error and not a loss.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::engine::ledger::EntryOutcome;
 use crate::model::{ChatId, EventKey, Events, Field, Fields, RemoteId, Value};
@@ -20,7 +23,7 @@ struct FieldsRow {
     name: Option<String>,
     #[serde(default, deserialize_with = "present")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    subscribers: Option<Vec<String>>,
+    subscribers: Option<Vec<ChatRow>>,
     #[serde(default, deserialize_with = "present")]
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<EventsRow>,
@@ -41,12 +44,72 @@ struct FieldsRow {
     exclude: Option<BTreeSet<String>>,
 }
 
+/// A chat by its id.
+struct ChatRow(ChatId);
+
+impl Serialize for ChatRow {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.0.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for ChatRow {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = ChatRow;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the id of a chat")
+            }
+
+            fn visit_str<E>(self, id: &str) -> Result<ChatRow, E> {
+                Ok(ChatRow(ChatId::new(id)))
+            }
+        }
+
+        from.deserialize_str(Text)
+    }
+}
+
 /// Listed events as `[100,103]`, `all` as `{"all":[…]}` with the keys that `all` meant then.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
+#[derive(Serialize)]
+#[serde(untagged)]
 enum EventsRow {
-    Listed(BTreeSet<u32>),
-    All { all: BTreeSet<u32> },
+    Listed(Vec<u32>),
+    All(AllRow),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AllRow {
+    all: Vec<u32>,
+}
+
+/// By hand, for serde's own way would keep a copy of each value until it knows which of the two it is.
+impl<'de> Deserialize<'de> for EventsRow {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = EventsRow;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of events, or `all` with such a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<EventsRow, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(list)).map(EventsRow::Listed)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<EventsRow, A::Error> {
+                AllRow::deserialize(MapAccessDeserializer::new(map)).map(EventsRow::All)
+            }
+        }
+
+        from.deserialize_any(Either)
+    }
 }
 
 /// Reads a value that is there; `null` is no way to say that it is not.
@@ -69,12 +132,12 @@ pub fn fields_to_json(fields: &Fields) -> Result<String, String> {
         match (field, value) {
             (Field::Name, Value::Text(text)) => row.name = Some(text.clone()),
             (Field::Subscribers, Value::Chats(chats)) => {
-                row.subscribers = Some(chats.iter().map(|c| c.as_str().to_owned()).collect());
+                row.subscribers = Some(chats.iter().cloned().map(ChatRow).collect());
             }
             (Field::Events, Value::Events(Events { keys, all })) => {
                 let keys = keys.iter().map(|key| key.0).collect();
                 row.events = Some(match all {
-                    true => EventsRow::All { all: keys },
+                    true => EventsRow::All(AllRow { all: keys }),
                     false => EventsRow::Listed(keys),
                 });
             }
@@ -119,14 +182,14 @@ pub fn fields_from_json(text: &str) -> Result<Fields, String> {
         include,
         exclude,
     } = serde_json::from_str(text).map_err(|e| e.to_string())?;
-    let keys = |keys: BTreeSet<u32>| keys.into_iter().map(EventKey).collect();
-    let chats = |ids: Vec<String>| ids.iter().map(|id| ChatId::new(id)).collect();
+    let keys = |keys: Vec<u32>| keys.into_iter().map(EventKey).collect();
+    let chats = |ids: Vec<ChatRow>| ids.into_iter().map(|ChatRow(id)| id).collect();
     let events = events.map(|row| match row {
         EventsRow::Listed(listed) => Events {
             keys: keys(listed),
             all: false,
         },
-        EventsRow::All { all } => Events {
+        EventsRow::All(AllRow { all }) => Events {
             keys: keys(all),
             all: true,
         },

@@ -7,6 +7,7 @@
 //! [`root`] reads `beadle.yaml`, which says what to include; [`Root::finish`] reads the rest.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::diagnostic::Sources;
 use super::diagnostic::{Diagnostic, FileId, Severity, Span};
@@ -316,34 +317,28 @@ fn read_all(
             .map(|file| read_included(sources, *file, interpolator, inputs))
             .collect();
     }
-    let share = files.len().div_ceil(cores);
-    let (env, file, allow_hosts) = (inputs.env, inputs.file, inputs.allow_hosts);
-    let (vars, secrets, world) = (inputs.vars, inputs.secrets, inputs.world);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = files
-            .chunks(share)
-            .map(|chunk| {
-                scope.spawn(move || {
-                    let inputs = Inputs {
-                        vars,
-                        env,
-                        file,
-                        allow_hosts,
-                        secrets,
-                        world,
-                    };
-                    chunk
-                        .iter()
-                        .map(|file| read_included(sources, *file, interpolator, &inputs))
-                        .collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().expect("reading never panics"))
-            .collect()
-    })
+    // Whoever is free takes the next file: files differ in size, and cores in what else they do.
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut read = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(file) = files.get(at) else {
+                return read;
+            };
+            read.push((at, read_included(sources, *file, interpolator, inputs)));
+        }
+    };
+    let mut read = std::thread::scope(|scope| {
+        let helpers: Vec<_> = (1..cores).map(|_| scope.spawn(work)).collect();
+        let mut read = work();
+        for helper in helpers {
+            read.extend(helper.join().expect("reading never panics"));
+        }
+        read
+    });
+    read.sort_by_key(|(at, _)| *at);
+    read.into_iter().map(|(_, one)| one).collect()
 }
 
 fn read_vars(tree: &Tree<'_>, inputs: &Inputs<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vars {

@@ -5,6 +5,7 @@
 //! of resource; the declarations are in [`super::written`].
 
 use std::borrow::Cow;
+use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use secrecy::SecretString;
@@ -85,6 +86,34 @@ impl<T: JsonSchema> JsonSchema for Spanned<T> {
     }
 }
 
+/// What the value that is being read is called: its key, or each element of a list under it. It is made
+/// for every value and said of few, so it borrows.
+#[derive(Clone, Copy, Default)]
+struct Label<'a> {
+    key: &'a str,
+    /// How many lists the value stands in.
+    lists: usize,
+}
+
+impl Label<'_> {
+    /// The label of the elements of a list with this label.
+    fn element(self) -> Self {
+        Self {
+            lists: self.lists + 1,
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for _ in 0..self.lists {
+            f.write_str("each of ")?;
+        }
+        f.write_str(self.key)
+    }
+}
+
 /// Reads nodes of one file and gathers what is wrong with them.
 pub(crate) struct Reader<'a> {
     pub(crate) tree: &'a Tree<'a>,
@@ -98,7 +127,7 @@ pub(crate) struct Reader<'a> {
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) address: Option<Address>,
     /// The key whose value is being read, for words.
-    label: String,
+    label: Label<'a>,
     /// Where that key stands.
     place: Option<Span>,
 }
@@ -113,7 +142,7 @@ impl<'a> Reader<'a> {
             lenient: false,
             diagnostics: Vec::new(),
             address: None,
-            label: String::new(),
+            label: Label::default(),
             place: None,
         }
     }
@@ -127,7 +156,7 @@ impl<'a> Reader<'a> {
 
     /// The key whose value is being read, in backquotes.
     fn what(&self) -> String {
-        if self.label.is_empty() {
+        if self.label.key.is_empty() {
             "the file".to_owned()
         } else {
             format!("`{}`", self.label)
@@ -211,14 +240,17 @@ impl<'a> Reader<'a> {
 
     /// Reads the value of a key.
     pub(crate) fn field<T: Shape>(&mut self, key: NodeId, at: NodeId) -> Given<T> {
-        let label = self.tree.key(key).to_owned();
+        let label = Label {
+            key: self.tree.key(key),
+            lists: 0,
+        };
         self.labelled(label, self.tree.span(key), |reader| T::read(reader, at))
             .map_or(Given::Bad, Given::Is)
     }
 
     fn labelled<T>(
         &mut self,
-        label: String,
+        label: Label<'a>,
         place: Span,
         read: impl FnOnce(&mut Self) -> Option<T>,
     ) -> Option<T> {
@@ -232,7 +264,7 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn unknown_key(&mut self, key: NodeId, known: &[&str]) {
         let text = self.tree.key(key);
-        let place = if self.label.is_empty() {
+        let place = if self.label.key.is_empty() {
             "here".to_owned()
         } else {
             format!("in {}", self.what())
@@ -485,11 +517,10 @@ impl Shape for Secret {
 impl<T: Shape> Shape for Vec<T> {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
         let items = reader.list(at)?;
-        let label = format!("each of {}", reader.label);
+        let label = reader.label.element();
         let mut values = Vec::with_capacity(items.len());
         for item in items {
             let span = reader.tree.span(*item);
-            let label = label.clone();
             values.extend(reader.labelled(label, span, |reader| T::read(reader, *item)));
         }
         // With every element bad there is nothing left to reason about.
@@ -570,9 +601,9 @@ inline_schema!(Later, "Later", json_schema!({ "not": {} }));
 impl Shape for Later {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
         let span = reader.place.unwrap_or(reader.tree.span(at));
-        let what = match reader.label.as_str() {
+        let what = match reader.label.key {
             "manage" => "chats".to_owned(),
-            label => format!("`{label}`"),
+            _ => reader.what(),
         };
         reader.push(
             Diagnostic::error(

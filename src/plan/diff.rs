@@ -4,6 +4,7 @@
 //! comparison of its fields, then what is left over on either side. The rows of the tables are in
 //! the project's design, sections 2 and 3; each is a test in `tests/it/plan.rs`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::guard::{self, Counts};
@@ -141,10 +142,9 @@ struct Work<'a> {
     claims: HashMap<(&'a TasklistGuid, &'a RemoteId), &'a Claim>,
     /// Addresses of bindings that a declared subscription stands for.
     matched: HashSet<&'a Address>,
-    /// Live objects that a resource stands for, bound or about to be.
+    /// Live objects that are not bound and that a resource stands for.
     taken: HashSet<(&'a TasklistGuid, &'a RemoteId)>,
     names: HashMap<(&'a TasklistGuid, &'a str), &'a Subscription>,
-    declared: HashMap<&'a Name, &'a Subscription>,
     unread: HashSet<Address>,
     creates: Vec<Pending<'a>>,
     name_matches: usize,
@@ -173,15 +173,9 @@ impl<'a> Work<'a> {
                 .iter()
                 .map(|c| ((&c.tasklist, &c.id), c))
                 .collect(),
-            matched: HashSet::new(),
+            matched: HashSet::with_capacity(inputs.bindings.len()),
             taken: HashSet::new(),
-            names: HashMap::new(),
-            declared: inputs
-                .manifest
-                .subscriptions
-                .iter()
-                .map(|s| (&s.address.name, s))
-                .collect(),
+            names: HashMap::with_capacity(inputs.manifest.subscriptions.len()),
             unread: HashSet::new(),
             creates: Vec::new(),
             name_matches: 0,
@@ -217,6 +211,14 @@ impl<'a> Work<'a> {
                 }
             }
         }
+    }
+
+    /// The subscription of that name, or all of its instances.
+    fn declared(&self, name: &Name) -> &'a [Subscription] {
+        let all = &self.inputs.manifest.subscriptions;
+        let from = all.partition_point(|s| s.address.name < *name);
+        let count = all[from..].iter().take_while(|s| s.address.name == *name);
+        &all[from..from + count.count()]
     }
 
     fn is_unsettled(&self, address: &Address) -> bool {
@@ -257,7 +259,6 @@ impl<'a> Work<'a> {
         let binding = self.binding_of(subscription, tasklist);
         if let Some(binding) = binding {
             self.matched.insert(&binding.address);
-            self.taken.insert((&binding.tasklist, &binding.id));
         }
         if !selected {
             return;
@@ -313,7 +314,7 @@ impl<'a> Work<'a> {
             .as_ref()
             .and_then(|id| self.by_object.get(&(tasklist, id)).copied())
             .filter(|b| {
-                b.address.name != address.name && !self.declared.contains_key(&b.address.name)
+                b.address.name != address.name && self.declared(&b.address.name).is_empty()
             });
         match (present, former.or(pinned)) {
             (Some(_), Some(former)) => {
@@ -673,41 +674,41 @@ impl<'a> Work<'a> {
             }
         }
 
-        let mut count: HashMap<&Name, (usize, usize, usize)> = HashMap::new();
-        for subscription in &inputs.manifest.subscriptions {
-            count.entry(&subscription.address.name).or_default().0 += 1;
-        }
-        for create in self.creates.iter().filter(|c| c.cause != Cause::Vanished) {
-            count
-                .entry(&create.subscription.address.name)
-                .or_default()
-                .1 += 1;
-        }
-        for orphan in &orphans {
-            count.entry(&orphan.address.name).or_default().2 += 1;
-        }
+        let moves = self.moves(&orphans);
+        let mut creates: Vec<_> = std::mem::take(&mut self.creates)
+            .into_iter()
+            .map(Some)
+            .collect();
         for orphan in orphans {
-            // One instance declared, to be created, and one bound elsewhere: it moves house.
-            let moves = count.get(&orphan.address.name) == Some(&(1, 1, 1));
-            let at = self
-                .creates
-                .iter()
-                .position(|c| c.subscription.address.name == orphan.address.name);
-            match at {
-                Some(at) if moves => {
-                    let create = self.creates.swap_remove(at);
-                    self.replace(create, orphan);
-                }
-                _ => self.delete(orphan),
+            let moved = moves.get(&orphan.address.name);
+            match moved.and_then(|at| creates[*at].take()) {
+                Some(create) => self.replace(create, orphan),
+                None => self.delete(orphan),
             }
         }
-        for create in std::mem::take(&mut self.creates) {
+        for create in creates.into_iter().flatten() {
             let action = Action::Create {
                 desired: create.fields,
             };
             let change = self.change(create.subscription, create.tasklist, action, create.cause);
             self.plan.changes.push(change);
         }
+    }
+
+    /// The creates that move house, by name: the one instance that is declared is to be created, and one
+    /// is bound elsewhere.
+    fn moves(&self, orphans: &[&'a Binding]) -> HashMap<&'a Name, usize> {
+        let mut bound: HashMap<&Name, usize> = HashMap::new();
+        for orphan in orphans {
+            *bound.entry(&orphan.address.name).or_default() += 1;
+        }
+        self.creates
+            .iter()
+            .enumerate()
+            .filter(|(_, create)| create.cause != Cause::Vanished)
+            .map(|(at, create)| (&create.subscription.address.name, at))
+            .filter(|(name, _)| bound.get(name) == Some(&1) && self.declared(name).len() == 1)
+            .collect()
     }
 
     fn live(&self, binding: &Binding) -> Result<Option<&'a Object>, &'a str> {
@@ -858,8 +859,8 @@ impl<'a> Work<'a> {
             return;
         }
         // A block that is there speaks for itself; without one the ledger remembers.
-        let declared = self.declared.get(&binding.address.name).map(|s| s.protect);
-        if declared.unwrap_or(binding.protect) {
+        let declared = self.declared(&binding.address.name).first();
+        if declared.map_or(binding.protect, |s| s.protect) {
             self.plan.kept.push(binding.address.clone());
         } else {
             if self.refuse_other_app(binding, &binding.provider, None) {
@@ -1105,7 +1106,8 @@ fn compare(
         .iter()
         .filter(|(field, _)| !subscription.ignore.contains(field))
         .filter_map(|(field, after)| {
-            let before = live.get(field).cloned().unwrap_or_else(|| absent(field));
+            let live = live.get(field).map(Cow::Borrowed);
+            let before = live.unwrap_or_else(|| Cow::Owned(absent(field)));
             if after.satisfied_by(&before) {
                 return None;
             }
@@ -1114,7 +1116,7 @@ fn compare(
                 field,
                 cause: cause(after, applied, &before),
                 applied: applied.cloned(),
-                before,
+                before: before.into_owned(),
                 after: after.clone(),
             })
         })
