@@ -1,0 +1,317 @@
+//! What is left over: bindings that nobody declares any more, and live objects that nobody declared.
+//!
+//! The only place where a delete is planned.
+
+use std::collections::HashMap;
+
+use super::compare::matches;
+use super::{Listing, Pending, Resolution, Work};
+use crate::model::{Diagnostic, Fields, Name, TasklistGuid};
+use crate::plan::live::{Binding, Object};
+use crate::plan::{Action, Cause, Change, Foreign, Refusal, Subject};
+
+impl<'a> Work<'a> {
+    /// What is bound and no longer declared, and the creates that may be its other half.
+    pub(super) fn leftover_bindings(&mut self) {
+        let inputs = self.inputs;
+        let mut orphans: Vec<&'a Binding> = Vec::new();
+        for binding in inputs.bindings {
+            if self.matched.contains(&binding.address)
+                || self.forgotten(binding)
+                || !inputs.choice.selects(&binding.address)
+                || self.is_unsettled(&binding.address)
+            {
+                continue;
+            }
+            orphans.push(binding);
+        }
+        for (address, span) in &inputs.manifest.forget {
+            if !inputs.bindings.iter().any(|b| address.covers(&b.address)) {
+                self.plan.diagnostics.push(
+                    Diagnostic::warning(
+                        "forget-nothing",
+                        *span,
+                        format!("`forget` names {address}, which is not bound"),
+                    )
+                    .address(address.clone())
+                    .help("Remove the entry once every machine has applied it."),
+                );
+            }
+        }
+
+        let moves = self.moves(&orphans);
+        let mut creates: Vec<_> = std::mem::take(&mut self.creates)
+            .into_iter()
+            .map(Some)
+            .collect();
+        for orphan in orphans {
+            let moved = moves.get(&orphan.address.name);
+            match moved.and_then(|at| creates[*at].take()) {
+                Some(create) => self.replace(create, orphan),
+                None => self.delete(orphan),
+            }
+        }
+        for create in creates.into_iter().flatten() {
+            let action = Action::Create {
+                desired: create.fields,
+            };
+            let change = self.change(create.subscription, create.tasklist, action, create.cause);
+            self.plan.changes.push(change);
+        }
+    }
+
+    /// The creates that move house, by name: the one instance that is declared is to be created, and one
+    /// is bound elsewhere.
+    pub(super) fn moves(&self, orphans: &[&'a Binding]) -> HashMap<&'a Name, usize> {
+        let mut bound: HashMap<&Name, usize> = HashMap::new();
+        for orphan in orphans {
+            *bound.entry(&orphan.address.name).or_default() += 1;
+        }
+        self.creates
+            .iter()
+            .enumerate()
+            .filter(|(_, create)| create.cause != Cause::Vanished)
+            .map(|(at, create)| (&create.subscription.address.name, at))
+            .filter(|(name, _)| bound.get(name) == Some(&1) && self.declared(name).len() == 1)
+            .collect()
+    }
+
+    pub(super) fn live(&self, binding: &Binding) -> Result<Option<&'a Object>, &'a str> {
+        match self.inputs.listings.get(&binding.tasklist) {
+            Some(Listing::Objects(objects)) => Ok(objects.iter().find(|o| o.id == binding.id)),
+            Some(Listing::Unread(why)) => Err(why),
+            None => Err("its tasklist was not read"),
+        }
+    }
+
+    pub(super) fn binding_change(binding: &Binding, action: Action, cause: Cause) -> Change {
+        Change {
+            subject: Subject::Resource(binding.address.clone()),
+            provider: binding.provider.clone(),
+            tasklist: binding.tasklist.clone(),
+            action,
+            cause,
+            requires: Vec::new(),
+            protect: false,
+        }
+    }
+
+    /// Whether the manifest lets go of a binding; plans it if so.
+    pub(super) fn forgotten(&mut self, binding: &'a Binding) -> bool {
+        if !self
+            .inputs
+            .manifest
+            .forget
+            .iter()
+            .any(|(address, _)| address.covers(&binding.address))
+        {
+            return false;
+        }
+        if self.inputs.choice.selects(&binding.address) {
+            let live = self.live(binding).ok().flatten().map(|o| o.fields.clone());
+            self.refuse_forget_for_a_day(binding, live.as_ref());
+            let action = Action::Forget {
+                id: binding.id.clone(),
+                live,
+            };
+            self.plan
+                .changes
+                .push(Self::binding_change(binding, action, Cause::Ahead));
+        }
+        true
+    }
+
+    /// In an authoritative tasklist what is let go today is undeclared, and deleted, tomorrow.
+    pub(super) fn refuse_forget_for_a_day(&mut self, binding: &Binding, live: Option<&Fields>) {
+        let name = live.and_then(Fields::name).unwrap_or_default();
+        let owner = self.inputs.tasklists.iter().find_map(|(key, resolution)| {
+            let tasklist = self.inputs.manifest.tasklists.get(key)?;
+            let here = *resolution == Resolution::Found(binding.tasklist.clone());
+            let deletes = tasklist.authoritative && !tasklist.keep.iter().any(|k| matches(k, name));
+            (here && deletes && live.is_some()).then_some(key)
+        });
+        if let Some(key) = owner {
+            let summary = format!(
+                "{} cannot be let go: tasklist `{key}` is authoritative, so its object would be deleted next",
+                binding.address
+            );
+            let span = self
+                .inputs
+                .manifest
+                .forget
+                .iter()
+                .find(|(a, _)| a.covers(&binding.address));
+            self.plan.diagnostics.push(
+                Diagnostic::error("forget-authoritative", span.map(|(_, span)| *span), summary)
+                    .address(binding.address.clone())
+                    .help(format!(
+                        "Add a pattern for `{name}` to the tasklist's `keep`."
+                    )),
+            );
+        }
+    }
+
+    pub(super) fn replace(&mut self, create: Pending<'a>, orphan: &'a Binding) {
+        let object = match self.live(orphan) {
+            Ok(Some(object)) => object,
+            Ok(None) => {
+                // Nothing is left to delete, and a create at the same address takes the binding over.
+                if orphan.address != create.subscription.address {
+                    self.delete(orphan);
+                }
+                let action = Action::Create {
+                    desired: create.fields,
+                };
+                let change =
+                    self.change(create.subscription, create.tasklist, action, Cause::Ahead);
+                self.plan.changes.push(change);
+                return;
+            }
+            Err(why) => return self.unread(&create.subscription.address, why),
+        };
+        if create.subscription.protect || orphan.protect {
+            self.plan.refusals.push(Refusal::Protected {
+                address: create.subscription.address.clone(),
+                block_gone: false,
+            });
+        }
+        let action = Action::Replace {
+            old_tasklist: orphan.tasklist.clone(),
+            old_provider: orphan.provider.clone(),
+            id: orphan.id.clone(),
+            live: Some(object.fields.clone()),
+            desired: create.fields,
+        };
+        let change = self.change(create.subscription, create.tasklist, action, Cause::Ahead);
+        self.plan.changes.push(change);
+    }
+
+    pub(super) fn delete(&mut self, binding: &'a Binding) {
+        let object = match self.live(binding) {
+            Ok(Some(object)) => object,
+            Ok(None) => {
+                let action = Action::Forget {
+                    id: binding.id.clone(),
+                    live: None,
+                };
+                self.plan
+                    .changes
+                    .push(Self::binding_change(binding, action, Cause::Vanished));
+                return;
+            }
+            Err(why) => return self.unread(&binding.address, why),
+        };
+        if self.refuse_other_app(binding, &binding.provider, None) {
+            return;
+        }
+        if binding.protect {
+            self.plan.refusals.push(Refusal::Protected {
+                address: binding.address.clone(),
+                block_gone: true,
+            });
+        }
+        let action = Action::Delete {
+            id: binding.id.clone(),
+            live: Some(object.fields.clone()),
+        };
+        self.plan
+            .changes
+            .push(Self::binding_change(binding, action, Cause::Ahead));
+    }
+
+    pub(super) fn destroy(&mut self, binding: &'a Binding) {
+        if !self.inputs.choice.selects(&binding.address) || self.is_unsettled(&binding.address) {
+            return;
+        }
+        // A block that is there speaks for itself; without one the ledger remembers.
+        let declared = self.declared(&binding.address.name).first();
+        if declared.map_or(binding.protect, |s| s.protect) {
+            self.plan.kept.push(binding.address.clone());
+        } else {
+            if self.refuse_other_app(binding, &binding.provider, None) {
+                return;
+            }
+            match self.live(binding) {
+                Ok(Some(object)) => {
+                    let action = Action::Delete {
+                        id: binding.id.clone(),
+                        live: Some(object.fields.clone()),
+                    };
+                    self.plan
+                        .changes
+                        .push(Self::binding_change(binding, action, Cause::Ahead));
+                }
+                Ok(None) => {
+                    let action = Action::Forget {
+                        id: binding.id.clone(),
+                        live: None,
+                    };
+                    self.plan
+                        .changes
+                        .push(Self::binding_change(binding, action, Cause::Vanished));
+                }
+                Err(why) => self.unread(&binding.address, why),
+            }
+        }
+    }
+
+    /// What is live and stands for nothing: listed, and deleted only where the tasklist is ours alone.
+    pub(super) fn leftover_objects(&mut self) {
+        let inputs = self.inputs;
+        let mut keys: HashMap<&TasklistGuid, &Name> = HashMap::new();
+        for (key, resolution) in inputs.tasklists {
+            if let Resolution::Found(guid) = resolution {
+                keys.insert(guid, key);
+            }
+        }
+        for (tasklist, listing) in inputs.listings {
+            let Listing::Objects(objects) = listing else {
+                continue;
+            };
+            let key = keys.get(tasklist).copied();
+            let declared = key.and_then(|key| inputs.manifest.tasklists.get(key));
+            let may_delete = declared.is_some_and(|t| t.authoritative)
+                && !inputs.choice.is_partial()
+                && !inputs.unsettled.iter().any(|u| u.tasklist == *tasklist);
+            for object in objects {
+                let here = (tasklist, &object.id);
+                if self.taken.contains(&here) || self.by_object.contains_key(&here) {
+                    continue;
+                }
+                let name = object.fields.name().unwrap_or_default();
+                let project = self.claims.get(&here).map(|c| c.project.clone());
+                let kept_by = declared.filter(|t| t.authoritative).and_then(|t| {
+                    t.keep
+                        .iter()
+                        .find(|pattern| matches(pattern, name))
+                        .cloned()
+                });
+                if let (true, None, None, Some(tasklist_of)) =
+                    (may_delete, &project, &kept_by, declared)
+                {
+                    self.plan.changes.push(Change {
+                        subject: Subject::Foreign(tasklist.clone(), object.id.clone()),
+                        provider: tasklist_of.provider.clone(),
+                        tasklist: tasklist.clone(),
+                        action: Action::Delete {
+                            id: object.id.clone(),
+                            live: Some(object.fields.clone()),
+                        },
+                        cause: Cause::Foreign,
+                        requires: Vec::new(),
+                        protect: false,
+                    });
+                } else {
+                    self.plan.foreign.push(Foreign {
+                        tasklist_key: key.cloned(),
+                        tasklist: tasklist.clone(),
+                        id: object.id.clone(),
+                        name: name.to_owned(),
+                        project,
+                        kept_by,
+                    });
+                }
+            }
+        }
+    }
+}
