@@ -230,19 +230,19 @@ impl<'a> Resolution<'a> {
                 except: NONE,
             }));
         }
-        let mut settled = 0;
+        let mut merged = 0;
         for included in group.include.keys() {
             let Some(set) = self.sets.get(included) else {
                 return Err(Unresolvable::Unknown(name.clone(), included.clone()));
             };
             slots.extend_from_slice(set);
             // What comes by many paths is not held many times.
-            if slots.len() > 2 * settled + (1 << 22) {
-                slots = self.table.settled(slots);
-                settled = slots.len();
+            if slots.len() > 2 * merged + (1 << 22) {
+                slots = self.table.merged(slots);
+                merged = slots.len();
             }
         }
-        let mut slots = self.table.settled(slots);
+        let mut slots = self.table.merged(slots);
         if !group.exclude.is_empty() {
             slots = self.exclude(name, &slots);
         }
@@ -345,7 +345,7 @@ impl<'a> Table<'a> {
     }
 
     fn number(&mut self, provider: u32, recipient: &'a Recipient) -> u32 {
-        let recipient = self.settle(self.providers[provider as usize], recipient);
+        let recipient = self.canonical(self.providers[provider as usize], recipient);
         let next = number(self.recipients.len());
         let is = *self.numbers.entry((provider, recipient)).or_insert(next);
         if is == next {
@@ -355,7 +355,7 @@ impl<'a> Table<'a> {
     }
 
     /// Who a recipient is, as far as is known.
-    fn settle<'r>(&self, provider: &Name, recipient: &'r Recipient) -> &'r Recipient
+    fn canonical<'r>(&self, provider: &Name, recipient: &'r Recipient) -> &'r Recipient
     where
         'a: 'r,
     {
@@ -368,7 +368,7 @@ impl<'a> Table<'a> {
 
     fn find(&self, provider: &Name, recipient: &Recipient) -> Option<u32> {
         let at = self.providers.iter().position(|p| *p == provider)?;
-        let recipient = self.settle(provider, recipient);
+        let recipient = self.canonical(provider, recipient);
         self.numbers.get(&(number(at), recipient)).copied()
     }
 
@@ -389,13 +389,13 @@ impl<'a> Table<'a> {
         }
         let same = listed
             .iter()
-            .filter(|(one, _)| self.settle(provider, one) == is);
+            .filter(|(one, _)| self.canonical(provider, one) == is);
         same.map(|(one, span)| (one, *span)).collect()
     }
 
     /// Slots in order, without what the others hold already.
-    fn settled(&self, mut slots: Vec<Slot>) -> Vec<Slot> {
-        slots.sort_unstable();
+    fn merged(&self, mut slots: Vec<Slot>) -> Vec<Slot> {
+        slots.sort_unstable_by_key(|slot| (u64::from(slot.who) << 32) | u64::from(slot.except));
         slots.dedup();
         // A recipient without exception holds itself with one; that one comes first.
         let mut whole = None;
@@ -479,7 +479,7 @@ fn form(recipient: &Recipient) -> u8 {
     }
 }
 
-/// Cycles among groups, at most [`MAX_CYCLES`]; there are none only where no group includes itself. An
+/// Cycles among groups, at most twenty of them; there are none only where no group includes itself. An
 /// included group that is not there is passed over.
 #[must_use]
 pub fn cycles(groups: &Groups) -> Vec<Cycle<'_>> {
