@@ -312,7 +312,7 @@ pub(super) struct SandboxArgs {
     /// Add this to the time of each call
     #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
     pub(super) latency: Duration,
-    /// Let something go wrong (may be repeated): KIND@OPERATION[:CALLS][,KEY=VALUE]
+    /// Let something go wrong (may be repeated): `KIND@OPERATION[:CALLS][,KEY=VALUE]`
     ///
     /// KIND is lost-reply, cut-off, refuse, 5xx, 5xx-after, 429, quota, html, truncated, slow,
     /// hold-before, hold-after, token-expiry, unreadable or read-lag; OPERATION the contract's name of

@@ -9,7 +9,7 @@
 //!   while its holder was paused stays unsettled and is settled later. Only giving an expired lease back
 //!   is still allowed.
 //! - A holder that died is noticed at once, by a lock that the kernel drops with the process
-//!   ([`holder_lock`]).
+//!   (`holder_lock`).
 //! - [`Access::Read`](super::Access::Read) creates and changes no file. While a writer is at work the
 //!   file has `-wal` and `-shm` beside it; the last writer to leave folds them in, so that a ledger at
 //!   rest is one file, which can be copied.
@@ -28,7 +28,7 @@
 //! - A file copied without its `-wal` while a writer was at work lacks the newest rows, and a reader of
 //!   the copy leaves an empty `-wal` and a `-shm`. So does one in the rare case that several writers left
 //!   at the same instant and none could fold.
-//! - Methods block: for a commit, some milliseconds; at most [`file::BUSY`] when another process keeps
+//! - Methods block: for a commit, some milliseconds; at most `file::BUSY` when another process keeps
 //!   the file locked. They run inline and not on a thread of their own, so that a future is done at its
 //!   first poll and cannot be cancelled between a write and the word of it.
 

@@ -2,7 +2,7 @@
 //!
 //! The only module that knows the parser. Its events become an arena of nodes that borrow from the
 //! text; an alias is the id of its anchor's node and copies nothing. It knows nothing of what the
-//! values mean: [`super::shape`] reads types out of it.
+//! values mean: `shape` reads types out of it.
 //!
 //! No input makes it panic, recurse, or use memory out of proportion: size, depth, the number of
 //! values and what aliases stand for are all bounded, and passing a bound is a diagnostic.

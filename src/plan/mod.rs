@@ -2,7 +2,7 @@
 //!
 //! Pure. It does not know that HTTP, SQL or a terminal exists; it has no clock. Three values decide
 //! about each field: *desired* (the manifest), *applied* (the ledger) and *live* (the vendor).
-//! Start at [`diff`].
+//! Start at [`diff()`].
 
 pub mod budget;
 pub mod diff;

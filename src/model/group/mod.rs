@@ -1,7 +1,7 @@
 //! Groups of people: who is listed, per provider, and which other groups are taken in.
 //!
 //! A group is declared as a [`RecipientGroup`]; what it stands for once `include` and `exclude` are
-//! worked out is in [`resolve`]. Neither knows how a vendor looks people up: an e-mail address stays
+//! worked out is in [`resolve()`]. Neither knows how a vendor looks people up: an e-mail address stays
 //! an e-mail address until the caller of [`resolve()`] tells whom it belongs to.
 
 mod recipient;
