@@ -17,7 +17,7 @@ use super::resources::Draft;
 use super::shape::{Reader, Shape};
 use super::written::{self, SETTINGS};
 use super::yaml::{NodeId, Tree, Yaml};
-use super::{Address, checks, resources, settings};
+use super::{checks, resources, settings};
 
 pub use super::interpolate::{Env, ReadFile, Scope};
 
@@ -244,24 +244,20 @@ pub fn settle(diagnostics: &mut Vec<Diagnostic>) {
     let mut seen = HashSet::new();
     diagnostics.retain(|d| seen.insert((d.span, d.code, d.summary.clone())));
     // A key that was mistyped is not missing too.
-    let mistyped: Vec<(Option<FileId>, Option<Address>, String)> = diagnostics
+    let place = |d: &Diagnostic| (d.span.map(|s| s.file), d.address.clone());
+    let mistyped: HashSet<_> = diagnostics
         .iter()
         .filter(|d| d.code == "unknown-key")
         .filter_map(|d| {
             let meant = d.help.as_ref()?.strip_prefix("Did you mean `")?;
-            let key = meant.split('`').next()?.to_owned();
-            Some((d.span.map(|s| s.file), d.address.clone(), key))
+            Some((place(d), meant.split('`').next()?.to_owned()))
         })
         .collect();
     diagnostics.retain(|d| {
-        let named = |key: &str| {
-            d.summary
-                .starts_with(&format!("the key `{key}` is missing"))
-        };
+        let missing = d.summary.strip_prefix("the key `");
+        let key = missing.and_then(|rest| rest.split_once("` is missing"));
         d.code != "missing-key"
-            || !mistyped.iter().any(|(file, address, key)| {
-                *file == d.span.map(|s| s.file) && *address == d.address && named(key)
-            })
+            || key.is_none_or(|(key, _)| !mistyped.contains(&(place(d), key.to_owned())))
     });
 }
 

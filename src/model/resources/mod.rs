@@ -82,7 +82,7 @@ pub(crate) fn resources(
         suggestions: MAX_SUGGESTIONS,
         ..Names::default()
     };
-    let mut subscriptions: BTreeMap<Name, (Span, Option<written::Subscription>)> = BTreeMap::new();
+    let mut subscriptions = Vec::new();
     let mut tasklists = Vec::new();
     let mut written_groups = Vec::new();
     let mut forget = Vec::new();
@@ -126,7 +126,7 @@ pub(crate) fn resources(
                 (&entry.name, entry.span),
                 diagnostics,
             ) {
-                subscriptions.insert(entry.name, (entry.span, entry.value));
+                subscriptions.push(entry);
             }
         }
         for text in file.forget.into_option().unwrap_or_default() {
@@ -174,10 +174,9 @@ pub(crate) fn resources(
         Vec::with_capacity(subscriptions.len()),
     );
     // In the order of their names, and instances in the order of theirs: the order of addresses.
-    for (name, (span, written)) in subscriptions {
-        if let Some(written) = written {
-            names.subscription(name, span, written, &defaults, &mut read, diagnostics);
-        }
+    subscriptions.sort_by(|a, b| a.name.cmp(&b.name));
+    for entry in subscriptions {
+        names.subscription(entry, &defaults, &mut read, diagnostics);
     }
     let (subscriptions, subscription_places) = read;
     let [_, chat_names, group_names, declared] = names.places;

@@ -7,7 +7,7 @@ use super::pins::pins;
 use super::{Names, push_all};
 use crate::model::diagnostic::{Diagnostic, Span};
 use crate::model::manifest::Subscription;
-use crate::model::shape::{Given, Spanned, Text, shorten};
+use crate::model::shape::{Entry, Given, Spanned, Text, shorten};
 use crate::model::{Address, ChatId, Events, Field, Kind, Name, written};
 
 /// Where the parts of a subscription stand; a part that was not written stands where its
@@ -35,13 +35,12 @@ pub(super) struct Defaults {
 impl Names {
     pub(super) fn subscription(
         &mut self,
-        name: Name,
-        span: Span,
-        written: written::Subscription,
+        Entry { name, span, value }: Entry<written::Subscription>,
         defaults: &Defaults,
         out: &mut (Vec<Subscription>, Vec<Places>),
         diagnostics: &mut Vec<Diagnostic>,
     ) {
+        let Some(written) = value else { return };
         let address = Address::new(Kind::TasklistSubscription, name.clone());
         let mut found = Vec::new();
         let mut targets = self.targets(&written, span, &mut found);
@@ -116,9 +115,9 @@ impl Names {
             span,
             tasklist_span: span,
         };
-        for (tasklist, tasklist_span) in targets {
-            let mut one = base.clone();
-            let mut places = places.clone();
+        // The last one takes the values themselves, and most have one tasklist.
+        let copies = std::iter::repeat_n((base, places), targets.len());
+        for ((tasklist, tasklist_span), (mut one, mut places)) in targets.into_iter().zip(copies) {
             one.address.instance = fans_out.then(|| tasklist.clone());
             if let Some((id, id_span)) = pins.get(&tasklist) {
                 one.id = Some(id.clone());

@@ -1,5 +1,6 @@
 //! How the vendor wraps what it answers: `code`, `msg`, `data`, and `error` on a refusal.
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::sandbox::limits::Throttled;
@@ -19,20 +20,29 @@ pub(in crate::sandbox) enum Success {
 
 impl Success {
     pub(super) fn into_answer(self, log_id: &str) -> Answer {
-        let body = match self {
-            Success::InPart(refusal) => return refusal.into_answer(log_id),
-            Success::Data(data) => json!({"code": 0, "msg": "success", "data": data}),
-            Success::Top(Value::Object(fields)) => {
+        match self {
+            Success::InPart(refusal) => refusal.into_answer(log_id),
+            Success::Data(data) => {
+                let msg = "success";
+                json_answer(200, 0, &Envelope { code: 0, msg, data })
+            }
+            Success::Top(top) => {
                 let mut body = json!({"code": 0, "msg": "ok"});
-                if let Some(map) = body.as_object_mut() {
+                if let (Some(map), Value::Object(fields)) = (body.as_object_mut(), top) {
                     map.extend(fields);
                 }
-                body
+                json_answer(200, 0, &body)
             }
-            Success::Top(_) => json!({"code": 0, "msg": "ok"}),
-        };
-        json_answer(200, 0, body)
+        }
     }
+}
+
+/// What most answers look like: a shape and not a [`Value`], which would be made of a copy of `data`.
+#[derive(Serialize)]
+struct Envelope {
+    code: i64,
+    msg: &'static str,
+    data: Value,
 }
 
 /// The call was refused, and nothing happened.
@@ -94,19 +104,19 @@ impl Refusal {
             error["field_violations"] = Value::Array(self.violations);
         }
         let body = json!({"code": self.code, "msg": self.msg, "error": error});
-        let mut answer = json_answer(self.status, self.code, body);
+        let mut answer = json_answer(self.status, self.code, &body);
         answer.headers = self.headers;
         answer
     }
 }
 
-fn json_answer(status: u16, code: i64, body: Value) -> Answer {
+fn json_answer(status: u16, code: i64, body: &impl Serialize) -> Answer {
     Answer {
         status,
         code: Some(code),
         headers: Vec::new(),
         content_type: "application/json; charset=utf-8",
-        body: body.to_string(),
+        body: serde_json::to_string(body).expect("a shape with text keys is always JSON"),
     }
 }
 
