@@ -200,6 +200,16 @@ fn effect(
         })
     };
     let address = sent.address.as_ref();
+    let ours = |address: &Address, id: &RemoteId| Binding {
+        address: address.clone(),
+        provider: sent.provider.clone(),
+        app: sent.app.clone(),
+        tasklist: tasklist.clone(),
+        id: id.clone(),
+        applied: sent.sent.clone(),
+        protect: sent.protect,
+        updated_at: at,
+    };
     match (sent.call.operation.as_str(), &sent.call.id) {
         (operation::CREATE, _) => {
             let object = objects
@@ -214,22 +224,12 @@ fn effect(
                 .find(|o| carries(o))?;
             let mut changes = Vec::new();
             if let Some(address) = address {
-                let binding = Binding {
-                    address: address.clone(),
-                    provider: sent.provider.clone(),
-                    app: sent.app.clone(),
-                    tasklist: tasklist.clone(),
-                    id: object.id.clone(),
-                    applied: sent.sent.clone(),
-                    protect: sent.protect,
-                    updated_at: at,
-                };
-                changes = bind(binding, bindings);
+                changes = bind(ours(address, &object.id), bindings);
             }
             Some((Some(object.id.clone()), changes))
         }
         (operation::PATCH, Some(id)) => {
-            let object = objects
+            objects
                 .iter()
                 .find(|o| o.id == *id)
                 .filter(|o| carries(o))?;
@@ -246,19 +246,7 @@ fn effect(
                     vec![BindingChange::Bind(binding)]
                 }
                 // The first write to an object that was being adopted.
-                (None, Some(address)) => {
-                    let binding = Binding {
-                        address: address.clone(),
-                        provider: sent.provider.clone(),
-                        app: sent.app.clone(),
-                        tasklist: tasklist.clone(),
-                        id: object.id.clone(),
-                        applied: sent.sent.clone(),
-                        protect: sent.protect,
-                        updated_at: at,
-                    };
-                    bind(binding, bindings)
-                }
+                (None, Some(address)) => bind(ours(address, id), bindings),
                 (None, None) => Vec::new(),
             };
             Some((Some(id.clone()), changes))
