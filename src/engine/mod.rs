@@ -5,6 +5,7 @@
 //! Planning is given a [`Reader`] only, so that a plan cannot write.
 
 pub mod apply;
+pub mod directory;
 pub mod ledger;
 pub mod refresh;
 pub mod right;
@@ -17,6 +18,7 @@ use std::pin::Pin;
 use crate::model::{AppId, ChatId, Fields, RemoteId, TasklistGuid};
 
 pub use crate::plan::live::Object;
+pub use directory::{Directory, Sighting};
 pub use ledger::{Binding, Ledger};
 
 /// What a seam returns: a future that can be sent between threads.
