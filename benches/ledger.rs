@@ -96,7 +96,8 @@ fn binding(number: usize) -> Binding {
         ),
         provider: name("feishu"),
         app: AppId::new("cli_sandbox"),
-        tasklist: TasklistGuid::new(&format!("d300a75f-c56a-4be9-80d1-{:012x}", number / 40)),
+        collection: TasklistGuid::new(&format!("d300a75f-c56a-4be9-80d1-{:012x}", number / 40))
+            .into(),
         id: RemoteId::new(&format!("33991879-704f-444f-81d7-{number:012x}")),
         applied: fields.into_iter().collect(),
         protect: false,

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use beadle::model::diagnostic::Sources;
 use beadle::model::manifest::{Manifest, TasklistTarget};
-use beadle::model::{AppId, Field, Name, RemoteId, TasklistGuid, Value};
+use beadle::model::{AppId, Collection, Field, Name, RemoteId, TasklistGuid, Value};
 use beadle::plan::live::{Binding, Object};
 use beadle::plan::{Choice, Inputs, Listing, Memory, Plan, Resolution, diff};
 use jiff::Timestamp;
@@ -86,7 +86,7 @@ impl Case {
 /// The live side and the applied one.
 struct Sides {
     tasklists: BTreeMap<Name, Resolution>,
-    listings: BTreeMap<TasklistGuid, Listing>,
+    listings: BTreeMap<Collection, Listing>,
     bindings: Vec<Binding>,
 }
 
@@ -117,7 +117,7 @@ impl Sides {
                 address: subscription.address.clone(),
                 provider: provider.clone(),
                 app: app.clone(),
-                tasklist: tasklist.clone(),
+                collection: tasklist.clone().into(),
                 id: id.clone(),
                 applied: beadle::plan::diff::applied(subscription, live.clone()),
                 protect: subscription.protect,
@@ -132,11 +132,11 @@ impl Sides {
         Sides {
             listings: objects
                 .into_iter()
-                .map(|(guid, objects)| (guid.clone(), Listing::Objects(objects)))
+                .map(|(guid, objects)| (guid.clone().into(), Listing::Objects(objects)))
                 .collect(),
             tasklists: guids
                 .iter()
-                .map(|(key, guid)| ((*key).clone(), Resolution::Found((*guid).clone())))
+                .map(|(key, guid)| ((*key).clone(), Resolution::Found((*guid).clone().into())))
                 .collect(),
             bindings,
         }

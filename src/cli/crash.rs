@@ -15,8 +15,8 @@ use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
     LedgerError, NewEntry,
 };
-use crate::engine::{ApiError, Call, Object, Pending, Reader, RemoteTasklist, Write, Writer};
-use crate::model::{AppId, ChatId, TasklistGuid};
+use crate::engine::{ApiError, Call, Done, Object, Pending, Reader, RemoteTasklist, Write, Writer};
+use crate::model::{AppId, ChatId, Collection, RemoteId, TasklistGuid};
 
 /// Wraps what writes, when the environment names a point to die at.
 pub(super) fn install(ledger: Arc<dyn Ledger>, writers: Writers) -> (Arc<dyn Ledger>, Writers) {
@@ -192,6 +192,21 @@ impl Reader for Mortal<dyn Writer> {
     fn is_in_chat<'a>(&'a self, chat: &'a ChatId) -> Pending<'a, Result<bool, ApiError>> {
         self.inner.is_in_chat(chat)
     }
+
+    fn catalog<'a>(
+        &'a self,
+        collection: &'a Collection,
+    ) -> Pending<'a, Result<Vec<Object>, ApiError>> {
+        self.inner.catalog(collection)
+    }
+
+    fn object<'a>(
+        &'a self,
+        collection: &'a Collection,
+        id: &'a RemoteId,
+    ) -> Pending<'a, Result<Option<Object>, ApiError>> {
+        self.inner.object(collection, id)
+    }
 }
 
 impl Writer for Mortal<dyn Writer> {
@@ -199,11 +214,15 @@ impl Writer for Mortal<dyn Writer> {
         self.inner.encode(write)
     }
 
-    fn send<'a>(&'a self, call: &'a Call) -> Pending<'a, Result<Option<Object>, ApiError>> {
+    fn send<'a>(&'a self, call: &'a Call) -> Pending<'a, Result<Done, ApiError>> {
         Box::pin(self.risk("send", self.inner.send(call)))
     }
 
     fn timeout_ms(&self) -> u64 {
         self.inner.timeout_ms()
+    }
+
+    fn people_per_call(&self, collection: &Collection) -> usize {
+        self.inner.people_per_call(collection)
     }
 }

@@ -257,25 +257,29 @@ fn change(
     } else {
         format!("  {NOTE}({why}){NOTE:#}")
     };
+    let place = change.tasklist.as_ref();
+    let place = place.map(|guid| format!(" in {}", label(guid, labels)));
     let _ = writeln!(
         out,
-        "{style}{symbol} {}{style:#}{named} in {}{note}",
+        "{style}{symbol} {}{style:#}{named}{}{note}",
         change.address,
-        label(&change.tasklist, labels),
+        place.unwrap_or_default(),
     );
     let empty = FieldsJson::new();
     let before = change.before.as_ref().unwrap_or(&empty);
     let after = change.after.as_ref().unwrap_or(&empty);
     match change.action.as_str() {
         "create" | "replace" => {
-            if let ("replace", Some(Value::String(old))) =
-                (change.action.as_str(), before.get("tasklist"))
-            {
+            if let ("replace", Some(Value::String(old)), Some(new)) = (
+                change.action.as_str(),
+                before.get("tasklist"),
+                &change.tasklist,
+            ) {
                 let _ = writeln!(
                     out,
                     "    tasklist: {REMOVE}{}{REMOVE:#} → {ADD}{}{ADD:#}",
                     label(old, labels),
-                    label(&change.tasklist, labels)
+                    label(new, labels)
                 );
             }
             for (field, value) in after.iter().filter(|(field, _)| *field != "tasklist") {
@@ -293,7 +297,8 @@ fn change(
                 );
             }
             // The tasklist stands in the first line.
-            let unchanged = after.len().saturating_sub(change.fields.len() + 1);
+            let shown = change.fields.len() + usize::from(change.tasklist.is_some());
+            let unchanged = after.len().saturating_sub(shown);
             if unchanged > 0 {
                 let _ = writeln!(out, "    {NOTE}({unchanged} unchanged){NOTE:#}");
             }

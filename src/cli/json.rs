@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::cli::diagnostics::Finding;
 use crate::cli::text;
 use crate::model::manifest::Manifest;
-use crate::model::{Fields, Kind, TasklistGuid, Value};
+use crate::model::{Collection, Fields, Kind, Value};
 use crate::plan::budget::Budget;
 use crate::plan::{Action, Change, Choice, Plan, Record, Refusal, Resolution};
 
@@ -110,8 +110,8 @@ pub struct ChangeJson {
     pub requires: Vec<String>,
     /// The provider that carries it out.
     pub provider: String,
-    /// The guid of the tasklist in which it happens.
-    pub tasklist: String,
+    /// The guid of the tasklist in which it happens; null for what is in none.
+    pub tasklist: Option<String>,
     /// The object, where there is one.
     pub id: Option<String>,
 }
@@ -251,8 +251,10 @@ pub fn fields(fields: &Fields) -> FieldsJson {
 }
 
 /// Where an object is belongs to what a review has seen.
-fn placed(mut fields: FieldsJson, tasklist: &TasklistGuid) -> FieldsJson {
-    fields.insert("tasklist".to_owned(), json!(tasklist.as_str()));
+fn placed(mut fields: FieldsJson, collection: &Collection) -> FieldsJson {
+    if let Some(tasklist) = collection.tasklist() {
+        fields.insert("tasklist".to_owned(), json!(tasklist.as_str()));
+    }
     fields
 }
 
@@ -285,10 +287,10 @@ impl PlanJson {
                 .unsettled
                 .iter()
                 .map(|u| UnsettledJson {
-                    address: u
-                        .address
-                        .as_ref()
-                        .map_or_else(|| format!("foreign:{}", u.tasklist), ToString::to_string),
+                    address: u.address.as_ref().map_or_else(
+                        || format!("foreign:{}", u.collection.as_str()),
+                        ToString::to_string,
+                    ),
                     operation: u.operation.clone(),
                     since: u.since.clone(),
                     in_progress_by: u.in_progress_by.clone(),
@@ -375,7 +377,7 @@ pub fn labels(
     let tasklists = tasklists
         .iter()
         .filter_map(|(key, resolution)| match resolution {
-            Resolution::Found(guid) => Some((guid.to_string(), key.to_string())),
+            Resolution::Found(guid) => Some((guid.as_str().to_owned(), key.to_string())),
             Resolution::Unread(_) => None,
         });
     chats.chain(tasklists).collect()
@@ -406,15 +408,15 @@ fn change(change: &Change) -> ChangeJson {
             .collect(),
         before: change.before().map(|before| {
             let tasklist = match &change.action {
-                Action::Replace { old_tasklist, .. } => old_tasklist,
-                _ => &change.tasklist,
+                Action::Replace { old_collection, .. } => old_collection,
+                _ => &change.collection,
             };
             placed(fields(before), tasklist)
         }),
         after: change
             .after()
             .as_ref()
-            .map(|after| placed(fields(after), &change.tasklist)),
+            .map(|after| placed(fields(after), &change.collection)),
         fields: change
             .field_changes()
             .iter()
@@ -427,7 +429,7 @@ fn change(change: &Change) -> ChangeJson {
         people: Vec::new(),
         requires: change.requires.iter().map(ToString::to_string).collect(),
         provider: change.provider.to_string(),
-        tasklist: change.tasklist.to_string(),
+        tasklist: change.collection.tasklist().map(ToString::to_string),
         id,
     }
 }
@@ -455,9 +457,9 @@ pub fn digest(changes: &[ChangeJson]) -> String {
 
 fn refusal(refusal: &Refusal) -> RefusalJson {
     let (summary, help) = match refusal {
-        Refusal::Deletes { count, of, limit, tasklist } => {
-            let (what, held) = match tasklist {
-                Some(tasklist) => ("undeclared object", format!("{of} live in tasklist {tasklist}")),
+        Refusal::Deletes { count, of, limit, collection } => {
+            let (what, held) = match collection {
+                Some(collection) => ("undeclared object", format!("{of} live in {collection}")),
                 None => ("bound object", format!("{of} bound")),
             };
             (

@@ -133,19 +133,19 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
         "delete" | "forget" => "-",
         _ => "!",
     };
-    let tasklist = plan
-        .labels
-        .get(&change.tasklist)
-        .unwrap_or(&change.tasklist);
+    let place = change.tasklist.as_ref().map(|guid| {
+        let label = plan.labels.get(guid).unwrap_or(guid);
+        format!(" in {}", escape(label))
+    });
     let name = match change.before.as_ref().and_then(|before| before.get("name")) {
         Some(serde_json::Value::String(name)) => format!(" {}", escape(name)),
         _ => String::new(),
     };
     let mut out = format!(
-        "**{}** `{}`{name} in {} ({})\n",
+        "**{}** `{}`{name}{} ({})\n",
         change.action,
         change.address,
-        escape(tasklist),
+        place.unwrap_or_default(),
         change.cause
     );
     let empty = FieldsJson::new();

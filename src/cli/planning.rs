@@ -268,7 +268,7 @@ pub(super) async fn unsettled(ledger: &dyn Ledger) -> Result<Vec<Unsettled>, Fai
                     )
                 }),
             address: entry.call.address,
-            tasklist: entry.call.call.tasklist,
+            collection: entry.call.call.collection,
             operation: entry.call.call.operation,
             since: entry
                 .call

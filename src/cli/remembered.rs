@@ -118,7 +118,7 @@ impl From<&Binding> for BindingJson {
             address: binding.address.to_string(),
             provider: binding.provider.to_string(),
             app: binding.app.to_string(),
-            tasklist: binding.tasklist.to_string(),
+            tasklist: binding.collection.as_str().to_owned(),
             id: binding.id.to_string(),
             applied: fields(&binding.applied),
             protect: binding.protect,
@@ -184,7 +184,7 @@ impl From<&Entry> for EntryJson {
             provider: entry.call.provider.to_string(),
             app: entry.call.app.to_string(),
             operation: entry.call.call.operation.clone(),
-            tasklist: entry.call.call.tasklist.to_string(),
+            tasklist: entry.call.call.collection.as_str().to_owned(),
             id: made
                 .or(entry.call.call.id.as_ref())
                 .map(ToString::to_string),

@@ -23,11 +23,11 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
 use super::ledger::{Binding, BindingChange, End, EntryOutcome, Ledger, LedgerError, NewEntry};
-use super::refresh::Live;
+use super::refresh::{Live, objects};
 use super::right::{Right, Stop};
 use super::settle::bind;
-use super::{Answer, ApiError, Object, Write, Writer};
-use crate::model::{Address, Fields, Name, RemoteId, TasklistGuid};
+use super::{Answer, ApiError, Done, Object, Write, Writer};
+use crate::model::{Address, Collection, Fields, Name, RemoteId};
 use crate::plan::{Action, Change, Listing, Plan, Record, Subject};
 
 /// How many changes are under way at once; the HTTP client has bounds of its own per app.
@@ -155,7 +155,7 @@ pub async fn record(context: &Context<'_>, plan: &Plan) -> Result<(), LedgerErro
         if let Record::Bind {
             address,
             provider,
-            tasklist,
+            collection,
             id,
             applied,
             protect,
@@ -169,7 +169,7 @@ pub async fn record(context: &Context<'_>, plan: &Plan) -> Result<(), LedgerErro
                 address: address.clone(),
                 provider: provider.clone(),
                 app: writer.app().clone(),
-                tasklist: tasklist.clone(),
+                collection: collection.clone(),
                 id: id.clone(),
                 applied: applied.clone(),
                 protect: *protect,
@@ -210,12 +210,12 @@ pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Report, LedgerE
             .changes
             .iter()
             .flat_map(|c| match &c.action {
-                Action::Replace { old_tasklist, .. } => {
-                    vec![c.tasklist.clone(), old_tasklist.clone()]
+                Action::Replace { old_collection, .. } => {
+                    vec![c.collection.clone(), old_collection.clone()]
                 }
-                _ => vec![c.tasklist.clone()],
+                _ => vec![c.collection.clone()],
             })
-            .map(|tasklist| (tasklist, Mutex::new(Ground::default())))
+            .map(|collection| (collection, Mutex::new(Ground::default())))
             .collect(),
         slots: Semaphore::new(CONCURRENCY),
         ledger_failed: AtomicBool::new(false),
@@ -286,7 +286,7 @@ pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Report, LedgerE
 #[derive(Debug, Default)]
 struct Bound {
     by_address: BTreeMap<Address, Binding>,
-    by_object: HashMap<(TasklistGuid, RemoteId), Address>,
+    by_object: HashMap<(Collection, RemoteId), Address>,
 }
 
 impl Bound {
@@ -303,7 +303,7 @@ impl Bound {
             BindingChange::Bind(binding) => {
                 self.change(&BindingChange::Unbind(binding.address.clone()));
                 self.by_object.insert(
-                    (binding.tasklist.clone(), binding.id.clone()),
+                    (binding.collection.clone(), binding.id.clone()),
                     binding.address.clone(),
                 );
                 self.by_address
@@ -311,7 +311,7 @@ impl Bound {
             }
             BindingChange::Unbind(address) => {
                 if let Some(old) = self.by_address.remove(address) {
-                    self.by_object.remove(&(old.tasklist, old.id));
+                    self.by_object.remove(&(old.collection, old.id));
                 }
             }
             BindingChange::Move { from, to } => {
@@ -341,7 +341,7 @@ impl Bound {
 struct Run<'a> {
     context: &'a Context<'a>,
     bound: std::sync::Mutex<Bound>,
-    grounds: BTreeMap<TasklistGuid, Mutex<Ground>>,
+    grounds: BTreeMap<Collection, Mutex<Ground>>,
     slots: Semaphore,
     ledger_failed: AtomicBool,
 }
@@ -370,14 +370,14 @@ impl Run<'_> {
             );
             return Outcome::Failed(Failure::Stale(why));
         };
-        let mut ground = self.grounds[&change.tasklist].lock().await;
+        let mut ground = self.grounds[&change.collection].lock().await;
         let slot = self.slot().await;
         if let Some(skip) = self.must_not_begin(writer.as_ref()) {
             return Outcome::Skipped(skip);
         }
         (self.context.events)(ApplyEvent::Started(change));
         if let Err(outcome) = self
-            .read(&mut ground, writer.as_ref(), &change.tasklist)
+            .read(&mut ground, writer.as_ref(), &change.collection)
             .await
         {
             return outcome;
@@ -387,16 +387,17 @@ impl Run<'_> {
         }
         let write = match &change.action {
             Action::Create { desired } | Action::Replace { desired, .. } => Write::Create {
-                tasklist: change.tasklist.clone(),
+                collection: change.collection.clone(),
+                id: None,
                 fields: desired.clone(),
             },
             Action::Update { id, fields, .. } | Action::Adopt { id, fields, .. } => Write::Update {
-                tasklist: change.tasklist.clone(),
+                collection: change.collection.clone(),
                 id: id.clone(),
                 fields: fields.iter().map(|f| (f.field, f.after.clone())).collect(),
             },
             Action::Delete { id, .. } => Write::Delete {
-                tasklist: change.tasklist.clone(),
+                collection: change.collection.clone(),
                 id: id.clone(),
             },
             Action::Forget { .. } => unreachable!("handled above"),
@@ -417,14 +418,14 @@ impl Run<'_> {
         // Who waits for another tasklist holds nothing that its holder may wait for.
         drop((ground, slot));
         if let Action::Replace {
-            old_tasklist,
+            old_collection,
             old_provider,
             id,
             ..
         } = &change.action
         {
             let old = Write::Delete {
-                tasklist: old_tasklist.clone(),
+                collection: old_collection.clone(),
                 id: id.clone(),
             };
             return self.rest_of_replace(change, old_provider, &old, made).await;
@@ -440,18 +441,18 @@ impl Run<'_> {
         delete: &Write,
         made: Option<RemoteId>,
     ) -> Outcome {
-        let (Some(writer), Write::Delete { tasklist, .. }) =
+        let (Some(writer), Write::Delete { collection, .. }) =
             (self.context.writers.get(provider), delete)
         else {
             let why = format!("the manifest has no provider `{provider}` any more");
             return Outcome::Failed(Failure::Stale(why));
         };
-        let mut ground = self.grounds[tasklist].lock().await;
+        let mut ground = self.grounds[collection].lock().await;
         let _slot = self.slot().await;
         if let Some(skip) = self.must_not_begin(writer.as_ref()) {
             return Outcome::Skipped(skip);
         }
-        if let Err(outcome) = self.read(&mut ground, writer.as_ref(), tasklist).await {
+        if let Err(outcome) = self.read(&mut ground, writer.as_ref(), collection).await {
             return outcome;
         }
         if let (Some(Ok(fresh)), Action::Replace { id, live, .. }) = (&ground.fresh, &change.action)
@@ -502,7 +503,7 @@ impl Run<'_> {
             unreachable!("called for these alone")
         };
         // Its address may be another object's by now, one that this run has made or bound.
-        let object = (change.tasklist.clone(), id.clone());
+        let object = (change.collection.clone(), id.clone());
         let address = self.bound().by_object.get(&object).cloned();
         let changes: Vec<_> = address.map(BindingChange::Unbind).into_iter().collect();
         match self
@@ -535,10 +536,10 @@ impl Run<'_> {
         &self,
         ground: &mut Ground,
         writer: &dyn Writer,
-        tasklist: &TasklistGuid,
+        collection: &Collection,
     ) -> Result<(), Outcome> {
         if ground.fresh.is_none() {
-            let fresh = writer.subscriptions(tasklist).await;
+            let fresh = objects(writer, collection).await;
             if let Ok(objects) = &fresh {
                 ground.seen = objects.iter().map(|o| o.id.clone()).collect();
             }
@@ -555,7 +556,7 @@ impl Run<'_> {
         let Some(Ok(fresh)) = &ground.fresh else {
             return None;
         };
-        let planned = match self.context.live.listings.get(&change.tasklist) {
+        let planned = match self.context.live.listings.get(&change.collection) {
             Some(Listing::Objects(objects)) => objects.as_slice(),
             _ => &[],
         };
@@ -599,13 +600,7 @@ impl Run<'_> {
         ground: &mut Ground,
     ) -> Sent {
         let (ledger, right) = (self.context.ledger, self.context.right);
-        let (tasklist, sent) = match write {
-            Write::Create { tasklist, fields }
-            | Write::Update {
-                tasklist, fields, ..
-            } => (tasklist, fields.clone()),
-            Write::Delete { tasklist, .. } => (tasklist, Fields::default()),
-        };
+        let (collection, sent) = (write.collection(), write.sent());
         let call = writer.encode(write);
         let entry = NewEntry {
             opened_at: (self.context.now)(),
@@ -624,7 +619,7 @@ impl Run<'_> {
         };
         let answer = writer.send(&call).await;
         let (end, changes, sent) = match answer {
-            Ok(object) => {
+            Ok(Done { object, .. }) => {
                 let made = object
                     .as_ref()
                     .map(|o| o.id.clone())
@@ -633,7 +628,7 @@ impl Run<'_> {
                     ground.seen.push(made.clone());
                 }
                 let changes =
-                    self.bindings(change, provider, writer, write, tasklist, made.as_ref());
+                    self.bindings(change, provider, writer, write, collection, made.as_ref());
                 let end = self.end(EntryOutcome::Applied, "ok".to_owned(), made);
                 (end, changes, Sent::Done(object))
             }
@@ -690,12 +685,12 @@ impl Run<'_> {
         provider: &Name,
         writer: &dyn Writer,
         write: &Write,
-        tasklist: &TasklistGuid,
+        collection: &Collection,
         made: Option<&RemoteId>,
     ) -> Vec<BindingChange> {
         let bound = self.bound();
         if let Write::Delete { id, .. } = write {
-            let address = bound.by_object.get(&(tasklist.clone(), id.clone()));
+            let address = bound.by_object.get(&(collection.clone(), id.clone()));
             return address
                 .map(|a| BindingChange::Unbind(a.clone()))
                 .into_iter()
@@ -709,7 +704,7 @@ impl Run<'_> {
             address: address.clone(),
             provider: provider.clone(),
             app: writer.app().clone(),
-            tasklist: tasklist.clone(),
+            collection: collection.clone(),
             id: id.clone(),
             applied,
             protect: change.protect,
@@ -723,7 +718,7 @@ impl Run<'_> {
 
     /// Whether the plan's reading has shown that a bound object is no more.
     fn is_gone(&self, binding: &Binding) -> bool {
-        match self.context.live.listings.get(&binding.tasklist) {
+        match self.context.live.listings.get(&binding.collection) {
             Some(Listing::Objects(objects)) => objects.iter().all(|o| o.id != binding.id),
             _ => false,
         }

@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Call, Pending};
-use crate::model::{Address, AppId, Fields, Name, RemoteId, TasklistGuid};
+use crate::model::{Address, AppId, Collection, Fields, Name, RemoteId};
 
 pub use crate::plan::live::{Binding, Claim};
 
@@ -231,14 +231,14 @@ pub enum LedgerError {
     #[error("the lease was lost: {0}")]
     LeaseLost(String),
     /// The object is bound elsewhere.
-    #[error("{tasklist}/{id} is bound to {address} of project {project}")]
+    #[error("{id} in {collection} is bound to {address} of project {project}")]
     Claimed {
         /// The project that has it.
         project: Name,
         /// Its resource.
         address: Box<Address>,
         /// The tasklist.
-        tasklist: TasklistGuid,
+        collection: Collection,
         /// The object.
         id: RemoteId,
     },

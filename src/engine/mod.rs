@@ -11,11 +11,12 @@ pub mod refresh;
 pub mod right;
 pub mod settle;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::model::{AppId, ChatId, Fields, RemoteId, TasklistGuid};
+use crate::model::{AppId, ChatId, Collection, Field, Fields, RemoteId, TasklistGuid, Value};
 
 pub use crate::plan::live::Object;
 pub use directory::{Directory, Sighting};
@@ -46,24 +47,50 @@ pub trait Reader: Send + Sync {
 
     /// Whether the app's bot is in a chat.
     fn is_in_chat<'a>(&'a self, chat: &'a ChatId) -> Pending<'a, Result<bool, ApiError>>;
+
+    /// Every object of a collection that the app can see, with `name` and `description` alone: the
+    /// chats that the bot is in, the contact user groups.
+    fn catalog<'a>(
+        &'a self,
+        collection: &'a Collection,
+    ) -> Pending<'a, Result<Vec<Object>, ApiError>>;
+
+    /// One chat or contact user group in full, members and all; none when it is known to be gone, which
+    /// is not the same as being out of sight.
+    fn object<'a>(
+        &'a self,
+        collection: &'a Collection,
+        id: &'a RemoteId,
+    ) -> Pending<'a, Result<Option<Object>, ApiError>>;
 }
 
 /// Changes what a vendor holds.
 pub trait Writer: Reader {
     /// Turns a write into the call that will be made, without making it, so that the body can be
-    /// journalled before it leaves.
+    /// journalled before it leaves. The same write always makes the same bytes.
     fn encode(&self, write: &Write) -> Call;
 
-    /// Makes a call, byte for byte as encoded, and returns the object as it then is (none for a
-    /// delete). A delete of what is already gone succeeds.
+    /// Makes a call, byte for byte as encoded. A delete of what is already gone succeeds.
     ///
     /// Guarantees: the call reaches the vendor at most once unless the contract lets this endpoint
     /// be repeated or the attempt was refused before any effect.
-    fn send<'a>(&'a self, call: &'a Call) -> Pending<'a, Result<Option<Object>, ApiError>>;
+    fn send<'a>(&'a self, call: &'a Call) -> Pending<'a, Result<Done, ApiError>>;
 
     /// How long one attempt of a call may be under way, in milliseconds. A write whose answer was
     /// lost can take effect until then.
     fn timeout_ms(&self) -> u64;
+
+    /// How many people one call adds to or removes from an object of a collection.
+    fn people_per_call(&self, collection: &Collection) -> usize;
+}
+
+/// What a write that succeeded has done.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Done {
+    /// The object, as far as the answer tells of it; none for a delete.
+    pub object: Option<Object>,
+    /// Of the people in the call, those whom the vendor did not take, with why.
+    pub rejected: BTreeMap<String, String>,
 }
 
 /// A tasklist as the vendor describes it.
@@ -75,20 +102,22 @@ pub struct RemoteTasklist {
     pub name: String,
 }
 
-/// One write to a subscription.
+/// One write to an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Write {
     /// Make one.
     Create {
         /// Where.
-        tasklist: TasklistGuid,
-        /// Every field.
+        collection: Collection,
+        /// The id, where it is ours to choose: a contact user group's.
+        id: Option<RemoteId>,
+        /// Every field that a create takes. A chat's description is a mark of this attempt.
         fields: Fields,
     },
     /// Change exactly these fields.
     Update {
         /// Where.
-        tasklist: TasklistGuid,
+        collection: Collection,
         /// Which.
         id: RemoteId,
         /// The changed fields with their new values; they are the mask as well.
@@ -97,10 +126,56 @@ pub enum Write {
     /// Remove one.
     Delete {
         /// Where.
-        tasklist: TasklistGuid,
+        collection: Collection,
         /// Which.
         id: RemoteId,
     },
+    /// Put people into a chat or a contact user group.
+    AddPeople {
+        /// Where.
+        collection: Collection,
+        /// Which.
+        id: RemoteId,
+        /// Whom, by open_id; no more than [`Writer::people_per_call`].
+        people: BTreeSet<String>,
+    },
+    /// Take people out of one.
+    RemovePeople {
+        /// Where.
+        collection: Collection,
+        /// Which.
+        id: RemoteId,
+        /// Whom, by open_id; no more than [`Writer::people_per_call`].
+        people: BTreeSet<String>,
+    },
+}
+
+impl Write {
+    /// What holds the object.
+    #[must_use]
+    pub fn collection(&self) -> &Collection {
+        match self {
+            Write::Create { collection, .. }
+            | Write::Update { collection, .. }
+            | Write::Delete { collection, .. }
+            | Write::AddPeople { collection, .. }
+            | Write::RemovePeople { collection, .. } => collection,
+        }
+    }
+
+    /// The values that the call carries, for finding out later what it did.
+    #[must_use]
+    pub fn sent(&self) -> Fields {
+        match self {
+            Write::Create { fields, .. } | Write::Update { fields, .. } => fields.clone(),
+            Write::Delete { .. } => Fields::default(),
+            Write::AddPeople { people, .. } | Write::RemovePeople { people, .. } => {
+                [(Field::Members, Value::Items(people.clone()))]
+                    .into_iter()
+                    .collect()
+            }
+        }
+    }
 }
 
 /// A call as data: what the journal stores and what is sent.
@@ -108,9 +183,9 @@ pub enum Write {
 pub struct Call {
     /// The contract's name of the operation, such as `createTasklistActivitySubscription`.
     pub operation: String,
-    /// The tasklist.
-    pub tasklist: TasklistGuid,
-    /// The object, unless it is being created.
+    /// What holds the object.
+    pub collection: Collection,
+    /// The object, unless the vendor is to choose its id.
     pub id: Option<RemoteId>,
     /// The body, as it is sent.
     pub body: Option<String>,

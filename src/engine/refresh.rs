@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use super::Reader;
+use super::{ApiError, Object, Reader};
 use crate::model::manifest::{Manifest, TasklistTarget};
-use crate::model::{ChatId, Diagnostic, Field, Name, TasklistGuid, Value};
+use crate::model::{ChatId, Collection, Diagnostic, Field, Name, Value};
 use crate::plan::live::Binding;
 use crate::plan::{Action, Change, Choice, Listing, Resolution};
 
@@ -26,7 +26,7 @@ pub struct Live {
     /// The manifest's tasklist keys, looked up.
     pub tasklists: BTreeMap<Name, Resolution>,
     /// What each tasklist holds.
-    pub listings: BTreeMap<TasklistGuid, Listing>,
+    pub listings: BTreeMap<Collection, Listing>,
     /// Keys that stand for no tasklist, or for several.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -46,15 +46,15 @@ pub async fn refresh(
     let keys = wanted_keys(manifest, choice);
     resolve(manifest, &keys, readers, &mut live).await;
 
-    let mut wanted: BTreeMap<TasklistGuid, Name> = BTreeMap::new();
+    let mut wanted: BTreeMap<Collection, Name> = BTreeMap::new();
     for (key, resolution) in live.tasklists.iter().filter(|(key, _)| keys.contains(*key)) {
         if let Resolution::Found(guid) = resolution {
             wanted.insert(guid.clone(), manifest.tasklists[key].provider.clone());
         }
     }
     for binding in bindings {
-        if choice.selects(&binding.address) && !wanted.contains_key(&binding.tasklist) {
-            wanted.insert(binding.tasklist.clone(), binding.provider.clone());
+        if choice.selects(&binding.address) && !wanted.contains_key(&binding.collection) {
+            wanted.insert(binding.collection.clone(), binding.provider.clone());
         }
     }
     live.listings = list(&wanted, readers, progress).await;
@@ -63,15 +63,15 @@ pub async fn refresh(
 
 /// Lists each of these tasklists once.
 pub async fn list(
-    wanted: &BTreeMap<TasklistGuid, Name>,
+    wanted: &BTreeMap<Collection, Name>,
     readers: &Readers,
     progress: Progress<'_>,
-) -> BTreeMap<TasklistGuid, Listing> {
+) -> BTreeMap<Collection, Listing> {
     let total = wanted.len();
     let mut results = stream::iter(wanted)
         .map(|(guid, provider)| async move {
             let listing = match readers.get(provider) {
-                Some(reader) => match reader.subscriptions(guid).await {
+                Some(reader) => match objects(reader.as_ref(), guid).await {
                     Ok(objects) => Listing::Objects(objects),
                     Err(error) => Listing::Unread(error.with_hint()),
                 },
@@ -88,6 +88,17 @@ pub async fn list(
         progress(listings.len(), total);
     }
     listings
+}
+
+/// Every object that stands in a collection which is read as a whole.
+pub(super) async fn objects(
+    reader: &dyn Reader,
+    collection: &Collection,
+) -> Result<Vec<Object>, ApiError> {
+    match collection {
+        Collection::Tasklist(guid) => reader.subscriptions(guid).await,
+        Collection::Chats | Collection::UserGroups | Collection::Ledger => Ok(Vec::new()),
+    }
 }
 
 /// The tasklist keys that a plan of this choice needs.
@@ -117,14 +128,17 @@ fn wanted_keys(manifest: &Manifest, choice: &Choice) -> BTreeSet<Name> {
 /// are wanted: the rest stays out of the result.
 async fn resolve(manifest: &Manifest, keys: &BTreeSet<Name>, readers: &Readers, live: &mut Live) {
     let mut by_provider: BTreeMap<&Name, Vec<&Name>> = BTreeMap::new();
-    for (key, tasklist) in &manifest.tasklists {
-        match &tasklist.target {
+    for (key, collection) in &manifest.tasklists {
+        match &collection.target {
             TasklistTarget::Guid(guid) => {
                 live.tasklists
-                    .insert(key.clone(), Resolution::Found(guid.clone()));
+                    .insert(key.clone(), Resolution::Found(guid.clone().into()));
             }
             TasklistTarget::Named(_) if keys.contains(key) => {
-                by_provider.entry(&tasklist.provider).or_default().push(key);
+                by_provider
+                    .entry(&collection.provider)
+                    .or_default()
+                    .push(key);
             }
             TasklistTarget::Named(_) => {}
         }
@@ -135,8 +149,8 @@ async fn resolve(manifest: &Manifest, keys: &BTreeSet<Name>, readers: &Readers, 
             None => Err(format!("the manifest has no provider `{provider}`")),
         };
         for key in keys {
-            let tasklist = &manifest.tasklists[key];
-            let TasklistTarget::Named(name) = &tasklist.target else {
+            let collection = &manifest.tasklists[key];
+            let TasklistTarget::Named(name) = &collection.target else {
                 continue;
             };
             let resolution = match &found {
@@ -144,10 +158,10 @@ async fn resolve(manifest: &Manifest, keys: &BTreeSet<Name>, readers: &Readers, 
                 Ok(found) => {
                     let hits: Vec<_> = found.iter().filter(|t| t.name == *name).collect();
                     match hits.as_slice() {
-                        [one] => Resolution::Found(one.guid.clone()),
+                        [one] => Resolution::Found(one.guid.clone().into()),
                         [] => {
                             live.diagnostics.push(
-                                Diagnostic::error("tasklist-not-found", tasklist.span, format!("no tasklist is named `{name}` among the {} that the app can read", found.len()))
+                                Diagnostic::error("tasklist-not-found", collection.span, format!("no tasklist is named `{name}` among the {} that the app can read", found.len()))
                                     .help("Check the name, add the app to the tasklist as an editor, or give its `guid`."),
                             );
                             Resolution::Unread("it was not found by name".to_owned())
@@ -158,7 +172,7 @@ async fn resolve(manifest: &Manifest, keys: &BTreeSet<Name>, readers: &Readers, 
                             live.diagnostics.push(
                                 Diagnostic::error(
                                     "tasklist-ambiguous",
-                                    tasklist.span,
+                                    collection.span,
                                     format!(
                                         "{} tasklists are named `{name}`: {}",
                                         several.len(),
@@ -175,7 +189,7 @@ async fn resolve(manifest: &Manifest, keys: &BTreeSet<Name>, readers: &Readers, 
             live.tasklists.insert(key.clone(), resolution);
         }
     }
-    let mut first: BTreeMap<TasklistGuid, Name> = BTreeMap::new();
+    let mut first: BTreeMap<Collection, Name> = BTreeMap::new();
     for (key, resolution) in &live.tasklists {
         let Resolution::Found(guid) = resolution else {
             continue;

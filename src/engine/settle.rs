@@ -30,7 +30,7 @@ use super::ledger::{
 };
 use super::refresh::{Readers, list};
 use super::right::Right;
-use crate::model::{Address, Name, RemoteId, TasklistGuid};
+use crate::model::{Address, Collection, Name, RemoteId};
 use crate::plan::Listing;
 use crate::plan::budget::operation;
 
@@ -48,7 +48,7 @@ pub struct Settling {
     /// The writes that are settled now, with what came of each.
     pub settled: Vec<(Entry, EntryOutcome)>,
     /// Tasklists that could not be read, with why; their writes stay unsettled.
-    pub unread: BTreeMap<TasklistGuid, String>,
+    pub unread: BTreeMap<Collection, String>,
 }
 
 /// Looks once at every unsettled write.
@@ -71,26 +71,26 @@ pub async fn look(
         return Ok(None);
     }
     let asked_at = now();
-    let wanted: BTreeMap<TasklistGuid, Name> = entries
+    let wanted: BTreeMap<Collection, Name> = entries
         .iter()
-        .map(|e| (e.call.call.tasklist.clone(), e.call.provider.clone()))
+        .map(|e| (e.call.call.collection.clone(), e.call.provider.clone()))
         .collect();
     let listings = list(&wanted, readers, &|_, _| {}).await;
-    let claims: HashSet<(TasklistGuid, RemoteId)> = ledger
+    let claims: HashSet<(Collection, RemoteId)> = ledger
         .claims()
         .await?
         .into_iter()
-        .map(|c| (c.tasklist, c.id))
+        .map(|c| (c.collection, c.id))
         .collect();
 
     settling.unread.clear();
     let mut again: Option<Timestamp> = None;
     for entry in entries {
-        let tasklist = &entry.call.call.tasklist;
-        let objects = match &listings[tasklist] {
+        let collection = &entry.call.call.collection;
+        let objects = match &listings[collection] {
             Listing::Objects(objects) => objects,
             Listing::Unread(why) => {
-                settling.unread.insert(tasklist.clone(), why.clone());
+                settling.unread.insert(collection.clone(), why.clone());
                 continue;
             }
         };
@@ -186,11 +186,11 @@ fn effect(
     entry: &Entry,
     objects: &[Object],
     bindings: &[Binding],
-    claims: &HashSet<(TasklistGuid, RemoteId)>,
+    claims: &HashSet<(Collection, RemoteId)>,
     at: Timestamp,
 ) -> Option<(Option<RemoteId>, Vec<BindingChange>)> {
     let sent = &entry.call;
-    let tasklist = &sent.call.tasklist;
+    let collection = &sent.call.collection;
     let carries = |object: &Object| {
         sent.sent.iter().all(|(field, value)| {
             object
@@ -204,7 +204,7 @@ fn effect(
         address: address.clone(),
         provider: sent.provider.clone(),
         app: sent.app.clone(),
-        tasklist: tasklist.clone(),
+        collection: collection.clone(),
         id: id.clone(),
         applied: sent.sent.clone(),
         protect: sent.protect,
@@ -215,11 +215,11 @@ fn effect(
             let object = objects
                 .iter()
                 .filter(|o| !sent.seen.contains(&o.id))
-                .filter(|o| !claims.contains(&(tasklist.clone(), o.id.clone())))
+                .filter(|o| !claims.contains(&(collection.clone(), o.id.clone())))
                 .filter(|o| {
                     !bindings
                         .iter()
-                        .any(|b| b.tasklist == *tasklist && b.id == o.id)
+                        .any(|b| b.collection == *collection && b.id == o.id)
                 })
                 .find(|o| carries(o))?;
             let mut changes = Vec::new();
@@ -235,7 +235,7 @@ fn effect(
                 .filter(|o| carries(o))?;
             let binding = bindings
                 .iter()
-                .find(|b| b.tasklist == *tasklist && b.id == *id);
+                .find(|b| b.collection == *collection && b.id == *id);
             let changes = match (binding, address) {
                 (Some(binding), _) => {
                     let mut binding = binding.clone();
@@ -257,7 +257,7 @@ fn effect(
             }
             let bound = bindings
                 .iter()
-                .find(|b| b.tasklist == *tasklist && b.id == *id);
+                .find(|b| b.collection == *collection && b.id == *id);
             let changes = bound
                 .map(|b| BindingChange::Unbind(b.address.clone()))
                 .into_iter()
@@ -274,7 +274,7 @@ fn effect(
 pub fn bind(binding: Binding, bindings: &[Binding]) -> Vec<BindingChange> {
     let mut changes = Vec::new();
     let other = bindings.iter().find(|b| b.address == binding.address);
-    if let Some(other) = other.filter(|o| o.tasklist != binding.tasklist) {
+    if let Some(other) = other.filter(|o| o.collection != binding.collection) {
         changes.push(BindingChange::Move {
             from: other.address.clone(),
             to: side_address(other, bindings),

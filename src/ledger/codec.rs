@@ -42,6 +42,18 @@ struct FieldsRow {
     #[serde(default, deserialize_with = "present")]
     #[serde(skip_serializing_if = "Option::is_none")]
     exclude: Option<BTreeSet<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<BTreeSet<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    added: Option<BTreeSet<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_delete: Option<String>,
 }
 
 /// A chat by its id.
@@ -146,6 +158,10 @@ pub fn fields_to_json(fields: &Fields) -> Result<String, String> {
             (Field::People, Value::Items(items)) => row.people = Some(items.clone()),
             (Field::Include, Value::Items(items)) => row.include = Some(items.clone()),
             (Field::Exclude, Value::Items(items)) => row.exclude = Some(items.clone()),
+            (Field::Members, Value::Items(items)) => row.members = Some(items.clone()),
+            (Field::Owner, Value::Text(text)) => row.owner = Some(text.clone()),
+            (Field::Added, Value::Items(items)) => row.added = Some(items.clone()),
+            (Field::OnDelete, Value::Text(text)) => row.on_delete = Some(text.clone()),
             (
                 Field::Name
                 | Field::Subscribers
@@ -154,7 +170,11 @@ pub fn fields_to_json(fields: &Fields) -> Result<String, String> {
                 | Field::Description
                 | Field::People
                 | Field::Include
-                | Field::Exclude,
+                | Field::Exclude
+                | Field::Members
+                | Field::Owner
+                | Field::Added
+                | Field::OnDelete,
                 Value::Text(_)
                 | Value::Flag(_)
                 | Value::Chats(_)
@@ -181,6 +201,10 @@ pub fn fields_from_json(text: &str) -> Result<Fields, String> {
         people,
         include,
         exclude,
+        members,
+        owner,
+        added,
+        on_delete,
     } = serde_json::from_str(text).map_err(|e| e.to_string())?;
     let keys = |keys: Vec<u32>| keys.into_iter().map(EventKey).collect();
     let chats = |ids: Vec<ChatRow>| ids.into_iter().map(|ChatRow(id)| id).collect();
@@ -203,6 +227,10 @@ pub fn fields_from_json(text: &str) -> Result<Fields, String> {
         people.map(|items| (Field::People, Value::Items(items))),
         include.map(|items| (Field::Include, Value::Items(items))),
         exclude.map(|items| (Field::Exclude, Value::Items(items))),
+        members.map(|items| (Field::Members, Value::Items(items))),
+        owner.map(|text| (Field::Owner, Value::Text(text))),
+        added.map(|items| (Field::Added, Value::Items(items))),
+        on_delete.map(|text| (Field::OnDelete, Value::Text(text))),
     ]
     .into_iter()
     .flatten()

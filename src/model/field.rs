@@ -24,11 +24,19 @@ pub enum Field {
     Include,
     /// Whom a group leaves out.
     Exclude,
+    /// Who is in a chat or in a contact user group, by open_id.
+    Members,
+    /// Who owns a chat, by open_id; never written.
+    Owner,
+    /// Of the members, those whom beadle put there; known to the ledger alone.
+    Added,
+    /// Whether a chat that is declared no more is dissolved; known to the ledger alone.
+    OnDelete,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 8] = [
+    pub const ALL: [Field; 12] = [
         Field::Name,
         Field::Subscribers,
         Field::Events,
@@ -37,7 +45,14 @@ impl Field {
         Field::People,
         Field::Include,
         Field::Exclude,
+        Field::Members,
+        Field::Owner,
+        Field::Added,
+        Field::OnDelete,
     ];
+
+    /// The fields of a managed chat and of a contact user group that can be left as they are live.
+    pub const KEPT: [Field; 3] = [Field::Name, Field::Description, Field::Members];
 
     /// The fields of a subscription.
     pub const SUBSCRIPTION: [Field; 4] = [
@@ -67,6 +82,10 @@ impl Field {
             Field::People => "people",
             Field::Include => "include",
             Field::Exclude => "exclude",
+            Field::Members => "members",
+            Field::Owner => "owner",
+            Field::Added => "added",
+            Field::OnDelete => "on_delete",
         }
     }
 
@@ -94,7 +113,7 @@ pub enum Value {
     Chats(BTreeSet<ChatId>),
     /// Events.
     Events(Events),
-    /// Things in words that a renderer can show and a ledger can keep as they are, such as the
+    /// Ids, or things in words that a renderer can show and a ledger can keep as they are, such as the
     /// recipient `feishu user ou_18ea` or the name of a group.
     Items(BTreeSet<String>),
 }
@@ -152,6 +171,16 @@ impl Fields {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The people or things of a field; none where it has another value, or none.
+    #[must_use]
+    pub fn items(&self, field: Field) -> &BTreeSet<String> {
+        static NONE: BTreeSet<String> = BTreeSet::new();
+        match self.get(field) {
+            Some(Value::Items(items)) => items,
+            _ => &NONE,
+        }
     }
 
     /// The object's name, where it has one.

@@ -29,6 +29,8 @@ pub struct Manifest {
     pub tasklists: BTreeMap<Name, Tasklist>,
     /// The chats that subscriptions name.
     pub chats: BTreeMap<Name, Chat>,
+    /// The chats that beadle creates and keeps.
+    pub managed_chats: BTreeMap<Name, ManagedChat>,
     /// The declared groups of people.
     pub groups: Groups,
     /// The declared subscriptions, one entry an instance, in the order of their addresses.
@@ -147,6 +149,68 @@ pub struct Chat {
     pub id: ChatId,
     /// Where the key stands.
     pub span: Span,
+}
+
+/// A chat that beadle creates and keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManagedChat {
+    /// Its address.
+    pub address: Address,
+    /// The key in [`Manifest::providers`].
+    pub provider: Name,
+    /// The name at the vendor, 1 to 60 characters; the resource's by default.
+    pub name: String,
+    /// What the chat is for, at most 100 characters; empty when nothing is said.
+    pub description: String,
+    /// The groups whose people are in it, each with the word that names it.
+    pub members: BTreeMap<Name, Span>,
+    /// What becomes of people in it who are not listed.
+    pub extra_members: ExtraMembers,
+    /// What becomes of the chat when its block is gone.
+    pub on_delete: OnDelete,
+    /// The vendor's chat that this is.
+    pub id: Option<RemoteId>,
+    /// Where `id` stands; where the key stands when there is none.
+    pub id_span: Span,
+    /// Whether dissolving it is refused.
+    pub protect: bool,
+    /// Fields left as they are live, written on create only; of [`Field::KEPT`].
+    pub ignore: BTreeSet<Field>,
+    /// The resource's former name.
+    pub moved_from: Option<Name>,
+    /// Where the key stands.
+    pub span: Span,
+}
+
+/// What becomes of people who are in a chat or user group and not listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ExtraMembers {
+    /// They stay, save whom beadle put there.
+    #[default]
+    Keep,
+    /// They are removed, save the owner.
+    Remove,
+}
+
+/// What becomes of a managed chat when its block is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum OnDelete {
+    /// It stays, and is no longer ours.
+    #[default]
+    Keep,
+    /// It is dissolved, with consent.
+    Dissolve,
+}
+
+impl OnDelete {
+    /// The word in YAML.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OnDelete::Keep => "keep",
+            OnDelete::Dissolve => "dissolve",
+        }
+    }
 }
 
 /// One declared subscription in one tasklist.

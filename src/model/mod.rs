@@ -9,6 +9,7 @@
 
 pub mod address;
 mod checks;
+pub mod collection;
 pub mod diagnostic;
 pub mod event;
 pub mod field;
@@ -23,6 +24,7 @@ mod written;
 pub mod yaml;
 
 pub use address::{Address, Kind, Name};
+pub use collection::Collection;
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use event::{EventKey, Events};
 pub use field::{Field, Fields, Value};
@@ -75,8 +77,27 @@ macro_rules! text_id {
 }
 
 text_id! {
-    /// A Feishu open chat id, `oc_…` (at most 100 characters; page `tasklist-activity_subscription/create`).
+    /// A Feishu open chat id, `oc_…` (at most 100 characters; page `tasklist-activity_subscription/create`),
+    /// or the address of a chat that is still to be made.
     ChatId
+}
+
+impl ChatId {
+    /// What stands for the chat of a resource until its id is known.
+    #[must_use]
+    pub fn to_come(address: &Address) -> Self {
+        Self(address.to_string().into())
+    }
+
+    /// The address of the chat, if its id is not known yet.
+    #[must_use]
+    pub fn pending(&self) -> Option<Address> {
+        // An open id begins with `oc_` and has no dot before it.
+        self.0
+            .starts_with("chat.")
+            .then(|| self.0.parse().ok())
+            .flatten()
+    }
 }
 text_id! {
     /// The guid of a Feishu tasklist.

@@ -55,16 +55,16 @@ pub fn budget(plan: &Plan, rate: &dyn Fn(&str) -> Rate) -> Budget {
             Action::Delete { .. } => count(&change.provider, operation::DELETE),
             Action::Replace {
                 old_provider,
-                old_tasklist,
+                old_collection,
                 ..
             } => {
                 count(&change.provider, operation::CREATE);
                 count(old_provider, operation::DELETE);
-                reads.insert((old_provider, old_tasklist));
+                reads.insert((old_provider, old_collection));
             }
             Action::Forget { .. } => continue,
         }
-        reads.insert((&change.provider, &change.tasklist));
+        reads.insert((&change.provider, &change.collection));
     }
     for (provider, _) in reads {
         *calls.entry((provider, operation::LIST)).or_default() += 1;

@@ -100,7 +100,7 @@ mod tests {
         Change {
             subject: subject(name),
             provider: Name::new("feishu").unwrap(),
-            tasklist: "t".into(),
+            collection: "t".into(),
             action: if delete {
                 Action::Delete {
                     id: "x".into(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Action, Change};
-use crate::model::{Address, TasklistGuid, manifest::Guards};
+use crate::model::{Address, Collection, manifest::Guards};
 
 /// Below this many bound objects the share of deletes is no guard: one of three is a third.
 pub const DELETES_FLOOR: usize = 10;
@@ -20,7 +20,7 @@ pub enum Refusal {
         /// The allowed share in percent.
         limit: f64,
         /// The authoritative tasklist that this is about; otherwise the whole project.
-        tasklist: Option<TasklistGuid>,
+        collection: Option<Collection>,
     },
     /// The manifest declares nothing, and everything bound would go.
     EmptyManifest {
@@ -55,7 +55,7 @@ pub struct Counts<'a> {
     /// How many resources the manifest declares.
     pub declared: usize,
     /// How many objects each authoritative tasklist holds.
-    pub authoritative: &'a BTreeMap<TasklistGuid, usize>,
+    pub authoritative: &'a BTreeMap<Collection, usize>,
 }
 
 /// Finds the refusals that a flag could lift.
@@ -75,13 +75,13 @@ pub fn check(changes: &[Change], counts: &Counts<'_>, guards: &Guards) -> Vec<Re
             count: ours,
             of: counts.bound,
             limit: guards.deletes,
-            tasklist: None,
+            collection: None,
         });
     }
-    for (tasklist, live) in counts.authoritative {
+    for (collection, live) in counts.authoritative {
         let gone = changes
             .iter()
-            .filter(|c| c.subject.address().is_none() && c.tasklist == *tasklist)
+            .filter(|c| c.subject.address().is_none() && c.collection == *collection)
             .filter(|c| matches!(c.action, Action::Delete { .. }))
             .count();
         if gone > 0 && over(gone, *live, guards.deletes) {
@@ -89,7 +89,7 @@ pub fn check(changes: &[Change], counts: &Counts<'_>, guards: &Guards) -> Vec<Re
                 count: gone,
                 of: *live,
                 limit: guards.deletes,
-                tasklist: Some(tasklist.clone()),
+                collection: Some(collection.clone()),
             });
         }
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::{Address, AppId, Fields, Name, RemoteId, TasklistGuid};
+use crate::model::{Address, AppId, Collection, Fields, Name, RemoteId};
 
 /// An object that a vendor holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Binding {
     /// The app it was made with; another app on the same project is refused.
     pub app: AppId,
     /// The tasklist that holds the object.
-    pub tasklist: TasklistGuid,
+    pub collection: Collection,
     /// The object.
     pub id: RemoteId,
     /// The values last applied or recorded; without the fields that were ignored.
@@ -42,7 +42,7 @@ pub struct Claim {
     /// Its resource.
     pub address: Address,
     /// The tasklist.
-    pub tasklist: TasklistGuid,
+    pub collection: Collection,
     /// The object.
     pub id: RemoteId,
 }

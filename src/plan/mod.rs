@@ -12,7 +12,9 @@ pub mod live;
 
 use std::fmt;
 
-use crate::model::{Address, Diagnostic, Field, Fields, Name, RemoteId, TasklistGuid, Value};
+use crate::model::{
+    Address, Collection, Diagnostic, Field, Fields, Name, RemoteId, TasklistGuid, Value,
+};
 
 pub use diff::{Choice, Inputs, Listing, Memory, Resolution, diff};
 pub use guard::Refusal;
@@ -118,8 +120,8 @@ pub struct Change {
     pub subject: Subject,
     /// The provider that carries it out.
     pub provider: Name,
-    /// The tasklist in which it happens.
-    pub tasklist: TasklistGuid,
+    /// What holds the object.
+    pub collection: Collection,
     /// What to do.
     pub action: Action,
     /// Which side moved.
@@ -195,8 +197,8 @@ pub enum Action {
     },
     /// Make an object here and delete the one in another tasklist.
     Replace {
-        /// The tasklist of the old object.
-        old_tasklist: TasklistGuid,
+        /// What holds the old object.
+        old_collection: Collection,
         /// The provider of the old object.
         old_provider: Name,
         /// The old object.
@@ -316,8 +318,8 @@ pub enum Record {
         address: Address,
         /// Its provider.
         provider: Name,
-        /// The tasklist.
-        tasklist: TasklistGuid,
+        /// What holds the object.
+        collection: Collection,
         /// The object.
         id: RemoteId,
         /// The values, without ignored fields.
@@ -350,8 +352,8 @@ pub struct Unread {
 pub struct Unsettled {
     /// The resource; none for an undeclared object of an authoritative tasklist.
     pub address: Option<Address>,
-    /// The tasklist.
-    pub tasklist: TasklistGuid,
+    /// What holds the object.
+    pub collection: Collection,
     /// The contract's name of the call.
     pub operation: String,
     /// When it left, by RFC 3339.

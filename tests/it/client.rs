@@ -252,7 +252,8 @@ fn fields() -> Fields {
 
 fn create() -> Write {
     Write::Create {
-        tasklist: list_guid(),
+        collection: list_guid().into(),
+        id: None,
         fields: fields(),
     }
 }
@@ -260,7 +261,7 @@ fn create() -> Write {
 fn update() -> Write {
     let name = Value::Text("release-room".into());
     Write::Update {
-        tasklist: list_guid(),
+        collection: list_guid().into(),
         id: RemoteId::new(GUID),
         fields: [(Field::Name, name)].into_iter().collect(),
     }
@@ -268,13 +269,14 @@ fn update() -> Write {
 
 fn delete() -> Write {
     Write::Delete {
-        tasklist: list_guid(),
+        collection: list_guid().into(),
         id: RemoteId::new(GUID),
     }
 }
 
 async fn send(client: &Arc<dyn Writer>, write: &Write) -> Result<Option<Object>, ApiError> {
-    client.send(&client.encode(write)).await
+    let done = client.send(&client.encode(write)).await?;
+    Ok(done.object)
 }
 
 /// The outcome in a word, and the number of requests it took.
@@ -681,7 +683,7 @@ async fn a_call_from_the_journal_is_sent_as_it_stands() {
     let body = "{ \"activity_subscription\": {\"name\":\"项目\"},\n\"update_fields\":[\"name\"] }";
     let call = Call {
         operation: "patchTasklistActivitySubscription".into(),
-        tasklist: list_guid(),
+        collection: list_guid().into(),
         id: Some(RemoteId::new(GUID)),
         body: Some(body.into()),
     };
@@ -708,7 +710,7 @@ async fn a_call_that_makes_no_sense_is_not_sent() {
             ..good.clone()
         },
         Call {
-            tasklist: TasklistGuid::new(""),
+            collection: "".into(),
             ..good
         },
         Call {

@@ -682,6 +682,7 @@ fn group(
             .map(|i| (Name::new(i).unwrap(), span))
             .collect(),
         exclude: at(exclude),
+        user_groups: BTreeMap::new(),
         protect: false,
         moved_from: None,
         span,

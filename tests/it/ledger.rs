@@ -10,9 +10,7 @@ use beadle::engine::ledger::{
     Binding, BindingChange, End, EntryId, EntryOutcome, Holder, Lease, Ledger, LedgerError,
     NewEntry,
 };
-use beadle::model::{
-    Address, AppId, ChatId, Events, Field, Fields, Name, RemoteId, TasklistGuid, Value,
-};
+use beadle::model::{Address, AppId, ChatId, Events, Field, Fields, Name, RemoteId, Value};
 use jiff::{SignedDuration, Timestamp};
 
 /// One database. Each ledger that it opens has connections of its own, as another process would.
@@ -104,7 +102,7 @@ fn binding(name: &str, id: &str) -> Binding {
         address: address(name),
         provider: Name::new("feishu").unwrap(),
         app: AppId::new("cli_a1"),
-        tasklist: TasklistGuid::new("t1"),
+        collection: "t1".into(),
         id: RemoteId::new(id),
         applied: fields(name),
         protect: false,
@@ -124,7 +122,7 @@ fn new_entry(name: &str, second: i64) -> NewEntry {
         app: AppId::new("cli_a1"),
         call: Call {
             operation: "createTasklistActivitySubscription".into(),
-            tasklist: TasklistGuid::new("t1"),
+            collection: "t1".into(),
             id: None,
             body: Some(r#"{"name":"项目"}"#.into()),
         },
@@ -203,7 +201,7 @@ fn bindings_read_back_by_address(store: &dyn Store) {
     let mut other = binding("发布/roadmap", "s2");
     other.app = AppId::new("cli_b2");
     other.provider = Name::new("lark-sg").unwrap();
-    other.tasklist = TasklistGuid::new("t2");
+    other.collection = "t2".into();
     other.protect = true;
     other.applied = Fields::default();
     other.updated_at = "2026-07-01T08:00:00.123456789Z".parse().unwrap();
@@ -257,7 +255,7 @@ fn an_object_is_bound_once(store: &dyn Store) {
     assert!(matches!(refused, Err(LedgerError::Claimed { .. })));
     // The same id in another tasklist is another object.
     let mut elsewhere = binding("x", "s1");
-    elsewhere.tasklist = TasklistGuid::new("t2");
+    elsewhere.collection = "t2".into();
     now(q.record(&theirs, at(1), &[BindingChange::Bind(elsewhere)])).unwrap();
     // Let go in one transaction, it can be had in the same.
     let handed = [BindingChange::Unbind(address("a")), bind("c", "s1")];
@@ -279,7 +277,10 @@ fn projects_see_each_other_as_claims_only(store: &dyn Store) {
     assert_eq!(claims.len(), 1);
     assert_eq!(claims[0].project.as_str(), "p");
     assert_eq!(claims[0].address, address("a"));
-    assert_eq!((&*claims[0].tasklist.0, &*claims[0].id.0), ("t1", "s1"));
+    assert_eq!(
+        (claims[0].collection.as_str(), &*claims[0].id.0),
+        ("t1", "s1")
+    );
     assert_eq!(now(p.claims()).unwrap(), []);
     // One project's lease is no good for another's rows, nor its entries.
     let theirs = acquire(&*q, "wang", 0).unwrap();

@@ -168,7 +168,7 @@ fn an_object_of_another_project_is_refused_naming_both() {
     sides.claims.push(Claim {
         project: beadle::model::Name::new("other").unwrap(),
         address: address("theirs"),
-        tasklist: "guid-a".into(),
+        collection: "guid-a".into(),
         id: "33991879-704f-444f-81d7-55a6aa7be80c".into(),
     });
     assert_snapshot!(brief(&sides.plan()), @"
@@ -334,7 +334,7 @@ fn an_unsettled_create_spares_every_undeclared_object_of_its_tasklist() {
     let mut sides = Sides::applied(&text).foreign("guid-a", "perhaps ours");
     sides.unsettled.push(Unsettled {
         address: Some(address("gone")),
-        tasklist: "guid-a".into(),
+        collection: "guid-a".into(),
         operation: "createTasklistActivitySubscription".into(),
         since: "2026-01-01T00:00:00Z".into(),
         in_progress_by: None,

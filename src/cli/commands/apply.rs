@@ -195,7 +195,7 @@ impl Work<'_> {
         ui: &Ui,
     ) -> std::result::Result<Planned, Failure> {
         let planned = planning::make(session, &self.choice, ui).await?;
-        let is_missing = |binding: &Binding| match planned.live.listings.get(&binding.tasklist) {
+        let is_missing = |binding: &Binding| match planned.live.listings.get(&binding.collection) {
             Some(Listing::Objects(objects)) => objects.iter().all(|o| o.id != binding.id),
             _ => false,
         };
@@ -384,9 +384,9 @@ async fn settle(
             return Ok(1);
         }
     }
-    for (tasklist, why) in &settling.unread {
+    for (collection, why) in &settling.unread {
         ui.say(&format!(
-            "Writes to tasklist {tasklist} stay unsettled: {}.",
+            "Writes to {collection} stay unsettled: {}.",
             clean(why.trim_end_matches('.'))
         ));
     }

@@ -14,7 +14,7 @@ use crate::cli::ui::Ui;
 use crate::engine::refresh::{list, refresh};
 use crate::ledger::Access;
 use crate::model::manifest::{Manifest, TasklistTarget, Vendor};
-use crate::model::{ChatId, Field, Name, RemoteId, TasklistGuid, Value};
+use crate::model::{ChatId, Collection, Field, Name, RemoteId, TasklistGuid, Value};
 use crate::plan::live::{Binding, Object};
 use crate::plan::{Choice, Listing, Resolution};
 
@@ -86,7 +86,7 @@ pub(super) async fn run(global: &Global, args: &Export, ui: &Ui) -> Result {
     let chosen = choose(&session, &args.tasklists).await?;
     let wanted = chosen
         .iter()
-        .map(|c| (c.guid.clone(), c.provider.clone()))
+        .map(|c| (c.guid.clone().into(), c.provider.clone()))
         .collect();
     let listings = list(&wanted, &session.readers(), &|_, _| {}).await;
     let bindings = session.remembered().await?.bindings;
@@ -96,7 +96,7 @@ pub(super) async fn run(global: &Global, args: &Export, ui: &Ui) -> Result {
     let mut chats: BTreeSet<ChatId> = BTreeSet::new();
     let mut unread = false;
     for tasklist in &chosen {
-        let objects = match &listings[&tasklist.guid] {
+        let objects = match &listings[&Collection::from(tasklist.guid.clone())] {
             Listing::Objects(objects) => objects,
             Listing::Unread(why) => {
                 ui.say(&format!(
@@ -217,11 +217,13 @@ async fn choose(session: &Session, asked: &[String]) -> Result<Vec<Chosen>> {
     }
     for key in keys {
         match live.tasklists.get(&key) {
-            Some(Resolution::Found(guid)) => chosen.push(Chosen {
-                key: key.to_string(),
-                provider: manifest.tasklists[&key].provider.clone(),
-                guid: guid.clone(),
-            }),
+            Some(Resolution::Found(collection)) => {
+                chosen.extend(collection.tasklist().map(|guid| Chosen {
+                    key: key.to_string(),
+                    provider: manifest.tasklists[&key].provider.clone(),
+                    guid: guid.clone(),
+                }));
+            }
             Some(Resolution::Unread(why)) => {
                 return Err(Failure::new(format!(
                     "tasklist `{key}` could not be looked up: {why}"
@@ -305,7 +307,7 @@ fn resource_name(
 ) -> String {
     let bound = bindings
         .iter()
-        .find(|b| b.tasklist == tasklist.guid && b.id == object.id);
+        .find(|b| b.collection.tasklist() == Some(&tasklist.guid) && b.id == object.id);
     let base = match bound {
         Some(binding) => binding.address.name.to_string(),
         None => slug(object.fields.name().unwrap_or_default(), "subscription"),

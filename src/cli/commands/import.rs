@@ -42,14 +42,14 @@ pub(super) async fn run(global: &Global, args: &Import, ui: &Ui) -> Result {
     let binding = result?;
     let words = format!(
         "Bound {} to {} in tasklist {}.\n",
-        binding.address, binding.id, binding.tasklist
+        binding.address, binding.id, binding.collection
     );
     match ui.format() {
         crate::cli::args::Format::Json => ui.print_json(&serde_json::json!({
             "format_version": crate::cli::json::FORMAT_VERSION,
             "address": binding.address.to_string(),
             "id": binding.id.to_string(),
-            "tasklist": binding.tasklist.to_string(),
+            "tasklist": binding.collection.to_string(),
         })),
         _ => ui.print(&words),
     }
@@ -95,7 +95,7 @@ async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Bindi
     if !live.diagnostics.is_empty() {
         return Err(session.findings(live.diagnostics));
     }
-    let tasklist = match live.tasklists.get(&subscription.tasklist) {
+    let collection = match live.tasklists.get(&subscription.tasklist) {
         Some(Resolution::Found(guid)) => guid,
         Some(Resolution::Unread(why)) => {
             return Err(Failure::new(format!(
@@ -104,14 +104,14 @@ async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Bindi
         }
         None => return Err(Failure::new("its tasklist was not looked up")),
     };
-    let objects = match live.listings.get(tasklist) {
+    let objects = match live.listings.get(collection) {
         Some(Listing::Objects(objects)) => objects,
         Some(Listing::Unread(why)) => {
             return Err(Failure::new(format!(
-                "tasklist {tasklist} could not be read: {why}"
+                "{collection} could not be read: {why}"
             )));
         }
-        None => return Err(Failure::new(format!("tasklist {tasklist} was not read"))),
+        None => return Err(Failure::new(format!("{collection} was not read"))),
     };
     let id = RemoteId::new(&args.id);
     let Some(object) = objects.iter().find(|o| o.id == id) else {
@@ -133,7 +133,7 @@ async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Bindi
     }
     if let Some(bound) = bindings
         .iter()
-        .find(|b| b.tasklist == *tasklist && b.id == id && b.address != *address)
+        .find(|b| b.collection == *collection && b.id == id && b.address != *address)
     {
         return Err(
             Failure::new(format!("{id} is bound to {} already", bound.address))
@@ -151,7 +151,7 @@ async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Bindi
         address: address.clone(),
         provider: provider.clone(),
         app: session.writers[provider].app().clone(),
-        tasklist: tasklist.clone(),
+        collection: collection.clone(),
         id,
         applied,
         protect: subscription.protect,

@@ -125,7 +125,7 @@ fn list(bindings: &[Binding], ui: &Ui) {
             vec![
                 b.address.to_string(),
                 b.id.to_string(),
-                b.tasklist.to_string(),
+                b.collection.as_str().to_owned(),
                 if b.protect {
                     "protected".to_owned()
                 } else {

@@ -5,12 +5,12 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 use super::super::codec::{fields_from_json, fields_to_json, instant_from_text, instant_to_text};
 use super::trouble::Trouble;
 use crate::engine::ledger::{Binding, BindingChange, Claim, LedgerError};
-use crate::model::{Address, AppId, Name, RemoteId, TasklistGuid};
+use crate::model::{Address, AppId, Collection, Name, RemoteId};
 
 /// Every binding of the project, by address.
 pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<Binding>, Trouble> {
     let mut statement = conn.prepare_cached(
-        "SELECT address, provider, app, tasklist, id, applied, protect, updated_at
+        "SELECT address, provider, app, collection, id, applied, protect, updated_at
          FROM binding WHERE project = ?1 ORDER BY address",
     )?;
     let mut rows = statement.query([project.as_str()])?;
@@ -20,7 +20,7 @@ pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<Binding>, Tro
         let wrong = |why: String| Trouble::Row(format!("the binding of {address}"), why);
         // Neighbours share provider, app and often the tasklist: one allocation for all of them.
         let last = bindings.last();
-        let (provider, app, tasklist) = (text(row, 1)?, text(row, 2)?, text(row, 3)?);
+        let (provider, app, collection) = (text(row, 1)?, text(row, 2)?, text(row, 3)?);
         let provider = match last.map(|b| &b.provider).filter(|p| p.as_str() == provider) {
             Some(same) => same.clone(),
             None => Name::new(provider).map_err(|e| wrong(e.to_string()))?,
@@ -29,15 +29,18 @@ pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<Binding>, Tro
             Some(same) => same.clone(),
             None => AppId::new(app),
         };
-        let tasklist = match last.map(|b| &b.tasklist).filter(|t| t.as_str() == tasklist) {
+        let collection = match last
+            .map(|b| &b.collection)
+            .filter(|t| t.as_str() == collection)
+        {
             Some(same) => same.clone(),
-            None => TasklistGuid::new(tasklist),
+            None => Collection::parse(collection),
         };
         bindings.push(Binding {
             address: parse_address(address).map_err(wrong)?,
             provider,
             app,
-            tasklist,
+            collection,
             id: RemoteId::new(text(row, 4)?),
             applied: fields_from_json(text(row, 5)?).map_err(wrong)?,
             protect: row.get(6)?,
@@ -52,7 +55,7 @@ pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<Binding>, Tro
 /// What other projects have bound.
 pub(super) fn claims(conn: &Connection, project: &Name) -> Result<Vec<Claim>, Trouble> {
     let mut statement = conn.prepare_cached(
-        "SELECT project, address, tasklist, id FROM binding
+        "SELECT project, address, collection, id FROM binding
          WHERE project <> ?1 ORDER BY project, address",
     )?;
     let mut rows = statement.query([project.as_str()])?;
@@ -62,7 +65,7 @@ pub(super) fn claims(conn: &Connection, project: &Name) -> Result<Vec<Claim>, Tr
         claims.push(Claim {
             project,
             address,
-            tasklist: TasklistGuid::new(text(row, 2)?),
+            collection: Collection::parse(text(row, 2)?),
             id: RemoteId::new(text(row, 3)?),
         });
     }
@@ -102,15 +105,15 @@ fn bind(tx: &Connection, project: &Name, binding: &Binding) -> Result<(), Troubl
         address,
         provider,
         app,
-        tasklist,
+        collection,
         id,
         applied,
         protect,
         updated_at,
     } = binding;
     let owned = tx
-        .prepare_cached("SELECT project, address FROM binding WHERE tasklist = ?1 AND id = ?2")?
-        .query_row((tasklist.as_str(), id.as_str()), |row| {
+        .prepare_cached("SELECT project, address FROM binding WHERE collection = ?1 AND id = ?2")?
+        .query_row((collection.as_str(), id.as_str()), |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
         })
         .optional()?;
@@ -120,7 +123,7 @@ fn bind(tx: &Connection, project: &Name, binding: &Binding) -> Result<(), Troubl
             return Err(Trouble::Said(LedgerError::Claimed {
                 project: other_project,
                 address: Box::new(other_address),
-                tasklist: tasklist.clone(),
+                collection: collection.clone(),
                 id: id.clone(),
             }));
         }
@@ -128,10 +131,10 @@ fn bind(tx: &Connection, project: &Name, binding: &Binding) -> Result<(), Troubl
     let applied = fields_to_json(applied)
         .map_err(|why| Trouble::Failed(format!("{address} cannot be bound: {why}")))?;
     tx.prepare_cached(
-        "INSERT INTO binding (project, address, provider, app, tasklist, id, applied, protect, updated_at)
-         VALUES (:project, :address, :provider, :app, :tasklist, :id, :applied, :protect, :updated_at)
+        "INSERT INTO binding (project, address, provider, app, collection, id, applied, protect, updated_at)
+         VALUES (:project, :address, :provider, :app, :collection, :id, :applied, :protect, :updated_at)
          ON CONFLICT (project, address) DO UPDATE SET
-             provider = excluded.provider, app = excluded.app, tasklist = excluded.tasklist,
+             provider = excluded.provider, app = excluded.app, collection = excluded.collection,
              id = excluded.id, applied = excluded.applied, protect = excluded.protect,
              updated_at = excluded.updated_at",
     )?
@@ -140,7 +143,7 @@ fn bind(tx: &Connection, project: &Name, binding: &Binding) -> Result<(), Troubl
         ":address": address.to_string(),
         ":provider": provider.as_str(),
         ":app": app.as_str(),
-        ":tasklist": tasklist.as_str(),
+        ":collection": collection.as_str(),
         ":id": id.as_str(),
         ":applied": applied,
         ":protect": protect,

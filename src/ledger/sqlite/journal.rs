@@ -10,10 +10,10 @@ use super::bindings::{parse_address, text};
 use super::trouble::Trouble;
 use crate::engine::Call;
 use crate::engine::ledger::{End, Entry, EntryId, NewEntry};
-use crate::model::{AppId, Name, RemoteId, TasklistGuid};
+use crate::model::{AppId, Collection, Name, RemoteId};
 
 const COLUMNS: &str =
-    "entry, fence, opened_at, address, provider, app, operation, tasklist, id, body,
+    "entry, fence, opened_at, address, provider, app, operation, collection, id, body,
     sent, seen, timeout_ms, protect, ended_at, outcome, detail, end_id";
 
 /// Writes down a call.
@@ -31,7 +31,7 @@ pub(super) fn open(
         call:
             Call {
                 operation,
-                tasklist,
+                collection,
                 id,
                 body,
             },
@@ -46,9 +46,9 @@ pub(super) fn open(
         Trouble::Failed(format!("{subject} cannot be journalled: {why}"))
     };
     tx.prepare_cached(
-        "INSERT INTO journal (project, fence, opened_at, address, provider, app, operation, tasklist,
+        "INSERT INTO journal (project, fence, opened_at, address, provider, app, operation, collection,
              id, body, sent, seen, timeout_ms, protect)
-         VALUES (:project, :fence, :opened_at, :address, :provider, :app, :operation, :tasklist,
+         VALUES (:project, :fence, :opened_at, :address, :provider, :app, :operation, :collection,
              :id, :body, :sent, :seen, :timeout_ms, :protect)",
     )?
     .execute(named_params! {
@@ -59,7 +59,7 @@ pub(super) fn open(
         ":provider": provider.as_str(),
         ":app": app.as_str(),
         ":operation": operation,
-        ":tasklist": tasklist.as_str(),
+        ":collection": collection.as_str(),
         ":id": id.as_ref().map(RemoteId::as_str),
         ":body": body,
         ":sent": fields_to_json(sent).map_err(refuse)?,
@@ -176,7 +176,7 @@ fn entry(row: &Row<'_>) -> Result<Entry, Trouble> {
             app: AppId::new(text(row, 5)?),
             call: Call {
                 operation: row.get("operation")?,
-                tasklist: TasklistGuid::new(text(row, 7)?),
+                collection: Collection::parse(text(row, 7)?),
                 id: remote(row.get("id")?),
                 body: row.get("body")?,
             },

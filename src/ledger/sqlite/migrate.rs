@@ -7,9 +7,10 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::trouble::Trouble;
 
-const STEPS: [&str; 1] = [include_str!(
-    "../migrations/0001_bindings_lease_journal.sql"
-)];
+const STEPS: [&str; 2] = [
+    include_str!("../migrations/0001_bindings_lease_journal.sql"),
+    include_str!("../migrations/0002_collections_look_ups.sql"),
+];
 
 /// The format that we write.
 pub(super) const KNOWN: i64 = STEPS.len() as i64;

@@ -9,7 +9,8 @@ mod resolve;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Address, Field, Fields, Name, Span, Value};
+use super::manifest::ExtraMembers;
+use super::{Address, Field, Fields, Name, RemoteId, Span, Value};
 
 pub use recipient::{NoRecipient, Recipient};
 pub use resolve::{
@@ -36,11 +37,35 @@ pub struct RecipientGroup {
     pub include: BTreeMap<Name, Span>,
     /// Who is left out of what the group has after `include`.
     pub exclude: BTreeMap<Name, Recipients>,
+    /// The contact user groups that it is kept as too, by the key of their Feishu provider.
+    pub user_groups: BTreeMap<Name, UserGroup>,
     /// Whether deleting it is refused.
     pub protect: bool,
     /// The group's former name.
     pub moved_from: Option<Name>,
     /// Where the group's key stands.
+    pub span: Span,
+}
+
+/// A group as a contact user group of Feishu. Its address is the group's with the provider's key as
+/// instance; `protect` and `moved_from` are the group's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserGroup {
+    /// Its address, such as `recipient_group.oncall/feishu`.
+    pub address: Address,
+    /// The name at Feishu, 1 to 100 characters, unique in the tenant.
+    pub name: String,
+    /// What it is for, at most 500 characters; none when it is left as it is live. It cannot be cleared.
+    pub description: Option<String>,
+    /// What becomes of people in it who are not listed.
+    pub extra_members: ExtraMembers,
+    /// The vendor's `group_id` that this is.
+    pub id: Option<RemoteId>,
+    /// Where `id` stands; where `user_group` stands when there is none.
+    pub id_span: Span,
+    /// Fields left as they are live, written on create only; of [`Field::KEPT`].
+    pub ignore: BTreeSet<Field>,
+    /// Where `user_group` stands.
     pub span: Span,
 }
 

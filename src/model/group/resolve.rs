@@ -559,6 +559,7 @@ mod tests {
                 people: [(name("enos"), users.iter().map(user).collect())].into(),
                 include: include.iter().map(|i| (name(i), span)).collect(),
                 exclude: BTreeMap::new(),
+                user_groups: BTreeMap::new(),
                 protect: false,
                 moved_from: None,
                 span,

@@ -46,6 +46,7 @@ impl Names {
             people,
             include,
             exclude,
+            user_groups: BTreeMap::new(),
             protect: keys.protect.get().map_or(protect, |flag| flag.0),
             moved_from,
             span,

@@ -188,6 +188,7 @@ pub(crate) fn resources(
             providers: known(names.providers),
             tasklists: known(names.tasklists),
             chats: known(names.chats),
+            managed_chats: BTreeMap::new(),
             groups,
             subscriptions,
             forget,

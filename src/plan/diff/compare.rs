@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::manifest::Subscription;
+use crate::model::manifest::{OnDelete, Subscription};
 use crate::model::{Events, Field, Fields, Value};
 use crate::plan::{Cause, FieldChange};
 
@@ -41,8 +41,9 @@ fn absent(field: Field) -> Value {
         Field::Subscribers => Value::Chats(std::collections::BTreeSet::new()),
         Field::Events => Value::Events(Events::default()),
         Field::Enabled => Value::Flag(true),
-        Field::Description => Value::Text(String::new()),
-        Field::People | Field::Include | Field::Exclude => {
+        Field::Description | Field::Owner => Value::Text(String::new()),
+        Field::OnDelete => Value::Text(OnDelete::Keep.as_str().to_owned()),
+        Field::People | Field::Include | Field::Exclude | Field::Members | Field::Added => {
             Value::Items(std::collections::BTreeSet::new())
         }
     }

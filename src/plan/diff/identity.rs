@@ -6,7 +6,7 @@
 use super::compare::{applied, compare};
 use super::{Memory, Pending, Work};
 use crate::model::manifest::Subscription;
-use crate::model::{Diagnostic, Fields, Name, Span, TasklistGuid};
+use crate::model::{Collection, Diagnostic, Fields, Name, Span};
 use crate::plan::live::{Binding, Object};
 use crate::plan::{Action, Cause, Record};
 
@@ -15,18 +15,18 @@ impl<'a> Work<'a> {
     pub(super) fn binding_of(
         &mut self,
         subscription: &'a Subscription,
-        tasklist: &'a TasklistGuid,
+        collection: &'a Collection,
     ) -> Option<&'a Binding> {
         let address = &subscription.address;
-        let present = self.by_resource.get(&(&address.name, tasklist)).copied();
+        let present = self.by_resource.get(&(&address.name, collection)).copied();
         let former = subscription
             .moved_from
             .as_ref()
-            .and_then(|name| self.by_resource.get(&(name, tasklist)).copied());
+            .and_then(|name| self.by_resource.get(&(name, collection)).copied());
         let pinned = subscription
             .id
             .as_ref()
-            .and_then(|id| self.by_object.get(&(tasklist, id)).copied())
+            .and_then(|id| self.by_object.get(&(collection, id)).copied())
             .filter(|b| {
                 b.address.name != address.name && self.declared(&b.address.name).is_empty()
             });
@@ -54,7 +54,7 @@ impl<'a> Work<'a> {
     pub(super) fn identify(
         &mut self,
         subscription: &'a Subscription,
-        tasklist: &'a TasklistGuid,
+        collection: &'a Collection,
         objects: &'a [Object],
         binding: Option<&'a Binding>,
     ) {
@@ -73,7 +73,7 @@ impl<'a> Work<'a> {
         }
         if let Some(binding) = binding {
             if let Some(object) = objects.iter().find(|o| o.id == binding.id) {
-                return self.bound(subscription, tasklist, object, binding);
+                return self.bound(subscription, collection, object, binding);
             }
             if subscription.id.is_some() {
                 return self.pin_gone(subscription);
@@ -82,17 +82,17 @@ impl<'a> Work<'a> {
             let Some(object) = objects.iter().find(|o| o.id == *pin) else {
                 return self.pin_gone(subscription);
             };
-            if self.refuse_claimed(subscription, tasklist, object) {
+            if self.refuse_claimed(subscription, collection, object) {
                 return;
             }
-            return self.adopt(subscription, tasklist, object);
+            return self.adopt(subscription, collection, object);
         }
         let cause = match (binding, self.inputs.memory) {
             (Some(_), _) => Cause::Vanished,
             (None, Memory::None) => Cause::Differs,
             (None, _) => Cause::Ahead,
         };
-        self.by_name(subscription, tasklist, objects, cause);
+        self.by_name(subscription, collection, objects, cause);
     }
 
     pub(super) fn pin_gone(&mut self, subscription: &Subscription) {
@@ -112,10 +112,10 @@ impl<'a> Work<'a> {
     pub(super) fn refuse_claimed(
         &mut self,
         subscription: &Subscription,
-        tasklist: &TasklistGuid,
+        collection: &Collection,
         object: &Object,
     ) -> bool {
-        let key = (tasklist, &object.id);
+        let key = (collection, &object.id);
         let owner = match (self.by_object.get(&key), self.claims.get(&key)) {
             (Some(binding), _) => format!("{} of this project", binding.address),
             (None, Some(claim)) => format!("{} of project `{}`", claim.address, claim.project),
@@ -134,7 +134,7 @@ impl<'a> Work<'a> {
     pub(super) fn by_name(
         &mut self,
         subscription: &'a Subscription,
-        tasklist: &'a TasklistGuid,
+        collection: &'a Collection,
         objects: &'a [Object],
         cause: Cause,
     ) {
@@ -142,7 +142,7 @@ impl<'a> Work<'a> {
             objects
                 .iter()
                 .filter(|o| o.fields.name() == Some(name))
-                .filter(|o| !self.by_object.contains_key(&(tasklist, &o.id)))
+                .filter(|o| !self.by_object.contains_key(&(collection, &o.id)))
                 .collect()
         };
         let mut found = find(&subscription.name);
@@ -154,12 +154,12 @@ impl<'a> Work<'a> {
         match found.as_slice() {
             [] => self.creates.push(Pending {
                 subscription,
-                tasklist,
+                collection,
                 fields: subscription.fields(),
                 cause,
             }),
             [object] => {
-                if self.refuse_claimed(subscription, tasklist, object) {
+                if self.refuse_claimed(subscription, collection, object) {
                     return;
                 }
                 self.name_matches += 1;
@@ -184,7 +184,7 @@ impl<'a> Work<'a> {
                         ),
                     );
                 }
-                self.adopt(subscription, tasklist, object);
+                self.adopt(subscription, collection, object);
             }
             several => {
                 let ids: Vec<_> = several.iter().map(|o| o.id.to_string()).collect();
@@ -231,7 +231,7 @@ impl<'a> Work<'a> {
     pub(super) fn bound(
         &mut self,
         subscription: &'a Subscription,
-        tasklist: &'a TasklistGuid,
+        collection: &'a Collection,
         object: &'a Object,
         binding: &'a Binding,
     ) {
@@ -256,7 +256,7 @@ impl<'a> Work<'a> {
                 && binding.applied == applied
                 && binding.protect == subscription.protect;
             if !known {
-                self.record(subscription, tasklist, object, applied, false);
+                self.record(subscription, collection, object, applied, false);
             }
             return;
         }
@@ -268,22 +268,22 @@ impl<'a> Work<'a> {
         };
         self.plan
             .changes
-            .push(self.change(subscription, tasklist, action, cause));
+            .push(self.change(subscription, collection, action, cause));
     }
 
     /// The resource is not bound, and this live object is to be its own.
     pub(super) fn adopt(
         &mut self,
         subscription: &'a Subscription,
-        tasklist: &'a TasklistGuid,
+        collection: &'a Collection,
         object: &'a Object,
     ) {
-        self.taken.insert((tasklist, &object.id));
+        self.taken.insert((collection, &object.id));
         let desired = subscription.fields();
         let fields = compare(subscription, &desired, None, &object.fields);
         if fields.is_empty() {
             let applied = applied(subscription, desired);
-            return self.record(subscription, tasklist, object, applied, true);
+            return self.record(subscription, collection, object, applied, true);
         }
         let (id, live) = (object.id.clone(), Some(object.fields.clone()));
         let action = match self.inputs.memory {
@@ -293,13 +293,13 @@ impl<'a> Work<'a> {
         };
         self.plan
             .changes
-            .push(self.change(subscription, tasklist, action, Cause::Differs));
+            .push(self.change(subscription, collection, action, Cause::Differs));
     }
 
     pub(super) fn record(
         &mut self,
         subscription: &Subscription,
-        tasklist: &TasklistGuid,
+        collection: &Collection,
         object: &Object,
         applied: Fields,
         new: bool,
@@ -310,7 +310,7 @@ impl<'a> Work<'a> {
         self.plan.records.push(Record::Bind {
             address: subscription.address.clone(),
             provider: self.provider_of(subscription),
-            tasklist: tasklist.clone(),
+            collection: collection.clone(),
             id: object.id.clone(),
             applied,
             protect: subscription.protect,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::compare::matches;
 use super::{Listing, Pending, Resolution, Work};
-use crate::model::{Diagnostic, Fields, Name, TasklistGuid};
+use crate::model::{Collection, Diagnostic, Fields, Name};
 use crate::plan::live::{Binding, Object};
 use crate::plan::{Action, Cause, Change, Foreign, Refusal, Subject};
 
@@ -55,7 +55,7 @@ impl<'a> Work<'a> {
             let action = Action::Create {
                 desired: create.fields,
             };
-            let change = self.change(create.subscription, create.tasklist, action, create.cause);
+            let change = self.change(create.subscription, create.collection, action, create.cause);
             self.plan.changes.push(change);
         }
     }
@@ -77,7 +77,7 @@ impl<'a> Work<'a> {
     }
 
     pub(super) fn live(&self, binding: &Binding) -> Result<Option<&'a Object>, &'a str> {
-        match self.inputs.listings.get(&binding.tasklist) {
+        match self.inputs.listings.get(&binding.collection) {
             Some(Listing::Objects(objects)) => Ok(objects.iter().find(|o| o.id == binding.id)),
             Some(Listing::Unread(why)) => Err(why),
             None => Err("its tasklist was not read"),
@@ -88,7 +88,7 @@ impl<'a> Work<'a> {
         Change {
             subject: Subject::Resource(binding.address.clone()),
             provider: binding.provider.clone(),
-            tasklist: binding.tasklist.clone(),
+            collection: binding.collection.clone(),
             action,
             cause,
             requires: Vec::new(),
@@ -125,9 +125,10 @@ impl<'a> Work<'a> {
     pub(super) fn refuse_forget_for_a_day(&mut self, binding: &Binding, live: Option<&Fields>) {
         let name = live.and_then(Fields::name).unwrap_or_default();
         let owner = self.inputs.tasklists.iter().find_map(|(key, resolution)| {
-            let tasklist = self.inputs.manifest.tasklists.get(key)?;
-            let here = *resolution == Resolution::Found(binding.tasklist.clone());
-            let deletes = tasklist.authoritative && !tasklist.keep.iter().any(|k| matches(k, name));
+            let collection = self.inputs.manifest.tasklists.get(key)?;
+            let here = *resolution == Resolution::Found(binding.collection.clone());
+            let deletes =
+                collection.authoritative && !collection.keep.iter().any(|k| matches(k, name));
             (here && deletes && live.is_some()).then_some(key)
         });
         if let Some(key) = owner {
@@ -163,7 +164,7 @@ impl<'a> Work<'a> {
                     desired: create.fields,
                 };
                 let change =
-                    self.change(create.subscription, create.tasklist, action, Cause::Ahead);
+                    self.change(create.subscription, create.collection, action, Cause::Ahead);
                 self.plan.changes.push(change);
                 return;
             }
@@ -176,13 +177,13 @@ impl<'a> Work<'a> {
             });
         }
         let action = Action::Replace {
-            old_tasklist: orphan.tasklist.clone(),
+            old_collection: orphan.collection.clone(),
             old_provider: orphan.provider.clone(),
             id: orphan.id.clone(),
             live: Some(object.fields.clone()),
             desired: create.fields,
         };
-        let change = self.change(create.subscription, create.tasklist, action, Cause::Ahead);
+        let change = self.change(create.subscription, create.collection, action, Cause::Ahead);
         self.plan.changes.push(change);
     }
 
@@ -258,23 +259,24 @@ impl<'a> Work<'a> {
     /// What is live and stands for nothing: listed, and deleted only where the tasklist is ours alone.
     pub(super) fn leftover_objects(&mut self) {
         let inputs = self.inputs;
-        let mut keys: HashMap<&TasklistGuid, &Name> = HashMap::new();
+        let mut keys: HashMap<&Collection, &Name> = HashMap::new();
         for (key, resolution) in inputs.tasklists {
             if let Resolution::Found(guid) = resolution {
                 keys.insert(guid, key);
             }
         }
-        for (tasklist, listing) in inputs.listings {
-            let Listing::Objects(objects) = listing else {
+        for (collection, listing) in inputs.listings {
+            let (Listing::Objects(objects), Some(tasklist)) = (listing, collection.tasklist())
+            else {
                 continue;
             };
-            let key = keys.get(tasklist).copied();
+            let key = keys.get(collection).copied();
             let declared = key.and_then(|key| inputs.manifest.tasklists.get(key));
             let may_delete = declared.is_some_and(|t| t.authoritative)
                 && !inputs.choice.is_partial()
-                && !inputs.unsettled.iter().any(|u| u.tasklist == *tasklist);
+                && !inputs.unsettled.iter().any(|u| u.collection == *collection);
             for object in objects {
-                let here = (tasklist, &object.id);
+                let here = (collection, &object.id);
                 if self.taken.contains(&here) || self.by_object.contains_key(&here) {
                     continue;
                 }
@@ -292,7 +294,7 @@ impl<'a> Work<'a> {
                     self.plan.changes.push(Change {
                         subject: Subject::Foreign(tasklist.clone(), object.id.clone()),
                         provider: tasklist_of.provider.clone(),
-                        tasklist: tasklist.clone(),
+                        collection: collection.clone(),
                         action: Action::Delete {
                             id: object.id.clone(),
                             live: Some(object.fields.clone()),

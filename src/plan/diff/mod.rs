@@ -18,7 +18,7 @@ use super::guard::{self, Counts};
 use super::live::{Binding, Claim, Object};
 use super::{Action, Cause, Change, Plan, Record, Subject, Unread, Unsettled, graph};
 use crate::model::manifest::{Manifest, Subscription};
-use crate::model::{Address, Diagnostic, Fields, Name, RemoteId, TasklistGuid};
+use crate::model::{Address, Collection, Diagnostic, Fields, Name, RemoteId};
 
 pub use compare::applied;
 
@@ -33,7 +33,7 @@ pub struct Inputs<'a> {
     /// The manifest's tasklist keys, looked up.
     pub tasklists: &'a BTreeMap<Name, Resolution>,
     /// The live side, by tasklist.
-    pub listings: &'a BTreeMap<TasklistGuid, Listing>,
+    pub listings: &'a BTreeMap<Collection, Listing>,
     /// The applied side.
     pub bindings: &'a [Binding],
     /// What other projects on the ledger have bound.
@@ -50,7 +50,7 @@ pub struct Inputs<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
     /// It is this one.
-    Found(TasklistGuid),
+    Found(Collection),
     /// It could not be looked up.
     Unread(String),
 }
@@ -134,7 +134,7 @@ pub fn diff(inputs: &Inputs<'_>) -> Plan {
 /// A create that may turn out to be one half of a replace.
 struct Pending<'a> {
     subscription: &'a Subscription,
-    tasklist: &'a TasklistGuid,
+    collection: &'a Collection,
     fields: Fields,
     cause: Cause,
 }
@@ -143,14 +143,14 @@ struct Work<'a> {
     inputs: &'a Inputs<'a>,
     plan: Plan,
     /// Bindings by resource and tasklist: an instance's key is only a label.
-    by_resource: HashMap<(&'a Name, &'a TasklistGuid), &'a Binding>,
-    by_object: HashMap<(&'a TasklistGuid, &'a RemoteId), &'a Binding>,
-    claims: HashMap<(&'a TasklistGuid, &'a RemoteId), &'a Claim>,
+    by_resource: HashMap<(&'a Name, &'a Collection), &'a Binding>,
+    by_object: HashMap<(&'a Collection, &'a RemoteId), &'a Binding>,
+    claims: HashMap<(&'a Collection, &'a RemoteId), &'a Claim>,
     /// Addresses of bindings that a declared subscription stands for.
     matched: HashSet<&'a Address>,
     /// Live objects that are not bound and that a resource stands for.
-    taken: HashSet<(&'a TasklistGuid, &'a RemoteId)>,
-    names: HashMap<(&'a TasklistGuid, &'a str), &'a Subscription>,
+    taken: HashSet<(&'a Collection, &'a RemoteId)>,
+    names: HashMap<(&'a Collection, &'a str), &'a Subscription>,
     unread: HashSet<Address>,
     creates: Vec<Pending<'a>>,
     name_matches: usize,
@@ -167,17 +167,17 @@ impl<'a> Work<'a> {
             by_resource: inputs
                 .bindings
                 .iter()
-                .map(|b| ((&b.address.name, &b.tasklist), b))
+                .map(|b| ((&b.address.name, &b.collection), b))
                 .collect(),
             by_object: inputs
                 .bindings
                 .iter()
-                .map(|b| ((&b.tasklist, &b.id), b))
+                .map(|b| ((&b.collection, &b.id), b))
                 .collect(),
             claims: inputs
                 .claims
                 .iter()
-                .map(|c| ((&c.tasklist, &c.id), c))
+                .map(|c| ((&c.collection, &c.id), c))
                 .collect(),
             matched: HashSet::with_capacity(inputs.bindings.len()),
             taken: HashSet::new(),
@@ -247,7 +247,7 @@ impl<'a> Work<'a> {
         let address = &subscription.address;
         let selected = self.inputs.choice.selects(address);
         let resolution = self.inputs.tasklists.get(&subscription.tasklist);
-        let Some(Resolution::Found(tasklist)) = resolution else {
+        let Some(Resolution::Found(collection)) = resolution else {
             // Which tasklist it is cannot be known, so neither can which binding is its own.
             for binding in self.inputs.bindings {
                 if binding.address.name == address.name {
@@ -262,7 +262,7 @@ impl<'a> Work<'a> {
             }
             return;
         };
-        let binding = self.binding_of(subscription, tasklist);
+        let binding = self.binding_of(subscription, collection);
         if let Some(binding) = binding {
             self.matched.insert(&binding.address);
         }
@@ -273,7 +273,7 @@ impl<'a> Work<'a> {
             let (from, to) = (binding.address.clone(), address.clone());
             self.plan.records.push(Record::Move { from, to });
         }
-        let objects = match self.inputs.listings.get(tasklist) {
+        let objects = match self.inputs.listings.get(collection) {
             Some(Listing::Objects(objects)) => objects,
             Some(Listing::Unread(why)) => return self.unread(address, why),
             None => return self.unread(address, "its tasklist was not read"),
@@ -283,7 +283,7 @@ impl<'a> Work<'a> {
         }
         if let Some(other) = self
             .names
-            .insert((tasklist, &subscription.name), subscription)
+            .insert((collection, &subscription.name), subscription)
         {
             self.plan.diagnostics.push(
                 Diagnostic::error(
@@ -300,7 +300,7 @@ impl<'a> Work<'a> {
             );
             return;
         }
-        self.identify(subscription, tasklist, objects, binding);
+        self.identify(subscription, collection, objects, binding);
     }
 
     fn error(
@@ -330,14 +330,14 @@ impl<'a> Work<'a> {
     fn change(
         &self,
         subscription: &Subscription,
-        tasklist: &TasklistGuid,
+        collection: &Collection,
         action: Action,
         cause: Cause,
     ) -> Change {
         Change {
             subject: Subject::Resource(subscription.address.clone()),
             provider: self.provider_of(subscription),
-            tasklist: tasklist.clone(),
+            collection: collection.clone(),
             action,
             cause,
             requires: Vec::new(),
@@ -364,7 +364,7 @@ impl<'a> Work<'a> {
 
     fn finish(mut self) -> Plan {
         let inputs = self.inputs;
-        let authoritative: BTreeMap<TasklistGuid, usize> = inputs
+        let authoritative: BTreeMap<Collection, usize> = inputs
             .tasklists
             .iter()
             .filter(|(key, _)| {

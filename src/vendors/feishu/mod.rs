@@ -25,8 +25,8 @@ use super::limits::{
 use super::pace::Pace;
 use super::redact::Secrets;
 use super::retry::Patience;
-use crate::engine::{ApiError, Call, Object, Pending, Reader, RemoteTasklist, Write, Writer};
-use crate::model::{AppId, ChatId, TasklistGuid};
+use crate::engine::{ApiError, Call, Done, Object, Pending, Reader, RemoteTasklist, Write, Writer};
+use crate::model::{AppId, ChatId, Collection, RemoteId, TasklistGuid};
 
 /// The hosts that Feishu and Lark serve their API on.
 const HOSTS: [&str; 2] = ["open.feishu.cn", "open.larksuite.com"];
@@ -119,12 +119,12 @@ impl Feishu {
     }
 
     /// Makes a call as it was encoded, in this process or in one before.
-    async fn deliver(&self, call: &Call) -> Result<Option<Object>, ApiError> {
+    async fn deliver(&self, call: &Call) -> Result<Done, ApiError> {
         let unfit = |why: &str| {
             let operation = &call.operation;
             ApiError::Unreachable(format!("{operation} was not sent: {why}"))
         };
-        let list = call.tasklist.as_str();
+        let list = call.collection.as_str();
         let id = call.id.as_ref();
         let body = call.body.as_deref();
         match call.operation.as_str() {
@@ -133,7 +133,7 @@ impl Feishu {
                 let ids = [list];
                 let ask = Ask::new(CREATE_SUBSCRIPTION).ids(&ids).body(Some(body));
                 let read = |envelope| subscription::read_one(envelope, None);
-                self.call(&ask, read).await.map(Some)
+                self.call(&ask, read).await.map(made)
             }
             PATCH_SUBSCRIPTION => {
                 let id = id.ok_or_else(|| unfit("it names no object"))?;
@@ -141,16 +141,23 @@ impl Feishu {
                 let ids = [list, id.as_str()];
                 let ask = Ask::new(PATCH_SUBSCRIPTION).ids(&ids).body(Some(body));
                 let read = |envelope| subscription::read_one(envelope, Some(id));
-                self.call(&ask, read).await.map(Some)
+                self.call(&ask, read).await.map(made)
             }
             DELETE_SUBSCRIPTION => {
                 let id = id.ok_or_else(|| unfit("it names no object"))?;
                 let ids = [list, id.as_str()];
                 let ask = Ask::new(DELETE_SUBSCRIPTION).ids(&ids);
-                self.call(&ask, |_| Ok(None)).await
+                self.call(&ask, |_| Ok(Done::default())).await
             }
             _ => Err(unfit("this version of beadle does not know it")),
         }
+    }
+}
+
+fn made(object: Object) -> Done {
+    Done {
+        object: Some(object),
+        ..Done::default()
     }
 }
 
@@ -180,6 +187,21 @@ impl Reader for Feishu {
     fn is_in_chat<'a>(&'a self, chat: &'a ChatId) -> Pending<'a, Result<bool, ApiError>> {
         Box::pin(chat::is_in(self, chat))
     }
+
+    fn catalog<'a>(
+        &'a self,
+        _collection: &'a Collection,
+    ) -> Pending<'a, Result<Vec<Object>, ApiError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn object<'a>(
+        &'a self,
+        _collection: &'a Collection,
+        _id: &'a RemoteId,
+    ) -> Pending<'a, Result<Option<Object>, ApiError>> {
+        Box::pin(async { Ok(None) })
+    }
 }
 
 impl Writer for Feishu {
@@ -187,11 +209,15 @@ impl Writer for Feishu {
         subscription::encode(write)
     }
 
-    fn send<'a>(&'a self, call: &'a Call) -> Pending<'a, Result<Option<Object>, ApiError>> {
+    fn send<'a>(&'a self, call: &'a Call) -> Pending<'a, Result<Done, ApiError>> {
         Box::pin(self.deliver(call))
     }
 
     fn timeout_ms(&self) -> u64 {
         u64::try_from(self.link.http.timeout.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn people_per_call(&self, _collection: &Collection) -> usize {
+        50
     }
 }

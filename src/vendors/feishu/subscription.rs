@@ -12,26 +12,32 @@ use crate::vendors::limits::{CREATE_SUBSCRIPTION, DELETE_SUBSCRIPTION, PATCH_SUB
 
 /// Turns a write into its call. The same write always makes the same bytes.
 pub(super) fn encode(write: &Write) -> Call {
-    let (operation, tasklist, id, body) = match write {
-        Write::Create { tasklist, fields } => {
+    let (operation, collection, id, body) = match write {
+        Write::Create {
+            collection, fields, ..
+        } => {
             let mut wire = to_wire(fields);
             // The vendor's default is not documented.
             wire.disabled.get_or_insert(false);
-            (CREATE_SUBSCRIPTION, tasklist, None, Some(json(&wire)))
+            (CREATE_SUBSCRIPTION, collection, None, Some(json(&wire)))
         }
         Write::Update {
-            tasklist,
+            collection,
             id,
             fields,
         } => {
             let body = json(&patch(to_wire(fields)));
-            (PATCH_SUBSCRIPTION, tasklist, Some(id), Some(body))
+            (PATCH_SUBSCRIPTION, collection, Some(id), Some(body))
         }
-        Write::Delete { tasklist, id } => (DELETE_SUBSCRIPTION, tasklist, Some(id), None),
+        Write::Delete { collection, id }
+        | Write::AddPeople { collection, id, .. }
+        | Write::RemovePeople { collection, id, .. } => {
+            (DELETE_SUBSCRIPTION, collection, Some(id), None)
+        }
     };
     Call {
         operation: operation.to_owned(),
-        tasklist: tasklist.clone(),
+        collection: collection.clone(),
         id: id.cloned(),
         body,
     }
@@ -113,7 +119,11 @@ fn to_wire(fields: &Fields) -> SubscriptionFields<'_> {
                 | Field::Description
                 | Field::People
                 | Field::Include
-                | Field::Exclude,
+                | Field::Exclude
+                | Field::Members
+                | Field::Owner
+                | Field::Added
+                | Field::OnDelete,
                 _,
             ) => {
                 debug_assert!(false, "{field} holds {value:?}");
@@ -155,7 +165,7 @@ fn json(body: &impl Serialize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::TasklistGuid;
+    use crate::model::Collection;
 
     const ROOM: &str = "oc_2cefb2f014f8d0c6c2d2eb7bafb0e54f";
 
@@ -169,7 +179,7 @@ mod tests {
 
     fn update(pairs: &[(Field, Value)]) -> String {
         let write = Write::Update {
-            tasklist: TasklistGuid::new("t"),
+            collection: Collection::from("t"),
             id: RemoteId::new("s"),
             fields: fields(pairs),
         };
@@ -183,7 +193,8 @@ mod tests {
     #[test]
     fn a_create_is_the_contracts_example() {
         let write = Write::Create {
-            tasklist: TasklistGuid::new("t"),
+            id: None,
+            collection: Collection::from("t"),
             fields: fields(&[
                 (Field::Enabled, Value::Flag(true)),
                 (Field::Events, events(&[103, 100, 103])),
@@ -194,7 +205,7 @@ mod tests {
         let call = encode(&write);
         assert_eq!(call, encode(&write));
         assert_eq!(call.operation, "createTasklistActivitySubscription");
-        assert_eq!((call.tasklist.as_str(), call.id), ("t", None));
+        assert_eq!((call.collection.as_str(), call.id), ("t", None));
         assert_eq!(
             call.body.unwrap(),
             format!(
@@ -232,7 +243,7 @@ mod tests {
     #[test]
     fn a_delete_has_no_body() {
         let write = Write::Delete {
-            tasklist: TasklistGuid::new("t"),
+            collection: Collection::from("t"),
             id: RemoteId::new("s"),
         };
         let call = encode(&write);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use beadle::model::diagnostic::{Sources, has_errors};
 use beadle::model::manifest::{Manifest, TasklistTarget};
 use beadle::model::parse::{self, Inputs, Secrets, World};
-use beadle::model::{Address, Events, Field, Fields, Name, RemoteId, TasklistGuid, Value};
+use beadle::model::{Address, Collection, Events, Field, Fields, Name, RemoteId, Value};
 use beadle::plan::live::{Binding, Claim, Object};
 use beadle::plan::{
     self, Action, Change, Choice, Listing, Memory, Plan, Record, Resolution, Subject, Unsettled,
@@ -23,7 +23,7 @@ chats: { room: { id: oc_room }, hall: { id: oc_hall } }
 /// The three sides and what was asked for.
 pub(crate) struct Sides {
     pub(crate) manifest: Manifest,
-    pub(crate) live: BTreeMap<TasklistGuid, Listing>,
+    pub(crate) live: BTreeMap<Collection, Listing>,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) unsettled: Vec<Unsettled>,
@@ -124,7 +124,7 @@ impl Sides {
 
     /// The objects of a tasklist.
     pub(crate) fn objects(&mut self, tasklist: &str) -> &mut Vec<Object> {
-        match self.live.get_mut(&TasklistGuid::new(tasklist)) {
+        match self.live.get_mut(&Collection::from(tasklist)) {
             Some(Listing::Objects(objects)) => objects,
             other => panic!("{other:?}"),
         }
@@ -174,7 +174,7 @@ impl Sides {
             .iter()
             .map(|(key, tasklist)| {
                 let resolution = match &tasklist.target {
-                    TasklistTarget::Guid(guid) => Resolution::Found(guid.clone()),
+                    TasklistTarget::Guid(guid) => Resolution::Found(guid.clone().into()),
                     TasklistTarget::Named(name) => {
                         Resolution::Unread(format!("{name} is not looked up here"))
                     }
@@ -208,14 +208,14 @@ impl Sides {
         for record in &plan.records {
             if let Record::Bind {
                 address,
-                tasklist,
+                collection,
                 id,
                 applied,
                 protect,
                 ..
             } = record
             {
-                self.bind(address, tasklist, id, applied.clone(), *protect);
+                self.bind(address, collection, id, applied.clone(), *protect);
             }
         }
         for change in &plan.changes {
@@ -224,23 +224,24 @@ impl Sides {
     }
 
     fn carry_out_one(&mut self, change: &Change) {
-        let tasklist = &change.tasklist;
+        let collection = &change.collection;
         match &change.action {
             Action::Create { desired } => {
                 self.make(change, desired);
             }
             Action::Replace {
-                old_tasklist,
+                old_collection,
                 id,
                 desired,
                 ..
             } => {
                 self.bindings.retain(|b| b.id != *id);
-                self.objects(old_tasklist.as_str()).retain(|o| o.id != *id);
+                self.objects(old_collection.as_str())
+                    .retain(|o| o.id != *id);
                 self.make(change, desired);
             }
             Action::Update { id, fields, .. } | Action::Adopt { id, fields, .. } => {
-                for object in self.objects(tasklist.as_str()) {
+                for object in self.objects(collection.as_str()) {
                     if object.id == *id {
                         for field in fields {
                             object.fields.set(field.field, known(&field.after));
@@ -250,14 +251,14 @@ impl Sides {
                 let address = change.subject.address().unwrap();
                 self.bind(
                     address,
-                    tasklist,
+                    collection,
                     id,
                     self.applied_of(address),
                     change.protect,
                 );
             }
             Action::Delete { id, .. } => {
-                self.objects(tasklist.as_str()).retain(|o| o.id != *id);
+                self.objects(collection.as_str()).retain(|o| o.id != *id);
                 self.bindings.retain(|b| b.id != *id);
             }
             Action::Forget { id, .. } => self.bindings.retain(|b| b.id != *id),
@@ -270,14 +271,14 @@ impl Sides {
             .iter()
             .map(|(field, value)| (field, known(value)))
             .collect();
-        self.objects(change.tasklist.as_str()).push(Object {
+        self.objects(change.collection.as_str()).push(Object {
             id: id.clone(),
             fields,
         });
         let address = change.subject.address().unwrap();
         self.bind(
             address,
-            &change.tasklist,
+            &change.collection,
             &id,
             self.applied_of(address),
             change.protect,
@@ -298,7 +299,7 @@ impl Sides {
     fn bind(
         &mut self,
         address: &Address,
-        tasklist: &TasklistGuid,
+        collection: &Collection,
         id: &RemoteId,
         applied: Fields,
         protect: bool,
@@ -308,7 +309,7 @@ impl Sides {
             address: address.clone(),
             provider: Name::new("feishu").unwrap(),
             app: "cli_a".into(),
-            tasklist: tasklist.clone(),
+            collection: collection.clone(),
             id: id.clone(),
             applied,
             protect,
@@ -349,7 +350,7 @@ pub(crate) fn brief(plan: &Plan) -> String {
         lines.push(format!(
             "{} {subject} in {} ({}){fields}",
             change.action.as_str(),
-            change.tasklist,
+            change.collection.as_str(),
             change.cause.as_str()
         ));
     }
