@@ -41,7 +41,7 @@ pub(super) async fn run(global: &Global, args: &Import, ui: &Ui) -> Result {
     keeper.release().await?;
     let binding = result?;
     let words = format!(
-        "Bound {} to {} in tasklist {}.\n",
+        "Bound {} to {} in {}.\n",
         binding.address, binding.id, binding.collection
     );
     match ui.format() {
@@ -49,7 +49,7 @@ pub(super) async fn run(global: &Global, args: &Import, ui: &Ui) -> Result {
             "format_version": crate::cli::json::FORMAT_VERSION,
             "address": binding.address.to_string(),
             "id": binding.id.to_string(),
-            "tasklist": binding.collection.to_string(),
+            "tasklist": binding.collection.tasklist().map(ToString::to_string),
         })),
         _ => ui.print(&words),
     }
