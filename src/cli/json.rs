@@ -104,8 +104,11 @@ pub struct ChangeJson {
     pub after: Option<FieldsJson>,
     /// The cause of each changed field, and the value last applied where the ledger knows it.
     pub fields: Vec<FieldChangeJson>,
-    /// People affected.
+    /// People who are added or removed.
     pub people: Vec<String>,
+    /// The groups whose own changes are the reason for this one.
+    #[serde(default)]
+    pub because: Vec<String>,
     /// Addresses whose changes must have succeeded first.
     pub requires: Vec<String>,
     /// The provider that carries it out.
@@ -426,7 +429,11 @@ fn change(change: &Change) -> ChangeJson {
                 applied: f.applied.as_ref().map(value),
             })
             .collect(),
-        people: Vec::new(),
+        people: {
+            let (added, removed) = change.people();
+            added.union(&removed).cloned().collect()
+        },
+        because: change.because.iter().map(ToString::to_string).collect(),
         requires: change.requires.iter().map(ToString::to_string).collect(),
         provider: change.provider.to_string(),
         tasklist: change.collection.tasklist().map(ToString::to_string),
@@ -470,6 +477,22 @@ fn refusal(refusal: &Refusal) -> RefusalJson {
         Refusal::EmptyManifest { bound } => (
             format!("the manifest declares no resource, and what is bound would go: {}", text::count(*bound, "object")),
             "Check that the right files and branch are there; `beadle destroy` is meant for deleting everything, `--allow-deletes` allows it here.".to_owned(),
+        ),
+        Refusal::Members { address, count, of, limit } => (
+            format!("{count} of the {of} people of {address} would change, more than `guards.member_changes` ({limit} %) allows"),
+            "Check that the right files and branch are there, then pass `--allow-member-changes`.".to_owned(),
+        ),
+        Refusal::Dissolve { address } => (
+            format!("{address} would be dissolved, and everything said in it lost"),
+            "Pass `--allow-deletes`; or write `on_delete: keep`, apply, and remove the block then.".to_owned(),
+        ),
+        Refusal::Emptied { address, people } => (
+            format!("{address} would be emptied of {people} people and deleted"),
+            "Check that the right files and branch are there, then pass `--allow-deletes`.".to_owned(),
+        ),
+        Refusal::Vanished { address } => (
+            format!("{address} is gone, and making it again would pull everybody into a new chat"),
+            format!("Pass `--recreate {address}` to have it made again; or remove its block, or leave it out with `--exclude {address}`."),
         ),
         Refusal::Protected { address, block_gone: true } => (
             format!("{address} is protected, and its block is gone"),

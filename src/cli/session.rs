@@ -11,6 +11,7 @@ use super::ui::Ui;
 use crate::engine::Reader;
 use crate::engine::apply::Writers;
 use crate::engine::ledger::{Claim, Ledger};
+use crate::engine::people::Directories;
 use crate::engine::refresh::Readers;
 use crate::ledger::{self, Access};
 use crate::model::diagnostic::{Sources, has_errors};
@@ -36,6 +37,8 @@ pub(super) struct Session {
     /// Whether no apply had run when the session began; its own lease counts as one.
     was_new: bool,
     pub(super) writers: Writers,
+    /// Who looks people up.
+    pub(super) directories: Directories,
     sandbox: Option<Sandbox>,
 }
 
@@ -110,6 +113,7 @@ impl Session {
             keeps,
             was_new,
             writers,
+            directories: Directories::new(),
             sandbox,
         })
     }

@@ -39,6 +39,14 @@ pub struct Manifest {
     pub forget: Vec<(Address, Span)>,
 }
 
+impl Manifest {
+    /// How many resources it declares, each instance counted.
+    #[must_use]
+    pub fn resources(&self) -> usize {
+        self.subscriptions.len() + self.managed_chats.len() + self.groups.len()
+    }
+}
+
 /// Where bindings and the journal are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LedgerUrl {

@@ -1,5 +1,6 @@
 //! `import`: binds one live object to a declared resource, and changes nothing at the vendor.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -89,6 +90,7 @@ async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Bindi
         &[],
         &choice,
         &session.readers(),
+        BTreeMap::new(),
         &|_, _| {},
     )
     .await;
