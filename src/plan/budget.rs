@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Action, Plan};
 use crate::model::Name;
 
-/// The contract's names of the calls that carry out changes.
+/// The contract's names of the calls that read what is live and carry out changes.
 pub mod operation {
     /// Makes a subscription.
     pub const CREATE: &str = "createTasklistActivitySubscription";
@@ -16,6 +16,45 @@ pub mod operation {
     pub const DELETE: &str = "deleteTasklistActivitySubscription";
     /// Lists a tasklist's.
     pub const LIST: &str = "listTasklistActivitySubscriptions";
+
+    /// Makes a chat.
+    pub const CREATE_CHAT: &str = "createChat";
+    /// Lists the chats of a bot.
+    pub const LIST_CHATS: &str = "listChats";
+    /// Reads a chat.
+    pub const GET_CHAT: &str = "getChat";
+    /// Changes a chat.
+    pub const UPDATE_CHAT: &str = "updateChat";
+    /// Dissolves a chat.
+    pub const DISSOLVE_CHAT: &str = "dissolveChat";
+    /// Puts people into a chat.
+    pub const ADD_CHAT_MEMBERS: &str = "addChatMembers";
+    /// Takes people out of a chat.
+    pub const REMOVE_CHAT_MEMBERS: &str = "removeChatMembers";
+    /// Lists the people in a chat.
+    pub const LIST_CHAT_MEMBERS: &str = "listChatMembers";
+    /// Makes a contact user group.
+    pub const CREATE_USER_GROUP: &str = "createUserGroup";
+    /// Lists the contact user groups.
+    pub const LIST_USER_GROUPS: &str = "listUserGroups";
+    /// Reads a contact user group.
+    pub const GET_USER_GROUP: &str = "getUserGroup";
+    /// Changes a contact user group.
+    pub const PATCH_USER_GROUP: &str = "patchUserGroup";
+    /// Deletes a contact user group.
+    pub const DELETE_USER_GROUP: &str = "deleteUserGroup";
+    /// Puts people into a contact user group.
+    pub const ADD_USER_GROUP_MEMBERS: &str = "batchAddUserGroupMembers";
+    /// Takes people out of a contact user group.
+    pub const REMOVE_USER_GROUP_MEMBERS: &str = "batchRemoveUserGroupMembers";
+    /// Lists the people in a contact user group.
+    pub const LIST_USER_GROUP_MEMBERS: &str = "listUserGroupMembers";
+    /// Finds people by e-mail address and mobile number.
+    pub const BATCH_GET_USER_IDS: &str = "batchGetUserIds";
+    /// Reads people by id.
+    pub const BATCH_GET_USERS: &str = "batchGetUsers";
+    /// Reads departments by id.
+    pub const BATCH_GET_DEPARTMENTS: &str = "batchGetDepartments";
 }
 
 /// How often an endpoint may be called by one app.

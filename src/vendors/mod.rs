@@ -1,4 +1,4 @@
-//! Clients of other people's APIs: settings in, a [`Writer`] out.
+//! Clients of other people's APIs: settings in, a [`Writer`] and a [`Directory`] out.
 //!
 //! What is not here: no vendor's shapes leave this module, nothing is read from disk or environment
 //! (settings are arguments; proxies are the exception, reqwest reads their variables), nothing decides
@@ -12,7 +12,8 @@
 //!   bytes), or the attempt before was refused before any effect or never left.
 //! - [`ApiError::Refused`] and [`ApiError::Unreachable`] say that none of the attempts of that write can
 //!   have had an effect. Everything in doubt is [`ApiError::Unknown`].
-//! - Secrets and tokens are in no error, event or `Debug` output.
+//! - Secrets and tokens are in no error, event or `Debug` output, nor are the e-mail addresses and
+//!   mobile numbers that a directory was asked about or answers.
 //! - Credentials go to the vendor's hosts, to loopback and to the hosts in the settings, nowhere else.
 //!
 //! # Assumptions
@@ -40,7 +41,7 @@ mod retry;
 
 use std::sync::Arc;
 
-use crate::engine::Writer;
+use crate::engine::{Directory, Writer};
 
 pub use feishu::Settings;
 pub use retry::Patience;
@@ -48,6 +49,13 @@ pub use retry::Patience;
 /// Makes the client of a provider. It does not connect yet.
 pub fn connect(settings: Settings) -> Result<Arc<dyn Writer>, BuildError> {
     Ok(Arc::new(feishu::Feishu::new(settings)?))
+}
+
+/// Makes the client of a Feishu provider for both jobs, so that they share one token and one pace. It
+/// does not connect yet.
+pub fn feishu(settings: Settings) -> Result<(Arc<dyn Writer>, Arc<dyn Directory>), BuildError> {
+    let client = Arc::new(feishu::Feishu::new(settings)?);
+    Ok((client.clone(), client))
 }
 
 /// Why a client cannot be made from its settings.

@@ -58,6 +58,29 @@ impl Secrets {
     }
 }
 
+/// What stands in place of an e-mail address or a number.
+const PRIVATE: &str = "[private]";
+
+/// The text without e-mail addresses and without numbers that are long enough to be somebody's.
+pub(crate) fn strike_contacts(text: &str) -> String {
+    let ends_word =
+        |c: char| c.is_whitespace() || c.is_control() || "\"'`,;:=()[]{}<>|/\\".contains(c);
+    let mut struck = String::with_capacity(text.len());
+    for piece in text.split_inclusive(ends_word) {
+        let word = piece.trim_end_matches(ends_word);
+        let digits = word.chars().filter(char::is_ascii_digit).count();
+        // An id has letters besides its digits.
+        let number = digits >= 5 && !word.chars().any(char::is_alphabetic);
+        struck.push_str(if word.contains('@') || number {
+            PRIVATE
+        } else {
+            word
+        });
+        struck.push_str(&piece[word.len()..]);
+    }
+    struck
+}
+
 /// At most `limit` bytes of a text, cut between characters.
 pub(crate) fn cut(mut text: String, limit: usize) -> String {
     if text.len() > limit {
@@ -80,6 +103,32 @@ mod tests {
             r#"[secret] {"x":"[secret]","y":"Bearer [secret]"}"#
         );
         assert_eq!(Secrets::new("".into()).strike("as it is"), "as it is");
+    }
+
+    #[test]
+    fn addresses_and_numbers_are_struck_out() {
+        for (text, want) in [
+            (
+                "no li@example.com, no 汉@x.cn.",
+                "no [private], no [private]",
+            ),
+            (
+                r#"{"email":"li@example.com","mobile":"+8613800000000"}"#,
+                r#"{"email":"[private]","mobile":"[private]"}"#,
+            ),
+            ("call 138-0000-0000 at once", "call [private] at once"),
+            (
+                "mailto:li@example.com?x <wu@x.cn>",
+                "mailto:[private] <[private]>",
+            ),
+            (
+                "ou_18eac85d35a26f98 at 50 of 1000",
+                "ou_18eac85d35a26f98 at 50 of 1000",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(strike_contacts(text), want);
+        }
     }
 
     #[test]

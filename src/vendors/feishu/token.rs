@@ -13,7 +13,7 @@ use reqwest::header::HeaderValue;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::call::{Ask, Failure, Link, Next};
+use super::call::{Ask, Before, Failure, Link, Next};
 use super::wire::{Credentials, Members, TokenAnswer};
 use crate::engine::ApiError;
 use crate::vendors::limits::TOKEN;
@@ -99,7 +99,9 @@ async fn fetch(link: &Link, number: u64) -> Result<Token, ApiError> {
     let mut tries = Tries::new(link.patience);
     loop {
         let asked_at = Instant::now();
-        let attempt = link.exchange(&ask, None, tries.attempt).await;
+        let attempt = link
+            .exchange(&ask, None, tries.attempt, Before::Nothing)
+            .await;
         let Failure { error, next } = match attempt {
             Err(failure) => failure,
             Ok((reply, members)) => match read(link, members, number, asked_at) {
