@@ -168,11 +168,12 @@ fn wanted(manifest: &Manifest, live: bool) -> Wanted {
 /// A plan, without a ledger, from nothing to the changes.
 async fn plan(manifest: &Manifest, readers: &Readers) -> Plan {
     let choice = Choice::default();
-    let live = refresh(manifest, &[], &choice, readers, &|_, _| {}).await;
+    let live = refresh(manifest, &[], &choice, readers, BTreeMap::new(), &|_, _| {}).await;
     let mut plan = diff(&Inputs {
         manifest,
         tasklists: &live.tasklists,
         listings: &live.listings,
+        kept: &live.kept,
         bindings: &[],
         claims: &[],
         unsettled: &[],

@@ -102,7 +102,7 @@ impl Session {
         };
         let (ledger, keeps) = open_ledger(global, &manifest, access)?;
         let was_new = ledger.is_new().await?;
-        let writers = connect(global, &manifest, sandbox.is_some())?;
+        let (writers, directories) = connect(global, &manifest, sandbox.is_some())?;
         #[cfg(debug_assertions)]
         let (ledger, writers) = super::crash::install(ledger, writers);
         Ok(Session {
@@ -113,7 +113,7 @@ impl Session {
             keeps,
             was_new,
             writers,
-            directories: Directories::new(),
+            directories,
             sandbox,
         })
     }
@@ -319,7 +319,11 @@ fn wanted_subscription(manifest: &Manifest, declared: &Subscription) -> Option<W
     })
 }
 
-fn connect(global: &Global, manifest: &Manifest, in_sandbox: bool) -> Result<Writers, Failure> {
+fn connect(
+    global: &Global,
+    manifest: &Manifest,
+    in_sandbox: bool,
+) -> Result<(Writers, Directories), Failure> {
     let authorities = match &global.ca_file {
         None => None,
         Some(file) => Some(std::fs::read(file).map_err(|error| {
@@ -331,6 +335,7 @@ fn connect(global: &Global, manifest: &Manifest, in_sandbox: bool) -> Result<Wri
         })?),
     };
     let mut writers = Writers::new();
+    let mut directories = Directories::new();
     for (key, provider) in &manifest.providers {
         let (Vendor::Feishu, Some(secret)) = (provider.vendor, &provider.secret) else {
             continue;
@@ -343,10 +348,11 @@ fn connect(global: &Global, manifest: &Manifest, in_sandbox: bool) -> Result<Wri
         settings.allow_hosts = super::load::allowed_hosts(&|name| std::env::var(name).ok());
         settings.authorities.clone_from(&authorities);
         settings.paced = !in_sandbox;
-        let writer = vendors::connect(settings).map_err(|error| {
+        let (writer, directory) = vendors::feishu(settings).map_err(|error| {
             Failure::new(format!("provider `{key}` cannot be used")).because(error)
         })?;
         writers.insert(key.clone(), writer);
+        directories.insert(key.clone(), directory);
     }
-    Ok(writers)
+    Ok((writers, directories))
 }
