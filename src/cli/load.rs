@@ -68,9 +68,6 @@ pub fn load_with(options: &LoadOptions, env: &Env<'_>) -> Loaded {
         diagnostics: Vec::new(),
     };
     let manifest = loading.run(options, env);
-    loading
-        .diagnostics
-        .extend(manifest.iter().filter_map(not_yet));
     let secrets = manifest
         .iter()
         .flat_map(|manifest| manifest.providers.values());
@@ -95,25 +92,6 @@ pub(super) fn allowed_hosts(env: &Env<'_>) -> Vec<String> {
         .filter(|host| !host.is_empty())
         .map(str::to_owned)
         .collect()
-}
-
-/// Recipient groups are read and checked, and nothing registers them so far: to say so beats leaving
-/// them out silently.
-fn not_yet(manifest: &Manifest) -> Option<Diagnostic> {
-    let mut groups = manifest.groups.values();
-    let first = groups.next()?;
-    let more = match groups.count() {
-        0 => String::new(),
-        n => format!(" and {n} more"),
-    };
-    let summary = format!(
-        "this version of beadle checks recipient groups and does not manage them yet: `{}`{more}",
-        first.address.name
-    );
-    Some(
-        Diagnostic::error("not-yet", first.span, summary)
-            .help("Remove them, or use a version that does; nothing is left out silently."),
-    )
 }
 
 struct Loading<'o> {

@@ -86,6 +86,34 @@ impl<T: JsonSchema> JsonSchema for Spanned<T> {
     }
 }
 
+/// A value and the place of its key, for blocks that are as long as they please.
+#[derive(Clone, Debug)]
+pub(crate) struct Keyed<T> {
+    pub(crate) value: T,
+    pub(crate) span: Span,
+}
+
+impl<T: Shape> Shape for Keyed<T> {
+    fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
+        let span = reader.place.unwrap_or(reader.tree.span(at));
+        T::read(reader, at).map(|value| Keyed { value, span })
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Keyed<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
 /// What the value that is being read is called: its key, or each element of a list under it. It is made
 /// for every value and said of few, so it borrows.
 #[derive(Clone, Copy, Default)]
@@ -601,10 +629,7 @@ inline_schema!(Later, "Later", json_schema!({ "not": {} }));
 impl Shape for Later {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
         let span = reader.place.unwrap_or(reader.tree.span(at));
-        let what = match reader.label.key {
-            "manage" => "chats".to_owned(),
-            _ => reader.what(),
-        };
+        let what = reader.what();
         reader.push(
             Diagnostic::error(
                 "not-yet",

@@ -327,7 +327,7 @@ fn ids_of_the_wrong_kind_are_found_at_their_places() {
       in recipient_group.wrong
     groups.yaml:13:38 "true" error unknown-key
       a provider of Feishu has no `everyone`
-      It has users, emails, mobiles and departments.
+      It has users, emails, mobiles, departments and user_group.
       in recipient_group.wrong
     "###);
 }
@@ -391,10 +391,6 @@ fn keys_of_the_wrong_vendor_are_found_at_their_places() {
       there is no provider `slack`
       Name a provider; there is `dingtalk`, `enos`, `feishu` and `lark`.
       in recipient_group.keys
-    groups.yaml:11:23 "user_group" error not-yet
-      this version of beadle does not manage `user_group` yet
-      Remove it, or use a version that does; nothing is left out silently.
-      in recipient_group.groups
     groups.yaml:11:72 "true" error everyone-and-others
       `everyone` stands beside people who are listed
       Everyone holds them; keep one of the two.

@@ -23,6 +23,8 @@ mod lease;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod managed;
+#[cfg(test)]
 mod manifest;
 #[cfg(test)]
 mod manifest_cli;

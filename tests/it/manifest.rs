@@ -273,10 +273,6 @@ tasklist_subscriptions:
       `12` is not the id of a chat
       The open id of a chat begins with `oc_`.
       in chat.room
-    beadle.yaml:16:14 "manage" error not-yet
-      this version of beadle does not manage chats yet
-      Remove it, or use a version that does; nothing is left out silently.
-      in chat.managed
     beadle.yaml:20:18 "room" error wrong-type
       `subscribers` must be a list, not `room`
       Write it as `[a, b]`, or as lines that begin with `- `.
@@ -845,10 +841,6 @@ tasklist_subscriptions:
       Rename one of the two; notices name both in one list.
       in recipient_group.platform
       beadle.yaml:8:10 the chat
-    beadle.yaml:3:55 "user_group" error not-yet
-      this version of beadle does not manage `user_group` yet
-      Remove it, or use a version that does; nothing is left out silently.
-      in recipient_group.platform
     beadle.yaml:4:1 "recurring_notices" error not-yet
       this version of beadle does not manage `recurring_notices` yet
       Remove it, or use a version that does; nothing is left out silently.
@@ -858,10 +850,6 @@ tasklist_subscriptions:
     beadle.yaml:6:13 "recurring_notices" error not-yet
       this version of beadle does not manage `recurring_notices` yet
       Remove it, or use a version that does; nothing is left out silently.
-    beadle.yaml:8:42 "manage" error not-yet
-      this version of beadle does not manage chats yet
-      Remove it, or use a version that does; nothing is left out silently.
-      in chat.made
     "###);
 }
 
@@ -991,11 +979,6 @@ forget: [tasklist_subscription.one, chat.room, tasklist_subscription.gone, taskl
       Remove the block, or remove it from `forget`.
       in tasklist_subscription.one
       beadle.yaml:9:3 declared here
-    beadle.yaml:17:37 "chat.room" error forgotten-and-declared
-      `chat.room` is declared and forgotten
-      Remove the block, or remove it from `forget`.
-      in chat.room
-      beadle.yaml:7:10 declared here
     beadle.yaml:17:76 "tasklist_subscription.gone" warning forgotten-twice
       `tasklist_subscription.gone` is listed twice
       Remove one of the two.

@@ -476,16 +476,19 @@ providers:
   lark: { vendor: feishu, app_id: a, app_secret: \"${env:A}\" }
   enos: { base_url: \"https://x\", org_id: o, app_key: k, app_secret: \"${env:A}\" }
 vars: { a: 1, b: true, c: x }
-defaults: { tasklist_subscriptions: { enabled: false, events: all, subscribers: [a], protect: true, ignore: [events] }, recipient_groups: { protect: true } }
+defaults: { tasklist_subscriptions: { enabled: false, events: all, subscribers: [a], protect: true, ignore: [events] }, recipient_groups: { protect: true }, chats: { extra_members: remove, on_delete: keep, protect: false } }
 tasklists: { 发布: { guid: 123 }, b: { name: B, provider: lark, authoritative: true, keep: [\"x *\"] } }
-chats: { room: { id: oc_a } }
+chats:
+  room: { id: oc_a }
+  made: { manage: {} }
+  kept: { id: oc_b, provider: lark, protect: true, ignore: [name, description, members], moved_from: x, manage: { name: 1, description: x, members: [oncall], extra_members: remove, on_delete: dissolve } }
 recipient_groups:
   platform:
     description: Platform engineers
     feishu: { users: [ou_a, 7cdcc7c2, 12], emails: [li@example.com], mobiles: [+8613800000000, \"13800000001\"], departments: [od-a] }
     dingtalk: { users: [zhangsan], mobiles: [13800000000], departments: [123] }
     enos: { everyone: true }
-    lark: { users: [ou_b] }
+    lark: { users: [ou_b], user_group: { name: x, description: y, extra_members: keep, id: g, ignore: [members] } }
   oncall: { include: [platform], exclude: { feishu: { users: [ou_a] }, lark: { emails: [a@example.com] } }, protect: true, moved_from: x }
 tasklist_subscriptions:
   one: { tasklist: b, subscribers: [room], events: [task.added, 100, all, task.created, \"${var:e}\"], enabled: \"${var:on}\", id: x, moved_from: y }
@@ -496,13 +499,20 @@ forget: [chat.x]
     for bad in [
         "versio: 1",
         "version: 2",
-        "recipient_groups: { a: { feishu: { user_group: { name: x } } } }",
+        "recipient_groups: { a: { feishu: { user_group: { members: [x] } } } }",
+        "recipient_groups: { a: { feishu: { user_group: { ignore: [people] } } } }",
+        "recipient_groups: { a: { dingtalk: { user_group: {} } } }",
+        "recipient_groups: { a: { exclude: { feishu: { user_group: {} } } } }",
         "recipient_groups: { a: { feishu: { everyone: true } } }",
         "recipient_groups: { a: { dingtalk: { emails: [x] } } }",
         "recipient_groups: { a: { enos: { everyone: maybe } } }",
         "recipient_groups: { a: { exclude: { dingtalk: { everyone: true } } } }",
         "recipient_groups: { a: { includes: [b] } }",
-        "chats: { a: { id: oc_a, manage: {} } }",
+        "chats: { a: { manage: { extra_members: drop } } }",
+        "chats: { a: { manage: { on_delete: remove } } }",
+        "chats: { a: { ignore: [events], manage: {} } }",
+        "chats: { a: { manage: true } }",
+        "defaults: { chats: { members: [a] } }",
         "providers: { other: { app_id: a, app_secret: b } }",
         "providers: { feishu: { app_id: a } }",
         "tasklist_subscriptions: { a: { events: [task.aded] } }",

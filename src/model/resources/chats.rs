@@ -1,53 +1,223 @@
-//! Chats: named references, and ids that stand where a name can.
+//! Chats: those that beadle keeps, named references, and ids that stand where a name can.
 
+use std::collections::BTreeSet;
+
+use super::kept::{Texts, ignored};
+use super::tasklists::Needs;
 use super::{Names, Section, is_id, push_all, unknown};
 use crate::model::diagnostic::{Diagnostic, Span};
-use crate::model::manifest::Chat;
+use crate::model::manifest::{Chat, ExtraMembers, ManagedChat, OnDelete};
 use crate::model::shape::{Given, Spanned, Text, shorten};
-use crate::model::{Address, ChatId, Kind, Name, written};
+use crate::model::{Address, ChatId, Kind, Name, RemoteId, written};
 
-pub(super) fn read_chat(
+/// What chats have that do not say otherwise.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ChatDefaults {
+    extra_members: ExtraMembers,
+    on_delete: OnDelete,
+    protect: bool,
+}
+
+impl ChatDefaults {
+    pub(super) fn read(written: &written::ChatDefaults) -> Self {
+        let none = Self::default();
+        let extra = written.extra_members.get();
+        Self {
+            extra_members: extra.map_or(none.extra_members, |extra| extra.value.0),
+            on_delete: written.on_delete.get().map_or(none.on_delete, |on| on.0),
+            protect: written.protect.get().is_some_and(|flag| flag.0),
+        }
+    }
+}
+
+/// Page `chat/create`; the limits of a name and a description are its SDK's and the console's.
+const TEXTS: Texts = Texts {
+    what: "a chat",
+    name: 60,
+    description: 100,
+};
+
+impl Names {
+    /// Reads a chat, and takes it for what its name stands for.
+    pub(super) fn declared_chat(
+        &mut self,
+        name: Name,
+        written: written::Chat,
+        span: Span,
+        defaults: ChatDefaults,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let address = Address::new(Kind::Chat, name.clone());
+        let mut found = Vec::new();
+        let is = if written.manage.is_absent() {
+            reference(&name, written, span, &mut found).map(|chat| {
+                let id = chat.id.clone();
+                self.references.insert(name.clone(), chat);
+                id
+            })
+        } else {
+            let chat = self.managed(&address, written, span, defaults, &mut found);
+            chat.map(|chat| {
+                let id = ChatId::to_come(&address);
+                if let Some(pinned) = &chat.id {
+                    self.pinned.insert(ChatId(pinned.0.clone()), id.clone());
+                }
+                self.managed.insert(name.clone(), chat);
+                id
+            })
+        };
+        push_all(diagnostics, found, Some(&address));
+        self.chats.insert(name, is);
+    }
+
+    fn managed(
+        &mut self,
+        address: &Address,
+        written: written::Chat,
+        span: Span,
+        defaults: ChatDefaults,
+        found: &mut Vec<Diagnostic>,
+    ) -> Option<ManagedChat> {
+        let written::Chat {
+            id,
+            manage,
+            provider,
+            protect,
+            ignore,
+            moved_from,
+        } = written;
+        let name = &address.name;
+        let needs = Needs::CHAT;
+        let provider = match &provider {
+            Given::Is(text) => self.provider(text, needs, found),
+            Given::Absent => self.default_provider(name, span, needs, found),
+            Given::Bad => None,
+        };
+        let bad_id = id.is_bad();
+        let written_id = id.into_option();
+        let id = written_id.as_ref().and_then(|id| chat_id(id, found));
+        let moved_from = self.moved_from(moved_from, address, found);
+        let manage = manage.into_option()?;
+        let text = TEXTS.name(manage.name, name, span, found);
+        let description = TEXTS.description(manage.description, found);
+        let (extra_members, extra_span) = match &manage.extra_members {
+            Given::Is(extra) => (extra.value.0, extra.span),
+            // What nobody could read removes nobody.
+            Given::Bad => (ExtraMembers::Keep, span),
+            Given::Absent => (defaults.extra_members, span),
+        };
+        let lists_nobody = match &manage.members {
+            Given::Is(list) => list.value.is_empty(),
+            Given::Bad => false,
+            Given::Absent => true,
+        };
+        if extra_members == ExtraMembers::Remove && lists_nobody {
+            found.push(
+                Diagnostic::error(
+                    "everybody-removed",
+                    extra_span,
+                    "nobody is listed, so that everybody would be removed",
+                )
+                .help("Name groups under `members`, or write `extra_members: keep`."),
+            );
+        }
+        let members = self.groups_named(
+            manage.members,
+            "listed",
+            "Name a group of people; a chat is a place, whoever is in it.",
+            found,
+        );
+        if bad_id || (written_id.is_some() && id.is_none()) {
+            return None;
+        }
+        let (text, text_span) = text?;
+        self.name_places.insert(address.clone(), text_span);
+        Some(ManagedChat {
+            address: address.clone(),
+            provider: provider?,
+            name: text,
+            description: description.map_or(String::new(), |text| text.value.0),
+            members,
+            extra_members,
+            on_delete: manage.on_delete.get().map_or(defaults.on_delete, |on| on.0),
+            id: id.map(|id| RemoteId(id.0)),
+            id_span: written_id.map_or(span, |id| id.span),
+            protect: protect.get().map_or(defaults.protect, |flag| flag.value.0),
+            ignore: ignore
+                .into_option()
+                .map_or_else(BTreeSet::new, |fields| ignored(fields.value)),
+            moved_from,
+            span,
+        })
+    }
+}
+
+fn reference(
     name: &Name,
     written: written::Chat,
     span: Span,
-    diagnostics: &mut Vec<Diagnostic>,
+    found: &mut Vec<Diagnostic>,
 ) -> Option<Chat> {
-    let mut found = Vec::new();
-    let id = match written.id {
-        Given::Absent if written.manage.is_absent() => {
+    let written::Chat {
+        id,
+        manage: _,
+        provider,
+        protect,
+        ignore,
+        moved_from,
+    } = written;
+    let without = [
+        ("provider", provider.get().map(|v| v.span)),
+        ("protect", protect.get().map(|v| v.span)),
+        ("ignore", ignore.get().map(|v| v.span)),
+        ("moved_from", moved_from.get().map(|v| v.span)),
+    ];
+    for (key, span) in without {
+        // With neither it is not yet said what the chat is.
+        let Some(span) = span.filter(|_| !id.is_absent()) else {
+            continue;
+        };
+        found.push(
+            Diagnostic::error(
+                "without-manage",
+                span,
+                format!("`{key}` says nothing about a chat that beadle does not keep"),
+            )
+            .help("Remove it, or add `manage:` so that beadle keeps the chat."),
+        );
+    }
+    let id = match id {
+        Given::Absent => {
             found.push(
                 Diagnostic::error(
                     "missing-key",
                     span,
                     format!("the key `id` is missing in `{name}`"),
                 )
-                .help("Add `id:` with the chat's open id, `oc_…`."),
+                .help("Add `id:` with the open id of a chat that is there, `oc_…`, or `manage:` to have beadle create and keep one."),
             );
             None
         }
-        Given::Is(id) if id.value.0 == "oc_" || !id.value.0.starts_with("oc_") => {
-            found.push(
-                Diagnostic::error(
-                    "bad-id",
-                    id.span,
-                    format!("`{}` is not the id of a chat", shorten(&id.value.0)),
-                )
-                .help("The open id of a chat begins with `oc_`."),
-            );
-            None
-        }
-        Given::Is(id) => is_id(&id, "the id of a chat", &mut found).then_some(id),
-        _ => None,
+        Given::Is(id) => chat_id(&id, found),
+        Given::Bad => None,
     };
-    push_all(
-        diagnostics,
-        found,
-        Some(&Address::new(Kind::Chat, name.clone())),
-    );
-    id.map(|id| Chat {
-        id: ChatId::new(&id.value.0),
-        span,
-    })
+    id.map(|id| Chat { id, span })
+}
+
+fn chat_id(id: &Spanned<Text>, found: &mut Vec<Diagnostic>) -> Option<ChatId> {
+    let text = &id.value.0;
+    if text == "oc_" || !text.starts_with("oc_") {
+        found.push(
+            Diagnostic::error(
+                "bad-id",
+                id.span,
+                format!("`{}` is not the id of a chat", shorten(text)),
+            )
+            .help("The open id of a chat begins with `oc_`."),
+        );
+        return None;
+    }
+    is_id(id, "the id of a chat", found).then(|| ChatId::new(text))
 }
 
 impl Names {
@@ -64,13 +234,14 @@ impl Names {
             None => Name::new(word).ok().and_then(|name| self.chats.get(&name)),
         };
         if let Some(chat) = chat {
-            return chat.as_ref().map(|chat| chat.id.clone());
+            return chat.clone();
         }
         if word.len() > "oc_".len() && word.starts_with("oc_") {
             if !is_id(text, "the id of a chat", found) {
                 return None;
             }
-            if let Some(id) = self.ids.get(word) {
+            // A chat that is kept is one chat, by whichever of its names.
+            if let Some(id) = self.pinned.get(word).or_else(|| self.ids.get(word)) {
                 return Some(id.clone());
             }
             let id = ChatId::new(word);

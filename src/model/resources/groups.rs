@@ -1,15 +1,23 @@
 //! Groups of people: keys become providers, words become recipients, names become groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::kept::{Texts, ignored};
 use super::{Names, Section, push_all, unknown};
 use crate::model::diagnostic::{Diagnostic, Span};
-use crate::model::group::{NoRecipient, Recipient, RecipientGroup, Recipients};
-use crate::model::manifest::{Provider, Vendor};
+use crate::model::group::{NoRecipient, Recipient, RecipientGroup, Recipients, UserGroup};
+use crate::model::manifest::{ExtraMembers, Provider, Vendor};
 use crate::model::settings;
-use crate::model::shape::{Given, Spanned, Text, closest, shorten, words};
+use crate::model::shape::{Given, Keyed, Spanned, Text, closest, shorten, words};
 use crate::model::written::{self, Block, People};
-use crate::model::{Address, Kind, Name};
+use crate::model::{Address, Kind, Name, RemoteId};
+
+/// Page `group/create`.
+const TEXTS: Texts = Texts {
+    what: "a user group",
+    name: 100,
+    description: 500,
+};
 
 /// Where a list of recipients stands.
 #[derive(Clone, Copy, PartialEq)]
@@ -30,13 +38,24 @@ impl Names {
         let written::Group { keys, people } = written;
         let address = Address::new(Kind::RecipientGroup, name);
         let mut found = Vec::new();
-        let people = self.by_provider(people, Side::People, &mut found);
+        let mut kept = Vec::new();
+        let people = self.by_provider(people, Side::People, &mut kept, &mut found);
         let exclude = keys.exclude.into_option().map_or(Vec::new(), |e| e.0);
-        let exclude = self.by_provider(exclude, Side::Exclude, &mut found);
+        let exclude = self.by_provider(exclude, Side::Exclude, &mut Vec::new(), &mut found);
         listed_and_left_out(&people, &exclude, &mut found);
-        let include = self.include(keys.include, &mut found);
+        let include = self.groups_named(
+            keys.include,
+            "included",
+            "Include a group; a chat is a place, whoever is in it.",
+            &mut found,
+        );
         let moved_from = self.moved_from(keys.moved_from, &address, &mut found);
         push_all(diagnostics, found, Some(&address));
+        let user_groups = kept.into_iter().filter_map(|(provider, written)| {
+            let group = self.user_group(&address, &provider, written, diagnostics)?;
+            Some((provider, group))
+        });
+        let user_groups = user_groups.collect();
         RecipientGroup {
             address,
             description: keys
@@ -46,19 +65,77 @@ impl Names {
             people,
             include,
             exclude,
-            user_groups: BTreeMap::new(),
+            user_groups,
             protect: keys.protect.get().map_or(protect, |flag| flag.0),
             moved_from,
             span,
         }
     }
 
-    fn include(
+    fn user_group(
+        &mut self,
+        group: &Address,
+        provider: &Name,
+        Keyed { value, span }: Keyed<written::UserGroup>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<UserGroup> {
+        let written::UserGroup {
+            name,
+            description,
+            extra_members,
+            id,
+            ignore,
+        } = value;
+        let address = Address {
+            instance: Some(provider.clone()),
+            ..group.clone()
+        };
+        let mut found = Vec::new();
+        let name = TEXTS.name(name, &group.name, span, &mut found);
+        let description = TEXTS.description(description, &mut found);
+        if let Some(text) = description.as_ref().filter(|d| d.value.0.is_empty()) {
+            found.push(
+                Diagnostic::error(
+                    "empty-description",
+                    text.span,
+                    "Feishu takes an empty description for none given, and changes nothing",
+                )
+                .help("Remove the key to leave the description as it is, or write a text."),
+            );
+        }
+        let bad_id = id.is_bad();
+        let id = id.into_option();
+        let id_span = id.as_ref().map_or(span, |id| id.span);
+        let is_good = id.as_ref().is_none_or(|id| is_group_id(id, &mut found));
+        push_all(diagnostics, found, Some(&address));
+        let (name, name_span) = name?;
+        if bad_id || !is_good {
+            return None;
+        }
+        self.name_places.insert(address.clone(), name_span);
+        Some(UserGroup {
+            address,
+            name,
+            description: description.map(|text| text.value.0),
+            extra_members: extra_members
+                .get()
+                .map_or(ExtraMembers::Keep, |extra| extra.value.0),
+            id: id.map(|id| RemoteId::new(&id.value.0)),
+            id_span,
+            ignore: ignore.into_option().map_or_else(BTreeSet::new, ignored),
+            span,
+        })
+    }
+
+    /// The groups that a list names, each once; `done` is what the list does to them, in a word.
+    pub(super) fn groups_named(
         &mut self,
         written: Given<Spanned<Vec<Spanned<Text>>>>,
+        done: &str,
+        chat_help: &str,
         found: &mut Vec<Diagnostic>,
     ) -> BTreeMap<Name, Span> {
-        let mut include: BTreeMap<Name, Span> = BTreeMap::new();
+        let mut named: BTreeMap<Name, Span> = BTreeMap::new();
         for text in written.into_option().map_or(Vec::new(), |list| list.value) {
             let groups = &self.places[Section::Group as usize];
             let name = Name::new(&text.value.0).ok();
@@ -70,7 +147,7 @@ impl Names {
                             text.span,
                             format!("`{}` is a chat, and a group is people", text.value.0),
                         )
-                        .help("Include a group; a chat is a place, whoever is in it."),
+                        .help(chat_help),
                     );
                 } else if self.all_groups {
                     let words = ("unknown-group", "group", "recipient_groups");
@@ -78,27 +155,28 @@ impl Names {
                 }
                 continue;
             };
-            if let Some(first) = include.get(&name) {
+            if let Some(first) = named.get(&name) {
                 found.push(
                     Diagnostic::warning(
                         "group-listed-twice",
                         text.span,
-                        format!("the group `{name}` is included twice"),
+                        format!("the group `{name}` is {done} twice"),
                     )
                     .help("Remove one of the two.")
-                    .related(*first, "first included here"),
+                    .related(*first, format!("first {done} here")),
                 );
             } else {
-                include.insert(name, text.span);
+                named.insert(name, text.span);
             }
         }
-        include
+        named
     }
 
     fn by_provider(
         &mut self,
         blocks: Vec<Block>,
         side: Side,
+        kept: &mut Vec<(Name, Keyed<written::UserGroup>)>,
         found: &mut Vec<Diagnostic>,
     ) -> BTreeMap<Name, Recipients> {
         let mut all = BTreeMap::new();
@@ -121,9 +199,25 @@ impl Names {
                 );
                 continue;
             }
-            let people = block
-                .people
-                .map(|people| recipients(vendor, people, side, found));
+            let mut written = block.people;
+            let user_group = written.as_mut().map(|p| std::mem::take(&mut p.user_group));
+            if let Some(group) = user_group.and_then(Given::into_option) {
+                match (vendor, side) {
+                    (Vendor::Feishu, Side::People) => kept.push((provider.clone(), group)),
+                    (Vendor::Feishu, Side::Exclude) => found.push(
+                        Diagnostic::error(
+                            "misplaced-user-group",
+                            group.span,
+                            "`user_group` stands where people are left out",
+                        )
+                        .help("Move it to the provider's block beside `exclude`."),
+                    ),
+                    (Vendor::DingTalk | Vendor::Enos, _) => {
+                        found.push(not_there(vendor, "user_group", group.span));
+                    }
+                }
+            }
+            let people = written.map(|people| recipients(vendor, people, side, found));
             all.extend(
                 people
                     .filter(|p| !p.is_empty())
@@ -317,9 +411,27 @@ fn listed_and_left_out(
     }
 }
 
+/// Page `group/create`: letters and digits, at most 64.
+fn is_group_id(text: &Spanned<Text>, found: &mut Vec<Diagnostic>) -> bool {
+    let id = &text.value.0;
+    let fits = |c: char| c.is_ascii_alphanumeric();
+    let good = !id.is_empty() && id.len() <= 64 && id.chars().all(fits);
+    if !good {
+        let summary = format!("`{}` is not the id of a user group", shorten(id));
+        found.push(
+            Diagnostic::error("bad-id", text.span, summary)
+                .help("A `group_id` has letters and digits, at most 64."),
+        );
+    }
+    good
+}
+
 fn not_there(vendor: Vendor, key: &str, span: Span) -> Diagnostic {
     let (vendor, keys) = match vendor {
-        Vendor::Feishu => ("Feishu", "users, emails, mobiles and departments"),
+        Vendor::Feishu => (
+            "Feishu",
+            "users, emails, mobiles, departments and user_group",
+        ),
         Vendor::DingTalk => ("DingTalk", "users, mobiles, departments and everyone"),
         Vendor::Enos => ("EnOS", "users and everyone"),
     };

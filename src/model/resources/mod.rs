@@ -6,22 +6,24 @@
 mod chats;
 mod events;
 mod groups;
+mod kept;
 mod pins;
 mod subscriptions;
 mod tasklists;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::diagnostic::{Diagnostic, Span};
 use super::group::Groups;
-use super::manifest::{Chat, Manifest, Provider, Tasklist, Vendor};
+use super::manifest::{Chat, ManagedChat, Manifest, Provider, Tasklist, Vendor};
 use super::settings::Settings;
 use super::shape::{Given, Spanned, Text, closest, shorten, words};
 use super::{Address, ChatId, Kind, Name, written};
-use chats::read_chat;
+use chats::ChatDefaults;
 use subscriptions::Defaults;
 
 pub(crate) use groups::short;
+pub(crate) use kept::unfit_name;
 pub(crate) use subscriptions::Places;
 pub(crate) use tasklists::TasklistPlaces;
 
@@ -36,6 +38,8 @@ pub(crate) struct Draft {
     pub(crate) moved: Vec<Moved>,
     pub(crate) chat_names: BTreeMap<Name, Span>,
     pub(crate) group_names: BTreeMap<Name, Span>,
+    /// Where the names of managed chats and user groups stand.
+    pub(crate) name_places: BTreeMap<Address, Span>,
     /// Whether all that groups list could be read.
     pub(crate) all_people: bool,
 }
@@ -84,10 +88,12 @@ pub(crate) fn resources(
     };
     let mut subscriptions = Vec::new();
     let mut tasklists = Vec::new();
+    let mut chats = Vec::new();
     let mut written_groups = Vec::new();
     let mut forget = Vec::new();
     let mut written_defaults = None;
     let mut protect_groups = false;
+    let mut chat_defaults = ChatDefaults::default();
     for file in files {
         names.all_tasklists &= !file.tasklists.is_bad();
         names.all_chats &= !file.chats.is_bad();
@@ -100,10 +106,7 @@ pub(crate) fn resources(
         }
         for entry in file.chats.into_option().map_or(Vec::new(), |n| n.0) {
             if names.is_new(Section::Chat, (&entry.name, entry.span), diagnostics) {
-                let chat = entry
-                    .value
-                    .and_then(|chat| read_chat(&entry.name, chat, entry.span, diagnostics));
-                names.chats.insert(entry.name, chat);
+                chats.push(entry);
             }
         }
         for entry in file
@@ -140,6 +143,7 @@ pub(crate) fn resources(
         }
         if let Given::Is(all) = file.defaults {
             written_defaults = all.tasklist_subscriptions.into_option();
+            chat_defaults = all.chats.get().map_or(chat_defaults, ChatDefaults::read);
             let groups = all.recipient_groups.get();
             protect_groups = groups.and_then(|g| g.protect.get()).is_some_and(|p| p.0);
         }
@@ -161,10 +165,20 @@ pub(crate) fn resources(
             groups.insert(entry.name, group);
         }
     }
-    // An include of a group with a mistake names something, and has nothing to give.
+    for entry in chats {
+        let Some(written) = entry.value else {
+            names.chats.insert(entry.name, None);
+            continue;
+        };
+        names.declared_chat(entry.name, written, entry.span, chat_defaults, diagnostics);
+    }
+    // A name of a group with a mistake names something, and has nothing to give.
     let read: HashSet<Name> = groups.keys().cloned().collect();
     for group in groups.values_mut() {
         group.include.retain(|name, _| read.contains(name));
+    }
+    for chat in names.managed.values_mut() {
+        chat.members.retain(|name, _| read.contains(name));
     }
     let defaults = written_defaults.map_or_else(Defaults::default, |written| {
         names.defaults(written, diagnostics)
@@ -187,8 +201,8 @@ pub(crate) fn resources(
             guards: settings.guards,
             providers: known(names.providers),
             tasklists: known(names.tasklists),
-            chats: known(names.chats),
-            managed_chats: BTreeMap::new(),
+            chats: names.references,
+            managed_chats: names.managed,
             groups,
             subscriptions,
             forget,
@@ -199,6 +213,7 @@ pub(crate) fn resources(
         moved: names.moved,
         chat_names,
         group_names,
+        name_places: names.name_places,
         all_people: names.all_groups && names.all_people,
     }
 }
@@ -223,7 +238,13 @@ enum Section {
 struct Names {
     providers: BTreeMap<Name, Option<Provider>>,
     tasklists: BTreeMap<Name, Option<Tasklist>>,
-    chats: BTreeMap<Name, Option<Chat>>,
+    /// What stands among subscribers for a chat: its id, or its address where beadle keeps it.
+    chats: BTreeMap<Name, Option<ChatId>>,
+    references: BTreeMap<Name, Chat>,
+    managed: BTreeMap<Name, ManagedChat>,
+    /// The ids that pin managed chats, with what stands for these.
+    pinned: HashMap<ChatId, ChatId>,
+    name_places: BTreeMap<Address, Span>,
     /// Ids that stand among subscribers, each kept once.
     ids: HashSet<ChatId>,
     /// By [`Section`].

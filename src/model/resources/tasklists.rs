@@ -14,6 +14,28 @@ pub(crate) struct TasklistPlaces {
     pub(crate) keep: Option<Span>,
 }
 
+/// What is read or kept with a provider of Feishu, in words.
+#[derive(Clone, Copy)]
+pub(super) struct Needs {
+    what: &'static str,
+    all: &'static str,
+    question: &'static str,
+}
+
+impl Needs {
+    const TASKLIST: Self = Self {
+        what: "the tasklist",
+        all: "tasklists are Feishu's",
+        question: "which provider it is read with",
+    };
+
+    pub(super) const CHAT: Self = Self {
+        what: "the chat",
+        all: "chats are kept at Feishu",
+        question: "which provider keeps it",
+    };
+}
+
 impl Names {
     pub(super) fn tasklist(
         &mut self,
@@ -32,8 +54,8 @@ impl Names {
             keep: written.keep.get().map(|keep| keep.span),
         };
         let provider = match &written.provider {
-            Given::Is(text) => self.provider(text, diagnostics),
-            Given::Absent => self.default_provider(name, span, diagnostics),
+            Given::Is(text) => self.provider(text, Needs::TASKLIST, diagnostics),
+            Given::Absent => self.default_provider(name, span, Needs::TASKLIST, diagnostics),
             Given::Bad => None,
         };
         let target = match (written.guid, written.name) {
@@ -91,9 +113,10 @@ impl Names {
         (tasklist, places)
     }
 
-    fn provider(
+    pub(super) fn provider(
         &mut self,
         text: &Spanned<Text>,
+        needs: Needs,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Name> {
         let name = Name::new(&text.value.0).ok();
@@ -104,9 +127,10 @@ impl Names {
                         "wrong-vendor",
                         text.span,
                         format!(
-                            "`{}` is a provider of {}, and tasklists are Feishu's",
+                            "`{}` is a provider of {}, and {}",
                             text.value.0,
-                            provider.vendor.as_str()
+                            provider.vendor.as_str(),
+                            needs.all
                         ),
                     )
                     .help("Name a Feishu provider.")
@@ -125,15 +149,17 @@ impl Names {
         }
     }
 
-    fn default_provider(
+    pub(super) fn default_provider(
         &mut self,
         name: &Name,
         span: Span,
+        needs: Needs,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<Name> {
         if let Some((feishu, provider)) = self.providers.get_key_value("feishu") {
             return provider.as_ref().map(|_| feishu.clone());
         }
+        let Needs { what, question, .. } = needs;
         let any_bad = !self.all_providers || self.providers.values().any(Option::is_none);
         let mut feishu = self
             .providers
@@ -144,10 +170,10 @@ impl Names {
             _ if any_bad => None,
             (Some((only, _)), None) => Some(only.clone()),
             (None, _) => {
-                // One finding is enough, however many tasklists there are.
+                // One finding is enough, however many tasklists and chats there are.
                 self.all_providers = false;
                 diagnostics.push(
-                    Diagnostic::error("no-provider", span, format!("the tasklist `{name}` needs a Feishu provider, and there is none"))
+                    Diagnostic::error("no-provider", span, format!("{what} `{name}` needs a Feishu provider, and there is none"))
                         .help("Add `providers: { feishu: { app_id: …, app_secret: \"${env:FEISHU_APP_SECRET}\" } }` to beadle.yaml."),
                 );
                 None
@@ -157,9 +183,7 @@ impl Names {
                     Diagnostic::error(
                         "no-provider",
                         span,
-                        format!(
-                            "the tasklist `{name}` does not say which provider it is read with"
-                        ),
+                        format!("{what} `{name}` does not say {question}"),
                     )
                     .help(format!(
                         "Add `provider:` with one of them, such as `{first}` or `{second}`."

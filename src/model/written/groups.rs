@@ -8,8 +8,9 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
+use super::kept::UserGroup;
 use super::providers::VENDORS;
-use crate::model::shape::{Flag, Given, Item, Later, Reader, Shape, Spanned, Text, shape};
+use crate::model::shape::{Flag, Given, Item, Keyed, Reader, Shape, Spanned, Text, shape};
 use crate::model::yaml::{NodeId, Yaml};
 use crate::model::{Diagnostic, Kind};
 
@@ -55,8 +56,8 @@ shape! {
         /// Departments with those below them: `od-…` is an open_department_id, anything else a
         /// department_id. The root, 0, cannot be sent to.
         departments: Vec<Spanned<Text>>,
-        /// Also keep the group as a contact user group. Not managed by this version.
-        user_group: Later,
+        /// Also keep the group as a contact user group, for people only.
+        user_group: Keyed<UserGroup>,
     }
 }
 
@@ -101,7 +102,7 @@ shape! {
         /// Everybody.
         everyone: Spanned<Flag>,
         /// A contact user group.
-        user_group: Later,
+        user_group: Keyed<UserGroup>,
     }
 }
 

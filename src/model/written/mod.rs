@@ -4,6 +4,7 @@
 //! blocks mean is worked out in [`super::parse`].
 
 mod groups;
+mod kept;
 mod providers;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use super::yaml::{NodeId, Yaml};
 use super::{Field, Kind};
 
 pub(crate) use groups::{Block, Group, GroupKeys, People};
+pub(crate) use kept::{ChatDefaults, KeptField, Manage, UserGroup};
 pub(crate) use providers::{Provider, Providers, VENDORS};
 
 /// The keys that stand only in `beadle.yaml`.
@@ -60,12 +62,14 @@ shape! {
         defaults: Defaults,
         /// Tasklists that subscriptions name. Beadle does not manage tasklists.
         tasklists: Named<Tasklist>,
-        /// Chats that subscriptions name.
+        /// Chats, by name: those that beadle creates and keeps, and references to others that
+        /// subscriptions name.
         chats: Named<Chat>,
         /// Activity subscriptions of Feishu tasklists: which chats hear about which events.
         tasklist_subscriptions: Named<Subscription>,
         /// Addresses to let go of without deleting anything at the vendor, such as
-        /// `tasklist_subscription.old`.
+        /// `tasklist_subscription.old`, `chat.old`, or `recipient_group.oncall/feishu` for the user group
+        /// of a group at a provider.
         forget: Vec<Spanned<Text>>,
         /// Groups of people, by name: who is in them at each provider, and which other groups. Groups and
         /// chats share one namespace.
@@ -97,8 +101,8 @@ shape! {
     pub(crate) struct Defaults {
         /// For every tasklist subscription.
         tasklist_subscriptions: SubscriptionDefaults,
-        /// For chats. Not managed by this version.
-        chats: Later,
+        /// For every managed chat.
+        chats: ChatDefaults,
         /// For every group of people.
         recipient_groups: GroupDefaults,
         /// For notices. Not managed by this version.
@@ -154,12 +158,23 @@ shape! {
 impl Item for Tasklist {}
 
 shape! {
-    /// A chat, by id.
+    /// A chat: a reference by `id`, or one that beadle creates and keeps under `manage`. With both, the
+    /// existing chat is kept.
     pub(crate) struct Chat {
-        /// The chat's open id, `oc_…`.
+        /// The chat's open id, `oc_…`. With `manage`, the existing chat that is kept, adopted without asking.
         id: Spanned<Text>,
-        /// Create and keep the chat. Not managed by this version.
-        manage: Later,
+        /// Create and keep the chat.
+        manage: Manage,
+        /// With `manage`: the provider whose app owns the chat. `feishu` by default, or the only Feishu
+        /// provider.
+        provider: Spanned<Text>,
+        /// With `manage`: refuse to dissolve the chat.
+        [default = false]
+        protect: Spanned<Flag>,
+        /// With `manage`: fields that are left as they are live; they are written on create only.
+        ignore: Spanned<Vec<Spanned<KeptField>>>,
+        /// With `manage`: the block's former name, so that renaming it creates nothing.
+        moved_from: Spanned<Text>,
     }
 }
 
@@ -295,31 +310,29 @@ inline_schema!(IgnoredField, "IgnoredField", {
 
 impl Shape for IgnoredField {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
-        let (text, _) = reader.scalar(at, "the name of a field")?;
-        let known = Field::SUBSCRIPTION.map(Field::as_str);
-        let span = reader.tree.span(at);
-        match Field::parse(&text).filter(|field| Field::SUBSCRIPTION.contains(field)) {
-            Some(field) => Some(IgnoredField(field)),
-            None => {
-                let hint = super::shape::did_you_mean(&text, known);
-                reader.push(
-                    super::Diagnostic::error(
-                        "unknown-field",
-                        span,
-                        format!(
-                            "there is no field `{}` to ignore",
-                            super::shape::shorten(&text)
-                        ),
-                    )
-                    .help(format!(
-                        "{hint}The fields are {}.",
-                        super::shape::words(known)
-                    )),
-                );
-                None
-            }
-        }
+        ignored_field(reader, at, &Field::SUBSCRIPTION).map(IgnoredField)
     }
+}
+
+/// Reads the name of one of these fields.
+fn ignored_field(reader: &mut Reader<'_>, at: NodeId, fields: &[Field]) -> Option<Field> {
+    let (text, _) = reader.scalar(at, "the name of a field")?;
+    let found = Field::parse(&text).filter(|field| fields.contains(field));
+    if found.is_none() {
+        let known = || fields.iter().map(|field| field.as_str());
+        let hint = super::shape::did_you_mean(&text, known());
+        let summary = format!(
+            "there is no field `{}` to ignore",
+            super::shape::shorten(&text)
+        );
+        reader.push(
+            super::Diagnostic::error("unknown-field", reader.tree.span(at), summary).help(format!(
+                "{hint}The fields are {}.",
+                super::shape::words(known())
+            )),
+        );
+    }
+    found
 }
 
 /// `id`: one guid, or one for each tasklist.

@@ -2,13 +2,15 @@
 //!
 //! Each looks at the whole draft once; none compares every resource with every other.
 
+mod kept;
+
 use std::collections::HashMap;
 
-use super::diagnostic::{Diagnostic, Severity, Span};
-use super::group;
-use super::manifest::{Subscription, TasklistTarget};
-use super::resources::{Draft, Moved, Places, short};
-use super::{Address, Kind, Name, RemoteId, TasklistGuid};
+use crate::model::diagnostic::{Diagnostic, Severity, Span};
+use crate::model::group;
+use crate::model::manifest::{Subscription, TasklistTarget};
+use crate::model::resources::{Draft, Moved, Places, short, unfit_name};
+use crate::model::{Address, Kind, Name, RemoteId, TasklistGuid};
 
 /// A check, which pushes what it finds.
 type Check = fn(&Draft, &mut Vec<Diagnostic>);
@@ -21,6 +23,10 @@ const CHECKS: &[Check] = &[
     groups_and_chats_share_names,
     groups_do_not_include_themselves,
     groups_reach_somebody,
+    kept::a_chat_is_pinned_once,
+    kept::user_groups_differ,
+    kept::chats_are_of_the_tasklists_provider,
+    kept::what_is_kept_is_remembered,
     names_fit,
     names_differ_in_a_tasklist,
     subscribers_fit,
@@ -114,6 +120,9 @@ fn groups_and_chats_share_names(draft: &Draft, diagnostics: &mut Vec<Diagnostic>
     }
 }
 
+/// How many names a help lists.
+const MAX_IN_HELP: usize = 8;
+
 /// How many groups of a cycle are printed.
 const MAX_IN_CYCLE: usize = 12;
 
@@ -149,7 +158,7 @@ fn groups_reach_somebody(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
         let of_group = d
             .address
             .as_ref()
-            .is_some_and(|a| a.kind == Kind::RecipientGroup);
+            .is_some_and(|a| a.kind == Kind::RecipientGroup && a.instance.is_none());
         d.severity == Severity::Error && of_group
     };
     // Whoever is missing for a mistake would have filled a group.
@@ -174,6 +183,8 @@ fn groups_reach_somebody(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
             return;
         }
     };
+    kept::people_fill_chats(draft, &resolution, diagnostics);
+    kept::people_fill_user_groups(draft, &resolution, diagnostics);
     for (name, group) in groups {
         if resolution.is_empty(name.as_str()) {
             diagnostics.push(
@@ -205,26 +216,8 @@ fn groups_reach_somebody(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
 
 fn names_fit(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
     for (subscription, places) in each(draft) {
-        let name = &subscription.name;
-        let (code, summary) = if name.len() > MAX_NAME && name.chars().count() > MAX_NAME {
-            let count = name.chars().count();
-            (
-                "name-too-long",
-                format!(
-                    "a subscription's name has at most {MAX_NAME} characters, this one has {count}"
-                ),
-            )
-        } else if name.trim().is_empty() {
-            (
-                "bad-name",
-                "a subscription's name cannot be empty".to_owned(),
-            )
-        } else if name.contains(char::is_control) {
-            (
-                "bad-name",
-                "a subscription's name is one line of text".to_owned(),
-            )
-        } else {
+        let what = "a subscription";
+        let Some((code, summary)) = unfit_name(what, &subscription.name, MAX_NAME) else {
             continue;
         };
         diagnostics.push(
@@ -422,12 +415,29 @@ fn what_is_forgotten_is_not_declared(draft: &Draft, diagnostics: &mut Vec<Diagno
                 .related(first, "first listed here"),
             );
         }
+        if let (Kind::Chat, Some(_)) = (address.kind, &address.instance) {
+            diagnostics.push(
+                Diagnostic::error("bad-address", *span, "a chat has no instances")
+                    .help(format!("Write `{}`.", address.resource()))
+                    .address(address.clone()),
+            );
+            continue;
+        }
+        let manifest = &draft.manifest;
         let declared = match (address.kind, &address.instance) {
             (Kind::TasklistSubscription, Some(_)) => {
-                let list = &draft.manifest.subscriptions;
+                let list = &manifest.subscriptions;
                 let at = list.binary_search_by(|s| s.address.cmp(address));
                 at.ok().map(|at| list[at].span)
             }
+            // A group can stay without the user group that it was kept as.
+            (Kind::RecipientGroup, Some(provider)) => {
+                let group = manifest.groups.get(&address.name);
+                let kept = group.and_then(|group| group.user_groups.get(provider));
+                kept.map(|kept| kept.span)
+            }
+            // A chat can be referred to that is no longer kept.
+            (Kind::Chat, None) if manifest.chats.contains_key(&address.name) => None,
             (kind, _) => {
                 let names = draft.names(kind);
                 names.and_then(|names| names.get(&address.name)).copied()
