@@ -357,7 +357,7 @@ fn a_later_beadles_ledger_is_left_alone() {
         error,
         LedgerError::Newer {
             found: 9,
-            known: 1,
+            known: 2,
             ..
         }
     ));
