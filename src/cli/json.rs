@@ -16,6 +16,7 @@ use crate::cli::text;
 use crate::model::manifest::Manifest;
 use crate::model::{Collection, Fields, Kind, Value};
 use crate::plan::budget::Budget;
+use crate::plan::live::Binding;
 use crate::plan::{Action, Change, Choice, Plan, Record, Refusal, Resolution};
 
 /// The version of every shape in this file.
@@ -372,6 +373,7 @@ impl PlanJson {
 pub fn labels(
     manifest: &Manifest,
     tasklists: &BTreeMap<crate::model::Name, Resolution>,
+    bindings: &[Binding],
 ) -> BTreeMap<String, String> {
     let chats = manifest
         .chats
@@ -383,7 +385,11 @@ pub fn labels(
             Resolution::Found(guid) => Some((guid.as_str().to_owned(), key.to_string())),
             Resolution::Unread(_) => None,
         });
-    chats.chain(tasklists).collect()
+    let managed = bindings
+        .iter()
+        .filter(|b| b.collection == Collection::Chats)
+        .map(|b| (b.id.to_string(), b.address.name.to_string()));
+    chats.chain(tasklists).chain(managed).collect()
 }
 
 fn change(change: &Change) -> ChangeJson {

@@ -19,6 +19,7 @@ mod progress;
 pub mod remembered;
 mod session;
 mod text;
+mod turnover;
 mod ui;
 
 pub mod diagnostics;

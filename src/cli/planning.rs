@@ -357,7 +357,7 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
         choice.into(),
         &cost,
         warnings,
-        labels(&session.manifest, &live.tasklists),
+        labels(&session.manifest, &live.tasklists, &bindings),
     );
     ui.findings(&plan.diagnostics, &session.sources);
     Ok(Planned {
