@@ -10,6 +10,7 @@ mod commands;
 #[cfg(debug_assertions)]
 mod crash;
 mod error;
+mod furnish;
 mod human;
 pub mod json;
 mod keeper;
