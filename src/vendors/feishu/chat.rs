@@ -205,7 +205,6 @@ pub(super) async fn deliver(feishu: &Feishu, letter: &Letter<'_>) -> Result<Done
         &id
     };
     let query: &[(&str, &str)] = match letter.operation {
-        CREATE_CHAT | UPDATE_CHAT => &[("user_id_type", "open_id")],
         ADD_CHAT_MEMBERS => &[("member_id_type", "open_id"), ("succeed_type", "1")],
         REMOVE_CHAT_MEMBERS => &[("member_id_type", "open_id")],
         _ => &[],

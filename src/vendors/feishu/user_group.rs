@@ -173,14 +173,7 @@ pub(super) async fn deliver(feishu: &Feishu, letter: &Letter<'_>) -> Result<Done
     } else {
         &id
     };
-    let query: &[(&str, &str)] = match letter.operation {
-        CREATE_USER_GROUP | PATCH_USER_GROUP => &[("user_id_type", "open_id")],
-        _ => &[],
-    };
-    let ask = Ask::new(letter.operation)
-        .ids(ids)
-        .query(query)
-        .body(letter.body);
+    let ask = Ask::new(letter.operation).ids(ids).body(letter.body);
     match letter.operation {
         CREATE_USER_GROUP => {
             let read = |envelope| read_made(envelope, letter.id);
