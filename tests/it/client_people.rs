@@ -615,6 +615,9 @@ async fn a_catalog_that_is_not_whole_is_an_error() {
     }
 }
 
+/// A name, a write, what it is answered, its outcome, and who was not added.
+type Case<'a> = (&'a str, &'a Write, Vec<Step>, &'a str, &'a [&'a str]);
+
 #[tokio::test]
 async fn who_was_not_added_is_said_with_why() {
     use Collection::{Chats, UserGroups};
@@ -629,7 +632,7 @@ async fn who_was_not_added_is_said_with_why() {
         good(json!({"results": codes.iter().map(one).collect::<Vec<_>>()}))
     };
     #[rustfmt::skip]
-    let table: Vec<(&str, &Write, Vec<Step>, &str, &[&str])> = vec![
+    let table: Vec<Case<'_>> = vec![
         ("in part", &chat, vec![lists], "ok 1", &["ou_a", "ou_c"]),
         ("nobody", &chat, vec![refusal(232027)], "ok 1", &["ou_a", "ou_b", "ou_c"]),
         ("nobody, after a doubt", &chat, vec![Step::Close, refusal(232027)], "unknown 2", &[]),
