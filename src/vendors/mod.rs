@@ -51,9 +51,12 @@ pub fn connect(settings: Settings) -> Result<Arc<dyn Writer>, BuildError> {
     Ok(Arc::new(feishu::Feishu::new(settings)?))
 }
 
+/// One client in both of its jobs.
+pub type Jobs = (Arc<dyn Writer>, Arc<dyn Directory>);
+
 /// Makes the client of a Feishu provider for both jobs, so that they share one token and one pace. It
 /// does not connect yet.
-pub fn feishu(settings: Settings) -> Result<(Arc<dyn Writer>, Arc<dyn Directory>), BuildError> {
+pub fn feishu(settings: Settings) -> Result<Jobs, BuildError> {
     let client = Arc::new(feishu::Feishu::new(settings)?);
     Ok((client.clone(), client))
 }

@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod client_people;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod crash;
