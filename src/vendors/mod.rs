@@ -38,6 +38,7 @@ pub mod limits;
 mod pace;
 mod redact;
 mod retry;
+mod token;
 
 use std::sync::Arc;
 
