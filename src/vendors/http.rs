@@ -18,6 +18,7 @@
 //!   request, because nobody can tell whether it was read. Connections are therefore given up after a
 //!   short idle time, well before vendors do.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -49,7 +50,7 @@ pub(crate) struct Request<'a> {
     /// What the vendor knows the caller by; secret values are marked as sensitive.
     pub(crate) headers: HeaderMap,
     /// A JSON body, sent as it is.
-    pub(crate) body: Option<&'a str>,
+    pub(crate) body: Option<Cow<'a, str>>,
 }
 
 /// A whole answer.
@@ -150,7 +151,7 @@ impl Http {
         if let Some(body) = request.body {
             builder = builder
                 .header(CONTENT_TYPE, "application/json; charset=utf-8")
-                .body(body.to_owned());
+                .body(body.into_owned());
         }
         let response = builder.send().await.map_err(|error| {
             // A builder error is found before anything is connected.

@@ -197,7 +197,7 @@ impl Link {
                     method: row.method.clone(),
                     url,
                     headers: bearer.map(|it| (AUTHORIZATION, it)).into_iter().collect(),
-                    body: ask.body,
+                    body: ask.body.map(Into::into),
                 };
                 match self.http.exchange(request).await {
                     Ok(reply) => self.judge(row, reply, before),
