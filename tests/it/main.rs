@@ -11,6 +11,8 @@ mod commands;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod directory;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod faults;
