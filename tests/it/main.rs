@@ -13,6 +13,8 @@ mod commands;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod directory;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod faults;
