@@ -150,7 +150,8 @@ pub(super) enum Command {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Validate {
-    /// Also read the vendors: credentials, tasklists, and whether the app is in each chat
+    /// Also read the vendors: credentials, tasklists, whether the app is in each chat, and whether the
+    /// people and departments of groups are there
     #[arg(long)]
     pub(super) online: bool,
 }

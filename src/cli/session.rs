@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::args::Global;
 use super::error::Failure;
 use super::furnish;
@@ -260,7 +262,7 @@ fn connect(
     let mut writers = Writers::new();
     let mut directories = Directories::new();
     for (key, provider) in &manifest.providers {
-        let (Vendor::Feishu, Some(secret)) = (provider.vendor, &provider.secret) else {
+        let Some(secret) = &provider.secret else {
             continue;
         };
         let mut settings =
@@ -271,10 +273,20 @@ fn connect(
         settings.allow_hosts = super::load::allowed_hosts(&|name| std::env::var(name).ok());
         settings.authorities.clone_from(&authorities);
         settings.paced = !in_sandbox;
-        let (writer, directory) = vendors::feishu(settings).map_err(|error| {
-            Failure::new(format!("provider `{key}` cannot be used")).because(error)
-        })?;
-        writers.insert(key.clone(), writer);
+        let unusable =
+            |error| Failure::new(format!("provider `{key}` cannot be used")).because(error);
+        let directory = match provider.vendor {
+            Vendor::Feishu => {
+                let (writer, directory) = vendors::feishu(settings).map_err(unusable)?;
+                writers.insert(key.clone(), writer);
+                directory
+            }
+            Vendor::DingTalk => vendors::dingtalk(settings, provider.edition).map_err(unusable)?,
+            Vendor::Enos => {
+                let org = provider.org_id.as_deref().unwrap_or_default();
+                vendors::enos(settings, org, Timestamp::now).map_err(unusable)?
+            }
+        };
         directories.insert(key.clone(), directory);
     }
     Ok((writers, directories))

@@ -190,6 +190,16 @@ impl Change {
         (minus(&after, &before), minus(&before, &after))
     }
 
+    /// The recipients who are put on a group's own list or taken off it.
+    #[must_use]
+    pub fn listed(&self) -> Vec<String> {
+        let of = |fields: Option<&Fields>| {
+            fields.map_or_else(BTreeSet::new, |f| f.items(Field::People).clone())
+        };
+        let (before, after) = (of(self.before()), of(self.after().as_ref()));
+        before.symmetric_difference(&after).cloned().collect()
+    }
+
     /// Whether an object of the vendor goes away.
     #[must_use]
     pub fn deletes(&self) -> bool {
