@@ -149,6 +149,7 @@ fn wanted(manifest: &Manifest, live: bool) -> Wanted {
             .map(|(name, chat)| WantedChat {
                 id: chat.id.to_string(),
                 name: Some(name.to_string()),
+                ..WantedChat::default()
             })
             .collect(),
         subscriptions: subscriptions
@@ -162,6 +163,7 @@ fn wanted(manifest: &Manifest, live: bool) -> Wanted {
                 disabled: !s.enabled,
             })
             .collect(),
+        ..Wanted::default()
     }
 }
 
