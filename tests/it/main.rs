@@ -17,6 +17,8 @@ mod faults;
 #[cfg(test)]
 mod found;
 #[cfg(test)]
+mod group_command;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod lease;
