@@ -85,6 +85,7 @@ fn groups() -> Groups {
                 people: [(feishu.clone(), people.collect())].into(),
                 include,
                 exclude: [(feishu.clone(), exclude)].into(),
+                user_groups: BTreeMap::new(),
                 protect: false,
                 moved_from: None,
                 span: span(at),

@@ -142,11 +142,13 @@ fn wanted(manifest: &Manifest, live: bool) -> Wanted {
     };
     let subscriptions = manifest.subscriptions.iter().filter(|_| live);
     Wanted {
+        user_groups: Vec::new(),
         tasklists: manifest.tasklists.keys().map(tasklist).collect(),
         chats: manifest
             .chats
             .iter()
             .map(|(name, chat)| WantedChat {
+                description: String::new(),
                 id: chat.id.to_string(),
                 name: Some(name.to_string()),
                 ..WantedChat::default()
@@ -170,11 +172,12 @@ fn wanted(manifest: &Manifest, live: bool) -> Wanted {
 /// A plan, without a ledger, from nothing to the changes.
 async fn plan(manifest: &Manifest, readers: &Readers) -> Plan {
     let choice = Choice::default();
-    let live = refresh(manifest, &[], &choice, readers, &|_, _| {}).await;
+    let live = refresh(manifest, &[], &choice, readers, BTreeMap::new(), &|_, _| {}).await;
     let mut plan = diff(&Inputs {
         manifest,
         tasklists: &live.tasklists,
         listings: &live.listings,
+        kept: &live.kept,
         bindings: &[],
         claims: &[],
         unsettled: &[],

@@ -18,7 +18,7 @@ use std::time::Duration;
 use beadle::model::diagnostic::Sources;
 use beadle::model::manifest::{Manifest, TasklistTarget};
 use beadle::model::{AppId, Collection, Field, Name, RemoteId, TasklistGuid, Value};
-use beadle::plan::live::{Binding, Object};
+use beadle::plan::live::{Binding, Kept, Object};
 use beadle::plan::{Choice, Inputs, Listing, Memory, Plan, Resolution, diff};
 use jiff::Timestamp;
 use support::{Mode, Wrong, best, best_of_prepared, cpu, expect, ms, verdict};
@@ -87,6 +87,7 @@ impl Case {
 struct Sides {
     tasklists: BTreeMap<Name, Resolution>,
     listings: BTreeMap<Collection, Listing>,
+    kept: Kept,
     bindings: Vec<Binding>,
 }
 
@@ -130,6 +131,7 @@ impl Sides {
             here.push(Object { id, fields: live });
         }
         Sides {
+            kept: Kept::default(),
             listings: objects
                 .into_iter()
                 .map(|(guid, objects)| (guid.clone().into(), Listing::Objects(objects)))
@@ -147,6 +149,7 @@ impl Sides {
             manifest,
             tasklists: &self.tasklists,
             listings: &self.listings,
+            kept: &self.kept,
             bindings: &self.bindings,
             claims: &[],
             unsettled: &[],

@@ -153,7 +153,8 @@ pub(super) enum Command {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Validate {
-    /// Also read the vendors: credentials, tasklists, and whether the app is in each chat
+    /// Also read the vendors: credentials, tasklists, whether the app is in each chat, and whether the
+    /// people and departments of groups are there
     #[arg(long)]
     pub(super) online: bool,
 }
@@ -169,16 +170,29 @@ pub(super) struct Selection {
     pub(super) excludes: Vec<Address>,
 }
 
+/// What a plan may do that it would not do unasked.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(super) struct Permissions {
+    /// Consent to take over a live object of the same name and change it (may be repeated)
+    #[arg(long = "adopt", value_name = "ADDRESS")]
+    pub(super) adopt: Vec<Address>,
+    /// Consent to make a managed chat again that is gone, which pulls everybody in (may be repeated)
+    #[arg(long = "recreate", value_name = "ADDRESS")]
+    pub(super) recreate: Vec<Address>,
+    /// Lift the guard on how much may be deleted, and let chats be dissolved
+    #[arg(long)]
+    pub(super) allow_deletes: bool,
+    /// Lift the guard on how many of a chat's or group's people may change
+    #[arg(long)]
+    pub(super) allow_member_changes: bool,
+}
+
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     pub(super) selection: Selection,
-    /// Consent to take over a live object of the same name and change it (may be repeated)
-    #[arg(long = "adopt", value_name = "ADDRESS")]
-    pub(super) adopt: Vec<Address>,
-    /// Lift the guard on how much may be deleted
-    #[arg(long)]
-    pub(super) allow_deletes: bool,
+    #[command(flatten)]
+    pub(super) permissions: Permissions,
     /// Save the plan, for `beadle apply FILE`
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
@@ -210,16 +224,12 @@ pub(super) struct Consent {
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Apply {
     /// A saved plan: go on only if planning anew yields exactly its changes
-    #[arg(conflicts_with_all = ["targets", "excludes", "adopt", "expect"])]
+    #[arg(conflicts_with_all = ["targets", "excludes", "adopt", "recreate", "expect"])]
     pub(super) file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) selection: Selection,
-    /// Consent to take over a live object of the same name and change it (may be repeated)
-    #[arg(long = "adopt", value_name = "ADDRESS")]
-    pub(super) adopt: Vec<Address>,
-    /// Lift the guard on how much may be deleted
-    #[arg(long)]
-    pub(super) allow_deletes: bool,
+    #[command(flatten)]
+    pub(super) permissions: Permissions,
     /// Go on only if the plan has this digest
     #[arg(long, value_name = "DIGEST")]
     pub(super) expect: Option<String>,

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::engine::apply::Writers;
 use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
-    LedgerError, NewEntry,
+    LedgerError, LookUp, NewEntry,
 };
 use crate::engine::{ApiError, Call, Done, Object, Pending, Reader, RemoteTasklist, Write, Writer};
 use crate::model::{AppId, ChatId, Collection, RemoteId, TasklistGuid};
@@ -154,6 +154,21 @@ impl Ledger for Mortal<dyn Ledger> {
             "close_entry",
             self.inner.close_entry(lease, id, end, changes),
         ))
+    }
+
+    fn look_ups(&self) -> Pending<'_, Result<Vec<LookUp>, LedgerError>> {
+        self.inner.look_ups()
+    }
+
+    fn remember<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        look_ups: &'a [LookUp],
+        since: Timestamp,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        let work = self.inner.remember(lease, now, look_ups, since);
+        Box::pin(self.risk("remember", work))
     }
 
     fn record<'a>(

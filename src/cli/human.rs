@@ -14,6 +14,8 @@ use super::json::{
     ChangeJson, FieldChangeJson, FieldsJson, PlanJson, ScopeJson, SummaryJson, UnreadJson,
 };
 use super::text::{clean, count, duration};
+use super::turnover::{Turnover, is_people};
+use crate::model::Kind;
 use crate::model::event::EVENTS;
 
 const ADD: Style = AnsiColor::Green.on_default();
@@ -265,6 +267,10 @@ fn change(
         change.address,
         place.unwrap_or_default(),
     );
+    if !change.because.is_empty() {
+        let groups = change.because.join(", ");
+        let _ = writeln!(out, "    {NOTE}because of the change of {groups}{NOTE:#}");
+    }
     let empty = FieldsJson::new();
     let before = change.before.as_ref().unwrap_or(&empty);
     let after = change.after.as_ref().unwrap_or(&empty);
@@ -283,7 +289,17 @@ fn change(
                 );
             }
             for (field, value) in after.iter().filter(|(field, _)| *field != "tasklist") {
-                let _ = writeln!(out, "    {field}: {}", whole(value, labels));
+                match value {
+                    Value::Array(people) if is_people(field) => {
+                        people_change(out, field, &[], people);
+                    }
+                    // What is not said need not be shown either.
+                    Value::Array(items) if items.is_empty() && is_group(change) => {}
+                    Value::String(text) if text.is_empty() => {}
+                    value => {
+                        let _ = writeln!(out, "    {field}: {}", whole(value, labels));
+                    }
+                }
             }
         }
         "update" | "adopt" => {
@@ -320,6 +336,9 @@ fn field_change(
     );
     let field = &change.field;
     match (before, after) {
+        (Value::Array(before), Value::Array(after)) if is_people(field) => {
+            people_change(out, field, before, after);
+        }
         (Value::Array(before), Value::Array(after)) => {
             let _ = write!(out, "    {field}:");
             for item in before.iter().filter(|item| !after.contains(item)) {
@@ -358,6 +377,25 @@ fn field_change(
     }
 }
 
+fn is_group(change: &ChangeJson) -> bool {
+    change.kind == Kind::RecipientGroup.as_str()
+}
+
+/// The number of people who come and go, and who they are, up to a bound.
+fn people_change(out: &mut String, field: &str, before: &[Value], after: &[Value]) {
+    let turnover = Turnover::between(before, after);
+    let sides = [("+", ADD, &turnover.come), ("-", REMOVE, &turnover.gone)];
+    let _ = writeln!(out, "    {field}: {}", turnover.counts());
+    for (sign, style, who) in sides {
+        for one in who.iter().take(Turnover::NAMED) {
+            let _ = writeln!(out, "      {style}{sign} {one}{style:#}");
+        }
+        if let Some(more) = Turnover::more(who) {
+            let _ = writeln!(out, "      {NOTE}{sign} {more}{NOTE:#}");
+        }
+    }
+}
+
 /// A long text, line by line with the changed words marked.
 fn text_diff(out: &mut String, before: &str, after: &str) {
     let diff = TextDiff::from_lines(before, after);
@@ -393,6 +431,9 @@ fn scalar(value: &Value) -> String {
 /// An item of a set: by the manifest's word, where it has one.
 fn item_label(item: &Value, labels: &BTreeMap<String, String>) -> String {
     match item {
+        Value::String(text) if text.starts_with("chat.") => {
+            format!("{} (known after apply)", clean(text))
+        }
         Value::String(text) => labels.get(text).cloned().unwrap_or_else(|| clean(text)),
         other => clean(&other.to_string()),
     }

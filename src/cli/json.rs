@@ -16,6 +16,7 @@ use crate::cli::text;
 use crate::model::manifest::Manifest;
 use crate::model::{Collection, Fields, Kind, Value};
 use crate::plan::budget::Budget;
+use crate::plan::live::Binding;
 use crate::plan::{Action, Change, Choice, Plan, Record, Refusal, Resolution};
 
 /// The version of every shape in this file.
@@ -104,8 +105,11 @@ pub struct ChangeJson {
     pub after: Option<FieldsJson>,
     /// The cause of each changed field, and the value last applied where the ledger knows it.
     pub fields: Vec<FieldChangeJson>,
-    /// People affected.
+    /// People who are added or removed.
     pub people: Vec<String>,
+    /// The groups whose own changes are the reason for this one.
+    #[serde(default)]
+    pub because: Vec<String>,
     /// Addresses whose changes must have succeeded first.
     pub requires: Vec<String>,
     /// The provider that carries it out.
@@ -369,6 +373,7 @@ impl PlanJson {
 pub fn labels(
     manifest: &Manifest,
     tasklists: &BTreeMap<crate::model::Name, Resolution>,
+    bindings: &[Binding],
 ) -> BTreeMap<String, String> {
     let chats = manifest
         .chats
@@ -380,7 +385,11 @@ pub fn labels(
             Resolution::Found(guid) => Some((guid.as_str().to_owned(), key.to_string())),
             Resolution::Unread(_) => None,
         });
-    chats.chain(tasklists).collect()
+    let managed = bindings
+        .iter()
+        .filter(|b| b.collection == Collection::Chats)
+        .map(|b| (b.id.to_string(), b.address.name.to_string()));
+    chats.chain(tasklists).chain(managed).collect()
 }
 
 fn change(change: &Change) -> ChangeJson {
@@ -426,12 +435,22 @@ fn change(change: &Change) -> ChangeJson {
                 applied: f.applied.as_ref().map(value),
             })
             .collect(),
-        people: Vec::new(),
+        people: people(change),
+        because: change.because.iter().map(ToString::to_string).collect(),
         requires: change.requires.iter().map(ToString::to_string).collect(),
         provider: change.provider.to_string(),
         tasklist: change.collection.tasklist().map(ToString::to_string),
         id,
     }
+}
+
+fn people(change: &Change) -> Vec<String> {
+    if change.collection.tasklist().is_some() {
+        return Vec::new();
+    }
+    let (added, removed) = change.people();
+    let members = added.union(&removed).cloned();
+    members.chain(change.listed()).collect()
 }
 
 /// Pins what a review has seen: (address, action, fields, before, after) of every change.
@@ -470,6 +489,22 @@ fn refusal(refusal: &Refusal) -> RefusalJson {
         Refusal::EmptyManifest { bound } => (
             format!("the manifest declares no resource, and what is bound would go: {}", text::count(*bound, "object")),
             "Check that the right files and branch are there; `beadle destroy` is meant for deleting everything, `--allow-deletes` allows it here.".to_owned(),
+        ),
+        Refusal::Members { address, count, of, limit } => (
+            format!("{count} of the {of} people of {address} would change, more than `guards.member_changes` ({limit} %) allows"),
+            "Check that the right files and branch are there, then pass `--allow-member-changes`.".to_owned(),
+        ),
+        Refusal::Dissolve { address } => (
+            format!("{address} would be dissolved, and everything said in it lost"),
+            "Pass `--allow-deletes`; or write `on_delete: keep`, apply, and remove the block then.".to_owned(),
+        ),
+        Refusal::Emptied { address, people } => (
+            format!("{address} would be emptied of {people} people and deleted"),
+            "Check that the right files and branch are there, then pass `--allow-deletes`.".to_owned(),
+        ),
+        Refusal::Vanished { address } => (
+            format!("{address} is gone, and making it again would pull everybody into a new chat"),
+            format!("Pass `--recreate {address}` to have it made again; or remove its block, or leave it out with `--exclude {address}`."),
         ),
         Refusal::Protected { address, block_gone: true } => (
             format!("{address} is protected, and its block is gone"),

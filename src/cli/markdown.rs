@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::human::summary_line;
 use super::json::{ChangeJson, FieldsJson, PlanJson};
 use super::text::{clean, count, duration};
+use super::turnover::{Turnover, is_people};
 
 /// The most bytes that a comment may have (65,536 characters at the best-known platform; bytes are
 /// the safe side), less a little.
@@ -158,6 +159,19 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
         _ => Vec::new(),
     };
     for field in fields {
+        if let (true, Some(serde_json::Value::Array(people))) = (is_people(field), after.get(field))
+        {
+            let was = before.get(field).and_then(serde_json::Value::as_array);
+            let turnover = Turnover::between(was.map_or(&[], Vec::as_slice), people);
+            let _ = writeln!(lines, "  {field}: {}", turnover.counts());
+            for (sign, who) in [("+", &turnover.come), ("-", &turnover.gone)] {
+                let named = who.iter().take(Turnover::NAMED).cloned();
+                for one in named.chain(Turnover::more(who)) {
+                    let _ = writeln!(lines, "{sign} {one}");
+                }
+            }
+            continue;
+        }
         if let Some(value) = before
             .get(field)
             .filter(|_| symbol == "!" && change.action != "replace")
@@ -167,6 +181,13 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
         if let Some(value) = after.get(field) {
             let _ = writeln!(lines, "+ {field}: {}", one_line(value, &plan.labels));
         }
+    }
+    if !change.because.is_empty() {
+        let _ = writeln!(
+            out,
+            "\nBecause of the change of `{}`.",
+            change.because.join("`, `")
+        );
     }
     if !lines.is_empty() {
         // A fence longer than any in the text cannot be closed by it.

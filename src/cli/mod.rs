@@ -21,6 +21,7 @@ mod progress;
 pub mod remembered;
 mod session;
 mod text;
+mod turnover;
 mod ui;
 
 pub mod diagnostics;

@@ -7,21 +7,22 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::args::{Format, Selection};
+use super::args::{Format, Permissions, Selection};
 use super::diagnostics;
 use super::error::Failure;
-use super::json::{ChangeJson, FORMAT_VERSION, PlanJson, digest, labels};
+use super::json::{ChangeJson, FORMAT_VERSION, PlanJson, RefusalJson, digest, labels};
 use super::progress::Progress;
 use super::session::{Remembered, Session};
 use super::ui::Ui;
 use super::{human, markdown};
-use crate::engine::ledger::Ledger;
+use crate::engine::ledger::{Ledger, LookUp};
+use crate::engine::people::rosters;
 use crate::engine::refresh::{Live, missing_chats, refresh};
 use crate::model::diagnostic::has_errors;
 use crate::model::manifest::Provider;
 use crate::model::{Address, Fields};
 use crate::plan::budget::budget;
-use crate::plan::diff::applied;
+use crate::plan::diff::{applied, applied_kept};
 use crate::plan::{Choice, Inputs, Plan, Unsettled, diff};
 use crate::vendors::limits::rates;
 
@@ -29,6 +30,8 @@ use crate::vendors::limits::rates;
 pub(super) struct Planned {
     pub(super) plan: Plan,
     pub(super) live: Live,
+    /// Who was looked up for it.
+    pub(super) look_ups: Vec<LookUp>,
     pub(super) json: PlanJson,
 }
 
@@ -42,19 +45,36 @@ pub(super) struct Options {
     excludes: Vec<String>,
     /// `--adopt`.
     adopt: Vec<String>,
+    /// `--recreate`.
+    #[serde(default)]
+    recreate: Vec<String>,
     /// `--allow-deletes`.
     pub(super) allow_deletes: bool,
+    /// `--allow-member-changes`.
+    #[serde(default)]
+    pub(super) allow_member_changes: bool,
 }
 
 impl Options {
-    pub(super) fn new(selection: &Selection, adopt: &[Address], allow_deletes: bool) -> Self {
+    pub(super) fn new(selection: &Selection, permissions: &Permissions) -> Self {
         let words = |list: &[Address]| list.iter().map(ToString::to_string).collect();
         Self {
             targets: words(&selection.targets),
             excludes: words(&selection.excludes),
-            adopt: words(adopt),
-            allow_deletes,
+            adopt: words(&permissions.adopt),
+            recreate: words(&permissions.recreate),
+            allow_deletes: permissions.allow_deletes,
+            allow_member_changes: permissions.allow_member_changes,
         }
+    }
+
+    /// Drops the refusals that these options lift.
+    pub(super) fn lift(&self, refusals: &mut Vec<RefusalJson>) {
+        refusals.retain(|refusal| match refusal.flag.as_deref() {
+            Some("--allow-deletes") => !self.allow_deletes,
+            Some("--allow-member-changes") => !self.allow_member_changes,
+            _ => true,
+        });
     }
 
     /// The choice that these options make.
@@ -71,6 +91,7 @@ impl Options {
             targets: parse(&self.targets)?,
             excludes: parse(&self.excludes)?,
             adopt: parse(&self.adopt)?,
+            recreate: parse(&self.recreate)?,
             destroy: false,
         })
     }
@@ -293,11 +314,18 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
     let unsettled = unsettled(session.ledger.as_ref()).await?;
     let readers = session.readers();
     let progress = Progress::new("Reading tasklists", 0);
+    let remembered = session.ledger.look_ups().await?;
+    let manifest = &session.manifest;
+    let directories = &session.directories;
+    let now = Timestamp::now();
+    let mut people = rosters(manifest, choice, &remembered, directories, now).await;
+    let rosters = std::mem::take(&mut people.rosters);
     let live = refresh(
-        &session.manifest,
+        manifest,
         &bindings,
         choice,
         &readers,
+        rosters,
         &|done, total| progress.set(done, total),
     )
     .await;
@@ -306,6 +334,7 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
         manifest: &session.manifest,
         tasklists: &live.tasklists,
         listings: &live.listings,
+        kept: &live.kept,
         bindings: &bindings,
         claims: &claims,
         unsettled: &unsettled,
@@ -316,6 +345,9 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
     if has_errors(&plan.diagnostics) {
         return Err(session.findings(plan.diagnostics));
     }
+    let new = people.check_new(manifest, &plan.changes, directories).await;
+    plan.diagnostics.append(&mut people.diagnostics);
+    plan.diagnostics.extend(new);
     plan.diagnostics
         .extend(missing_chats(&session.manifest, &plan.changes, &readers).await);
     let warnings = diagnostics::report(&session.sources, &plan.diagnostics).diagnostics;
@@ -325,21 +357,33 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
         choice.into(),
         &cost,
         warnings,
-        labels(&session.manifest, &live.tasklists),
+        labels(&session.manifest, &live.tasklists, &bindings),
     );
     ui.findings(&plan.diagnostics, &session.sources);
-    Ok(Planned { plan, live, json })
+    Ok(Planned {
+        plan,
+        live,
+        look_ups: people.fresh,
+        json,
+    })
 }
 
 /// What the ledger will remember of each resource once it is applied.
-pub(super) fn applied_values(session: &Session) -> impl Fn(&Address) -> Option<Fields> + Sync + '_ {
+pub(super) fn applied_values<'a>(
+    session: &'a Session,
+    live: &Live,
+) -> impl Fn(&Address) -> Option<Fields> + Sync + 'a {
+    let kept = applied_kept(&session.manifest, &live.kept.rosters);
     let by_address: HashMap<_, _> = session
         .manifest
         .subscriptions
         .iter()
         .map(|s| (&s.address, s))
         .collect();
-    move |address| by_address.get(address).map(|s| applied(s, s.fields()))
+    move |address| match by_address.get(address) {
+        Some(subscription) => Some(applied(subscription, subscription.fields())),
+        None => kept.get(address).cloned(),
+    }
 }
 
 /// Prints a plan in the form that was asked for.

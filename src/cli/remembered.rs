@@ -26,8 +26,8 @@ pub struct BindingJson {
     pub provider: String,
     /// The app it was made with.
     pub app: String,
-    /// The tasklist that holds the object.
-    pub tasklist: String,
+    /// The tasklist that holds the object; null for what is in none.
+    pub tasklist: Option<String>,
     /// The object.
     pub id: String,
     /// The values last applied, without ignored fields.
@@ -98,8 +98,8 @@ pub struct EntryJson {
     pub app: String,
     /// The vendor's name of the call.
     pub operation: String,
-    /// The tasklist.
-    pub tasklist: String,
+    /// The tasklist; null for what is in none.
+    pub tasklist: Option<String>,
     /// The object, once it is known.
     pub id: Option<String>,
     /// The values that it carried.
@@ -118,7 +118,7 @@ impl From<&Binding> for BindingJson {
             address: binding.address.to_string(),
             provider: binding.provider.to_string(),
             app: binding.app.to_string(),
-            tasklist: binding.collection.as_str().to_owned(),
+            tasklist: binding.collection.tasklist().map(ToString::to_string),
             id: binding.id.to_string(),
             applied: fields(&binding.applied),
             protect: binding.protect,
@@ -184,7 +184,12 @@ impl From<&Entry> for EntryJson {
             provider: entry.call.provider.to_string(),
             app: entry.call.app.to_string(),
             operation: entry.call.call.operation.clone(),
-            tasklist: entry.call.call.collection.as_str().to_owned(),
+            tasklist: entry
+                .call
+                .call
+                .collection
+                .tasklist()
+                .map(ToString::to_string),
             id: made
                 .or(entry.call.call.id.as_ref())
                 .map(ToString::to_string),

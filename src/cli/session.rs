@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::args::Global;
 use super::error::Failure;
 use super::furnish;
@@ -12,6 +14,7 @@ use super::ui::Ui;
 use crate::engine::Reader;
 use crate::engine::apply::Writers;
 use crate::engine::ledger::{Claim, Ledger};
+use crate::engine::people::Directories;
 use crate::engine::refresh::Readers;
 use crate::ledger::{self, Access};
 use crate::model::diagnostic::{Sources, has_errors};
@@ -37,6 +40,8 @@ pub(super) struct Session {
     /// Whether no apply had run when the session began; its own lease counts as one.
     was_new: bool,
     pub(super) writers: Writers,
+    /// Who looks people up.
+    pub(super) directories: Directories,
     sandbox: Option<Sandbox>,
 }
 
@@ -100,7 +105,7 @@ impl Session {
         };
         let (ledger, keeps) = open_ledger(global, &manifest, access)?;
         let was_new = ledger.is_new().await?;
-        let writers = connect(global, &manifest, sandbox.is_some())?;
+        let (writers, directories) = connect(global, &manifest, sandbox.is_some())?;
         #[cfg(debug_assertions)]
         let (ledger, writers) = super::crash::install(ledger, writers);
         Ok(Session {
@@ -111,6 +116,7 @@ impl Session {
             keeps,
             was_new,
             writers,
+            directories,
             sandbox,
         })
     }
@@ -238,7 +244,11 @@ async fn enter_sandbox(
     Ok(sandbox)
 }
 
-fn connect(global: &Global, manifest: &Manifest, in_sandbox: bool) -> Result<Writers, Failure> {
+fn connect(
+    global: &Global,
+    manifest: &Manifest,
+    in_sandbox: bool,
+) -> Result<(Writers, Directories), Failure> {
     let authorities = match &global.ca_file {
         None => None,
         Some(file) => Some(std::fs::read(file).map_err(|error| {
@@ -250,8 +260,9 @@ fn connect(global: &Global, manifest: &Manifest, in_sandbox: bool) -> Result<Wri
         })?),
     };
     let mut writers = Writers::new();
+    let mut directories = Directories::new();
     for (key, provider) in &manifest.providers {
-        let (Vendor::Feishu, Some(secret)) = (provider.vendor, &provider.secret) else {
+        let Some(secret) = &provider.secret else {
             continue;
         };
         let mut settings =
@@ -262,10 +273,21 @@ fn connect(global: &Global, manifest: &Manifest, in_sandbox: bool) -> Result<Wri
         settings.allow_hosts = super::load::allowed_hosts(&|name| std::env::var(name).ok());
         settings.authorities.clone_from(&authorities);
         settings.paced = !in_sandbox;
-        let writer = vendors::connect(settings).map_err(|error| {
-            Failure::new(format!("provider `{key}` cannot be used")).because(error)
-        })?;
-        writers.insert(key.clone(), writer);
+        let unusable =
+            |error| Failure::new(format!("provider `{key}` cannot be used")).because(error);
+        let directory = match provider.vendor {
+            Vendor::Feishu => {
+                let (writer, directory) = vendors::feishu(settings).map_err(unusable)?;
+                writers.insert(key.clone(), writer);
+                directory
+            }
+            Vendor::DingTalk => vendors::dingtalk(settings, provider.edition).map_err(unusable)?,
+            Vendor::Enos => {
+                let org = provider.org_id.as_deref().unwrap_or_default();
+                vendors::enos(settings, org, Timestamp::now).map_err(unusable)?
+            }
+        };
+        directories.insert(key.clone(), directory);
     }
-    Ok(writers)
+    Ok((writers, directories))
 }

@@ -14,6 +14,9 @@
 //! Between the re-reading and the write somebody may still change the object; an update writes only
 //! its own fields, so that a change of theirs to another field survives.
 
+mod bound;
+mod kept;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,12 +25,13 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
+use self::bound::Bound;
 use super::ledger::{Binding, BindingChange, End, EntryOutcome, Ledger, LedgerError, NewEntry};
 use super::refresh::{Live, objects};
 use super::right::{Right, Stop};
 use super::settle::bind;
 use super::{Answer, ApiError, Done, Object, Write, Writer};
-use crate::model::{Address, Collection, Fields, Name, RemoteId};
+use crate::model::{Address, ChatId, Collection, Field, Fields, Name, RemoteId, Value};
 use crate::plan::{Action, Change, Listing, Plan, Record, Subject};
 
 /// How many changes are under way at once; the HTTP client has bounds of its own per app.
@@ -89,6 +93,8 @@ pub enum Failure {
     Ledger(String),
     /// A replace made the new object and could not delete the old one.
     Half(ApiError),
+    /// The rest is done, and the vendor did not take these people, each with why.
+    Rejected(BTreeMap<String, String>),
 }
 
 /// Why a change was not begun.
@@ -282,62 +288,6 @@ pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Report, LedgerE
     Ok(Report { outcomes })
 }
 
-/// The bindings as this run has left them; nobody else changes them under our lease.
-#[derive(Debug, Default)]
-struct Bound {
-    by_address: BTreeMap<Address, Binding>,
-    by_object: HashMap<(Collection, RemoteId), Address>,
-}
-
-impl Bound {
-    fn new(bindings: Vec<Binding>) -> Self {
-        let mut bound = Self::default();
-        for binding in bindings {
-            bound.change(&BindingChange::Bind(binding));
-        }
-        bound
-    }
-
-    fn change(&mut self, change: &BindingChange) {
-        match change {
-            BindingChange::Bind(binding) => {
-                self.change(&BindingChange::Unbind(binding.address.clone()));
-                self.by_object.insert(
-                    (binding.collection.clone(), binding.id.clone()),
-                    binding.address.clone(),
-                );
-                self.by_address
-                    .insert(binding.address.clone(), binding.clone());
-            }
-            BindingChange::Unbind(address) => {
-                if let Some(old) = self.by_address.remove(address) {
-                    self.by_object.remove(&(old.collection, old.id));
-                }
-            }
-            BindingChange::Move { from, to } => {
-                if let Some(old) = self.by_address.get(from).cloned() {
-                    self.change(&BindingChange::Unbind(from.clone()));
-                    self.change(&BindingChange::Bind(Binding {
-                        address: to.clone(),
-                        ..old
-                    }));
-                }
-            }
-        }
-    }
-
-    /// The bindings of a resource and its side addresses.
-    fn of_resource(&self, address: &Address) -> Vec<Binding> {
-        let resource = address.resource();
-        self.by_address
-            .range(resource.clone()..)
-            .map(|(_, binding)| binding)
-            .take_while(|b| b.address.resource() == resource)
-            .cloned()
-            .collect()
-    }
-}
-
 struct Run<'a> {
     context: &'a Context<'a>,
     bound: std::sync::Mutex<Bound>,
@@ -354,7 +304,8 @@ fn edited(fresh: &[Object], id: &RemoteId, planned: Option<&Fields>) -> Option<S
 
 /// How a single call ended.
 enum Sent {
-    Done(Option<Object>),
+    /// It is done, to that object, save for people whom the vendor did not take.
+    Done(Option<RemoteId>, BTreeMap<String, String>),
     Not(Outcome),
 }
 
@@ -363,6 +314,9 @@ impl Run<'_> {
         if let Action::Forget { .. } = change.action {
             return self.forget(change).await;
         }
+        if change.collection == Collection::Ledger {
+            return self.registered(change).await;
+        }
         let Some(writer) = self.context.writers.get(&change.provider) else {
             let why = format!(
                 "the manifest has no provider `{}` any more",
@@ -370,6 +324,9 @@ impl Run<'_> {
             );
             return Outcome::Failed(Failure::Stale(why));
         };
+        if let Collection::Chats | Collection::UserGroups = change.collection {
+            return self.kept(change, writer.as_ref()).await;
+        }
         let mut ground = self.grounds[&change.collection].lock().await;
         let slot = self.slot().await;
         if let Some(skip) = self.must_not_begin(writer.as_ref()) {
@@ -385,34 +342,21 @@ impl Run<'_> {
         if let Some(why) = self.moved(change, &ground) {
             return Outcome::Failed(Failure::Stale(why));
         }
-        let write = match &change.action {
-            Action::Create { desired } | Action::Replace { desired, .. } => Write::Create {
-                collection: change.collection.clone(),
-                id: None,
-                fields: desired.clone(),
-            },
-            Action::Update { id, fields, .. } | Action::Adopt { id, fields, .. } => Write::Update {
-                collection: change.collection.clone(),
-                id: id.clone(),
-                fields: fields.iter().map(|f| (f.field, f.after.clone())).collect(),
-            },
-            Action::Delete { id, .. } => Write::Delete {
-                collection: change.collection.clone(),
-                id: id.clone(),
-            },
-            Action::Forget { .. } => unreachable!("handled above"),
+        let write = match self.write_of(change) {
+            Ok(write) => write,
+            Err(why) => return Outcome::Failed(Failure::Stale(why)),
         };
-        let made = match self
-            .write(
+        let sent = self
+            .write_in(
                 change,
                 &change.provider,
                 writer.as_ref(),
                 &write,
                 &mut ground,
             )
-            .await
-        {
-            Sent::Done(object) => object.map(|o| o.id),
+            .await;
+        let made = match sent {
+            Sent::Done(made, _) => made,
             Sent::Not(outcome) => return outcome,
         };
         // Who waits for another tasklist holds nothing that its holder may wait for.
@@ -431,6 +375,71 @@ impl Run<'_> {
             return self.rest_of_replace(change, old_provider, &old, made).await;
         }
         Outcome::Applied(made)
+    }
+
+    /// The first call of a change in a tasklist.
+    fn write_of(&self, change: &Change) -> Result<Write, String> {
+        let collection = change.collection.clone();
+        Ok(match &change.action {
+            Action::Create { desired } | Action::Replace { desired, .. } => Write::Create {
+                collection,
+                id: None,
+                fields: self.with_ids(desired.clone())?,
+            },
+            Action::Update { id, fields, .. } | Action::Adopt { id, fields, .. } => {
+                let after = fields.iter().map(|f| (f.field, f.after.clone()));
+                Write::Update {
+                    collection,
+                    id: id.clone(),
+                    fields: self.with_ids(after.collect())?,
+                }
+            }
+            Action::Delete { id, .. } | Action::Forget { id, .. } => Write::Delete {
+                collection,
+                id: id.clone(),
+            },
+        })
+    }
+
+    /// The same values, with the ids of chats that were still to come when the plan was made.
+    fn with_ids(&self, mut fields: Fields) -> Result<Fields, String> {
+        let Some(Value::Chats(chats)) = fields.get(Field::Subscribers) else {
+            return Ok(fields);
+        };
+        if chats.iter().all(|chat| chat.pending().is_none()) {
+            return Ok(fields);
+        }
+        let bound = self.bound();
+        let chats: Result<_, String> = chats
+            .iter()
+            .map(|chat| {
+                let Some(address) = chat.pending() else {
+                    return Ok(chat.clone());
+                };
+                let binding = bound.by_address.get(&address);
+                let id = binding.map(|b| ChatId::new(b.id.as_str()));
+                id.ok_or_else(|| format!("{address} has no id yet"))
+            })
+            .collect();
+        fields.set(Field::Subscribers, Value::Chats(chats?));
+        Ok(fields)
+    }
+
+    /// A write to a tasklist, with what it means for the bindings there.
+    async fn write_in(
+        &self,
+        change: &Change,
+        provider: &Name,
+        writer: &dyn Writer,
+        write: &Write,
+        ground: &mut Ground,
+    ) -> Sent {
+        let bindings = |made: Option<&RemoteId>, _: &BTreeMap<String, String>| {
+            self.bindings(change, provider, writer, write, write.collection(), made)
+        };
+        let seen = &mut ground.seen;
+        self.write(change, provider, writer, write, seen, &bindings)
+            .await
     }
 
     /// Deletes what a replace has replaced.
@@ -463,10 +472,10 @@ impl Run<'_> {
             return Outcome::Failed(Failure::Stale(why));
         }
         match self
-            .write(change, provider, writer.as_ref(), delete, &mut ground)
+            .write_in(change, provider, writer.as_ref(), delete, &mut ground)
             .await
         {
-            Sent::Done(_) => Outcome::Applied(made),
+            Sent::Done(..) => Outcome::Applied(made),
             Sent::Not(Outcome::Failed(Failure::Api(error))) => {
                 Outcome::Failed(Failure::Half(error))
             }
@@ -597,10 +606,19 @@ impl Run<'_> {
         provider: &Name,
         writer: &dyn Writer,
         write: &Write,
-        ground: &mut Ground,
+        seen: &mut Vec<RemoteId>,
+        bindings: &(
+             dyn Fn(Option<&RemoteId>, &BTreeMap<String, String>) -> Vec<BindingChange> + Sync
+         ),
     ) -> Sent {
         let (ledger, right) = (self.context.ledger, self.context.right);
-        let (collection, sent) = (write.collection(), write.sent());
+        let mut sent = write.sent();
+        if let (Write::Create { .. }, Some(after)) = (write, change.after())
+            && let Some(on_delete) = after.get(Field::OnDelete)
+        {
+            // No vendor is told, but whoever settles this must know.
+            sent.set(Field::OnDelete, on_delete.clone());
+        }
         let call = writer.encode(write);
         let entry = NewEntry {
             opened_at: (self.context.now)(),
@@ -609,7 +627,7 @@ impl Run<'_> {
             app: writer.app().clone(),
             call: call.clone(),
             sent,
-            seen: ground.seen.clone(),
+            seen: seen.clone(),
             timeout_ms: writer.timeout_ms(),
             protect: change.protect,
         };
@@ -619,18 +637,22 @@ impl Run<'_> {
         };
         let answer = writer.send(&call).await;
         let (end, changes, sent) = match answer {
-            Ok(Done { object, .. }) => {
+            Ok(Done { object, rejected }) => {
                 let made = object
                     .as_ref()
                     .map(|o| o.id.clone())
                     .or_else(|| call.id.clone());
-                if let Some(made) = made.as_ref().filter(|made| !ground.seen.contains(made)) {
-                    ground.seen.push(made.clone());
+                if let Some(made) = made.as_ref().filter(|made| !seen.contains(made)) {
+                    seen.push(made.clone());
                 }
-                let changes =
-                    self.bindings(change, provider, writer, write, collection, made.as_ref());
-                let end = self.end(EntryOutcome::Applied, "ok".to_owned(), made);
-                (end, changes, Sent::Done(object))
+                let changes = bindings(made.as_ref(), &rejected);
+                let detail = match rejected.len() {
+                    0 => "ok".to_owned(),
+                    1 => "1 person not taken".to_owned(),
+                    n => format!("{n} people not taken"),
+                };
+                let end = self.end(EntryOutcome::Applied, detail, made.clone());
+                (end, changes, Sent::Done(made, rejected))
             }
             Err(error @ ApiError::Unknown(_)) => return Sent::Not(Outcome::Unknown(error)),
             Err(error) => {
@@ -650,7 +672,7 @@ impl Run<'_> {
             let failed = self.note_failed_ledger(&error);
             // The entry stays open: what was done is done, and the next apply finds it so.
             return Sent::Not(match sent {
-                Sent::Done(_) => Outcome::Unknown(ApiError::Unknown(Answer {
+                Sent::Done(..) => Outcome::Unknown(ApiError::Unknown(Answer {
                     operation: call.operation.clone(),
                     message: format!("it was done, and the ledger could not note it: {error}"),
                     ..Answer::default()
@@ -700,6 +722,10 @@ impl Run<'_> {
             return Vec::new();
         };
         let applied = (self.context.applied)(address).unwrap_or_default();
+        drop(bound);
+        // What could be written has ids.
+        let applied = self.with_ids(applied.clone()).unwrap_or(applied);
+        let bound = self.bound();
         let binding = Binding {
             address: address.clone(),
             provider: provider.clone(),

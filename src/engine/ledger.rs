@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Call, Pending};
+use crate::model::group::Recipient;
 use crate::model::{Address, AppId, Collection, Fields, Name, RemoteId};
 
 pub use crate::plan::live::{Binding, Claim};
@@ -84,6 +85,19 @@ pub trait Ledger: Send + Sync {
         changes: &'a [BindingChange],
     ) -> Pending<'a, Result<(), LedgerError>>;
 
+    /// Whom look-ups found, and when.
+    fn look_ups(&self) -> Pending<'_, Result<Vec<LookUp>, LedgerError>>;
+
+    /// Remembers look-ups, each in place of what was known of the same recipient, and forgets those
+    /// that were made before `since`.
+    fn remember<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        look_ups: &'a [LookUp],
+        since: Timestamp,
+    ) -> Pending<'a, Result<(), LedgerError>>;
+
     /// Changes bindings without a call.
     fn record<'a>(
         &'a self,
@@ -107,6 +121,30 @@ pub enum BindingChange {
         /// The new one.
         to: Address,
     },
+}
+
+/// Who a recipient was found to be. Personal data, which is why `Debug` shows no recipient.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LookUp {
+    /// The provider's key.
+    pub provider: Name,
+    /// The app that looked: an open_id is one of its own.
+    pub app: AppId,
+    /// An e-mail address, a number, or an id of another form.
+    pub recipient: Recipient,
+    /// The person.
+    pub person: Recipient,
+    /// When it was looked up.
+    pub at: Timestamp,
+}
+
+impl std::fmt::Debug for LookUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LookUp")
+            .field("provider", &self.provider)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Who holds, or asks for, a lease.

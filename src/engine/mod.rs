@@ -7,6 +7,8 @@
 pub mod apply;
 pub mod directory;
 pub mod ledger;
+pub mod one_by_one;
+pub mod people;
 pub mod refresh;
 pub mod right;
 pub mod settle;

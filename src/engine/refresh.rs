@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 
-use super::{ApiError, Object, Reader};
+use super::{ApiError, Object, Reader, one_by_one};
 use crate::model::manifest::{Manifest, TasklistTarget};
-use crate::model::{ChatId, Collection, Diagnostic, Field, Name, Value};
-use crate::plan::live::Binding;
+use crate::model::{Address, ChatId, Collection, Diagnostic, Field, Name, Value};
+use crate::plan::live::{Binding, Kept, Roster};
 use crate::plan::{Action, Change, Choice, Listing, Resolution};
 
 /// How many readings are under way at once; the HTTP client has bounds of its own per app.
@@ -27,6 +27,8 @@ pub struct Live {
     pub tasklists: BTreeMap<Name, Resolution>,
     /// What each tasklist holds.
     pub listings: BTreeMap<Collection, Listing>,
+    /// Managed chats and contact user groups.
+    pub kept: Kept,
     /// Keys that stand for no tasklist, or for several.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -40,6 +42,7 @@ pub async fn refresh(
     bindings: &[Binding],
     choice: &Choice,
     readers: &Readers,
+    rosters: BTreeMap<Address, Roster>,
     progress: Progress<'_>,
 ) -> Live {
     let mut live = Live::default();
@@ -53,11 +56,15 @@ pub async fn refresh(
         }
     }
     for binding in bindings {
-        if choice.selects(&binding.address) && !wanted.contains_key(&binding.collection) {
+        if binding.collection.tasklist().is_some()
+            && choice.selects(&binding.address)
+            && !wanted.contains_key(&binding.collection)
+        {
             wanted.insert(binding.collection.clone(), binding.provider.clone());
         }
     }
     live.listings = list(&wanted, readers, progress).await;
+    live.kept = one_by_one::read(manifest, bindings, choice, readers, rosters).await;
     live
 }
 
@@ -228,7 +235,7 @@ pub async fn missing_chats(
         };
         let after = if writes { change.after() } else { None };
         if let Some(Value::Chats(chats)) = after.as_ref().and_then(|a| a.get(Field::Subscribers)) {
-            for chat in chats {
+            for chat in chats.iter().filter(|chat| chat.pending().is_none()) {
                 asked
                     .entry((change.provider.clone(), chat.clone()))
                     .or_default()

@@ -20,19 +20,23 @@
 //! after a long wait, the call is younger than its entry says; an absence then counts from the next
 //! lease and the grace.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Object;
 use super::ledger::{
-    Binding, BindingChange, End, Entry, EntryId, EntryOutcome, Ledger, LedgerError,
+    Binding, BindingChange, End, Entry, EntryId, EntryOutcome, Ledger, LedgerError, NewEntry,
 };
-use super::refresh::{Readers, list};
+use super::refresh::Readers;
 use super::right::Right;
-use crate::model::{Address, Collection, Name, RemoteId};
+use crate::model::{Address, Collection, Field, Fields, Name, RemoteId, Value};
 use crate::plan::Listing;
 use crate::plan::budget::operation;
+
+/// How many readings are under way at once; the HTTP client has bounds of its own per app.
+const CONCURRENCY: usize = 16;
 
 /// How long after the time-out of a call its effect may still come to light.
 pub const GRACE: SignedDuration = SignedDuration::from_secs(5);
@@ -71,11 +75,7 @@ pub async fn look(
         return Ok(None);
     }
     let asked_at = now();
-    let wanted: BTreeMap<Collection, Name> = entries
-        .iter()
-        .map(|e| (e.call.call.collection.clone(), e.call.provider.clone()))
-        .collect();
-    let listings = list(&wanted, readers, &|_, _| {}).await;
+    let listings = sights(&entries, readers).await;
     let claims: HashSet<(Collection, RemoteId)> = ledger
         .claims()
         .await?
@@ -87,7 +87,7 @@ pub async fn look(
     let mut again: Option<Timestamp> = None;
     for entry in entries {
         let collection = &entry.call.call.collection;
-        let objects = match &listings[collection] {
+        let objects = match &listings[&sight(&entry)] {
             Listing::Objects(objects) => objects,
             Listing::Unread(why) => {
                 settling.unread.insert(collection.clone(), why.clone());
@@ -95,7 +95,13 @@ pub async fn look(
             }
         };
         let bindings = ledger.bindings().await?;
-        if let Some((id, changes)) = effect(&entry, objects, &bindings, &claims, asked_at) {
+        let seen = Seen {
+            objects,
+            bindings: &bindings,
+            claims: &claims,
+            at: asked_at,
+        };
+        if let Some((id, changes)) = seen.effect(&entry) {
             close(
                 settling,
                 ledger,
@@ -120,14 +126,19 @@ pub async fn look(
             again = Some(again.map_or(next, |t| t.min(next)));
             continue;
         }
+        // Of people who were put somewhere in one call, some may be there.
+        let (outcome, changes) = match seen.part(&entry) {
+            Some(changes) => (EntryOutcome::SettledApplied, changes),
+            None => (EntryOutcome::SettledAbsent, Vec::new()),
+        };
         close(
             settling,
             ledger,
             right,
             entry,
-            EntryOutcome::SettledAbsent,
+            outcome,
             None,
-            &[],
+            &changes,
             now(),
         )
         .await?;
@@ -181,91 +192,215 @@ async fn close(
     Ok(())
 }
 
-/// Whether the write shows in the list, and what it means for the bindings.
-fn effect(
-    entry: &Entry,
-    objects: &[Object],
-    bindings: &[Binding],
-    claims: &HashSet<(Collection, RemoteId)>,
-    at: Timestamp,
-) -> Option<(Option<RemoteId>, Vec<BindingChange>)> {
-    let sent = &entry.call;
-    let collection = &sent.call.collection;
-    let carries = |object: &Object| {
-        sent.sent.iter().all(|(field, value)| {
-            object
-                .fields
-                .get(field)
-                .is_some_and(|live| value.satisfied_by(live))
-        })
+/// What has to be looked at to see whether a write took effect: all that a collection holds, or one
+/// object of it.
+type Sight = (Name, Collection, Option<RemoteId>);
+
+fn sight(entry: &Entry) -> Sight {
+    let NewEntry { provider, call, .. } = &entry.call;
+    let one = match call.collection {
+        Collection::Tasklist(_) | Collection::Ledger => None,
+        Collection::Chats | Collection::UserGroups => call.id.clone(),
     };
-    let address = sent.address.as_ref();
-    let ours = |address: &Address, id: &RemoteId| Binding {
-        address: address.clone(),
-        provider: sent.provider.clone(),
-        app: sent.app.clone(),
-        collection: collection.clone(),
-        id: id.clone(),
-        applied: sent.sent.clone(),
-        protect: sent.protect,
-        updated_at: at,
-    };
-    match (sent.call.operation.as_str(), &sent.call.id) {
-        (operation::CREATE, _) => {
-            let object = objects
-                .iter()
-                .filter(|o| !sent.seen.contains(&o.id))
-                .filter(|o| !claims.contains(&(collection.clone(), o.id.clone())))
-                .filter(|o| {
-                    !bindings
-                        .iter()
-                        .any(|b| b.collection == *collection && b.id == o.id)
-                })
-                .find(|o| carries(o))?;
-            let mut changes = Vec::new();
-            if let Some(address) = address {
-                changes = bind(ours(address, &object.id), bindings);
-            }
-            Some((Some(object.id.clone()), changes))
-        }
-        (operation::PATCH, Some(id)) => {
-            objects
-                .iter()
-                .find(|o| o.id == *id)
-                .filter(|o| carries(o))?;
-            let binding = bindings
-                .iter()
-                .find(|b| b.collection == *collection && b.id == *id);
-            let changes = match (binding, address) {
-                (Some(binding), _) => {
-                    let mut binding = binding.clone();
-                    for (field, value) in sent.sent.iter() {
-                        binding.applied.set(field, value.clone());
-                    }
-                    binding.updated_at = at;
-                    vec![BindingChange::Bind(binding)]
+    (provider.clone(), call.collection.clone(), one)
+}
+
+async fn sights(entries: &[Entry], readers: &Readers) -> BTreeMap<Sight, Listing> {
+    let wanted: BTreeSet<Sight> = entries.iter().map(sight).collect();
+    stream::iter(wanted)
+        .map(|key| async move {
+            let (provider, collection, one) = &key;
+            let read = match (readers.get(provider), one) {
+                (Some(reader), Some(id)) => reader
+                    .object(collection, id)
+                    .await
+                    .map(|object| object.into_iter().collect()),
+                (Some(reader), None) => match collection {
+                    Collection::Tasklist(guid) => reader.subscriptions(guid).await,
+                    other => reader.catalog(other).await,
+                },
+                (None, _) => {
+                    let why = format!("the manifest has no provider `{provider}` any more");
+                    return (key, Listing::Unread(why));
                 }
-                // The first write to an object that was being adopted.
-                (None, Some(address)) => bind(ours(address, id), bindings),
-                (None, None) => Vec::new(),
             };
-            Some((Some(id.clone()), changes))
-        }
-        (operation::DELETE, Some(id)) => {
-            if objects.iter().any(|o| o.id == *id) {
-                return None;
+            let listing = match read {
+                Ok(objects) => Listing::Objects(objects),
+                Err(error) => Listing::Unread(error.with_hint()),
+            };
+            (key, listing)
+        })
+        .buffer_unordered(CONCURRENCY)
+        .collect()
+        .await
+}
+
+/// What is seen when one write is looked for.
+struct Seen<'a> {
+    objects: &'a [Object],
+    bindings: &'a [Binding],
+    claims: &'a HashSet<(Collection, RemoteId)>,
+    at: Timestamp,
+}
+
+type Effect = (Option<RemoteId>, Vec<BindingChange>);
+
+impl Seen<'_> {
+    /// Whether the write shows, and what it means for the bindings.
+    fn effect(&self, entry: &Entry) -> Option<Effect> {
+        let call = &entry.call.call;
+        match (call.operation.as_str(), &call.id) {
+            (operation::CREATE | operation::CREATE_CHAT | operation::CREATE_USER_GROUP, _) => {
+                self.created(entry)
             }
-            let bound = bindings
-                .iter()
-                .find(|b| b.collection == *collection && b.id == *id);
-            let changes = bound
-                .map(|b| BindingChange::Unbind(b.address.clone()))
-                .into_iter()
-                .collect();
-            Some((Some(id.clone()), changes))
+            (operation::PATCH | operation::UPDATE_CHAT | operation::PATCH_USER_GROUP, Some(id)) => {
+                self.changed(entry, id)
+            }
+            (
+                operation::DELETE | operation::DISSOLVE_CHAT | operation::DELETE_USER_GROUP,
+                Some(id),
+            ) => {
+                let gone = self.objects.iter().all(|o| o.id != *id);
+                let bound = self.binding(&call.collection, id);
+                let changes = bound.map(|b| BindingChange::Unbind(b.address.clone()));
+                gone.then(|| (Some(id.clone()), changes.into_iter().collect()))
+            }
+            (operation::ADD_CHAT_MEMBERS | operation::ADD_USER_GROUP_MEMBERS, Some(id)) => {
+                let sent = entry.call.sent.items(Field::Members);
+                let whole = sent.is_subset(self.members(id)?);
+                whole.then(|| (Some(id.clone()), self.moved(entry, id)))
+            }
+            (operation::REMOVE_CHAT_MEMBERS | operation::REMOVE_USER_GROUP_MEMBERS, Some(id)) => {
+                let sent = entry.call.sent.items(Field::Members);
+                let whole = sent.is_disjoint(self.members(id)?);
+                whole.then(|| (Some(id.clone()), self.moved(entry, id)))
+            }
+            _ => None,
         }
-        _ => None,
     }
+
+    /// What an addition or removal of people has done to some of them.
+    fn part(&self, entry: &Entry) -> Option<Vec<BindingChange>> {
+        let call = &entry.call.call;
+        let id = call.id.as_ref()?;
+        let (sent, live) = (entry.call.sent.items(Field::Members), self.members(id)?);
+        let some = match call.operation.as_str() {
+            operation::ADD_CHAT_MEMBERS | operation::ADD_USER_GROUP_MEMBERS => {
+                !sent.is_disjoint(live)
+            }
+            operation::REMOVE_CHAT_MEMBERS | operation::REMOVE_USER_GROUP_MEMBERS => {
+                !sent.is_subset(live)
+            }
+            _ => false,
+        };
+        some.then(|| self.moved(entry, id))
+    }
+
+    fn members(&self, id: &RemoteId) -> Option<&BTreeSet<String>> {
+        let object = self.objects.iter().find(|o| o.id == *id)?;
+        Some(object.fields.items(Field::Members))
+    }
+
+    /// Notes of the people in a call whom beadle has put there, and whom it has taken away.
+    fn moved(&self, entry: &Entry, id: &RemoteId) -> Vec<BindingChange> {
+        let bound = self.binding(&entry.call.call.collection, id);
+        let (Some(binding), Some(live)) = (bound, self.members(id)) else {
+            return Vec::new();
+        };
+        let mut binding = binding.clone();
+        let sent = entry.call.sent.items(Field::Members);
+        let (here, gone): (Vec<_>, Vec<_>) = sent.iter().partition(|id| live.contains(*id));
+        let operation = entry.call.call.operation.as_str();
+        let adds = [
+            operation::ADD_CHAT_MEMBERS,
+            operation::ADD_USER_GROUP_MEMBERS,
+        ];
+        let is_add = adds.contains(&operation);
+        for field in [Field::Added, Field::Members] {
+            if binding.applied.get(field).is_none() {
+                continue;
+            }
+            let mut people = binding.applied.items(field).clone();
+            if is_add {
+                people.extend(here.iter().map(|id| (*id).clone()));
+            } else {
+                people.retain(|id| !gone.contains(&id));
+            }
+            binding.applied.set(field, Value::Items(people));
+        }
+        binding.updated_at = self.at;
+        vec![BindingChange::Bind(binding)]
+    }
+
+    fn binding(&self, collection: &Collection, id: &RemoteId) -> Option<&Binding> {
+        let mut all = self.bindings.iter();
+        all.find(|b| b.collection == *collection && b.id == *id)
+    }
+
+    fn created(&self, entry: &Entry) -> Option<Effect> {
+        let sent = &entry.call;
+        let collection = &sent.call.collection;
+        let object = self
+            .objects
+            .iter()
+            .filter(|o| !sent.seen.contains(&o.id))
+            .filter(|o| !self.claims.contains(&(collection.clone(), o.id.clone())))
+            .filter(|o| self.binding(collection, &o.id).is_none())
+            // An id of ours says more than any field, some of which may have been changed since.
+            .find(|o| sent.call.id.as_ref() == Some(&o.id) || carries(&sent.sent, o))?;
+        let address = sent.address.as_ref();
+        let changes =
+            address.map(|address| bind(self.ours(sent, address, &object.id), self.bindings));
+        Some((Some(object.id.clone()), changes.unwrap_or_default()))
+    }
+
+    fn changed(&self, entry: &Entry, id: &RemoteId) -> Option<Effect> {
+        let sent = &entry.call;
+        let object = self.objects.iter().find(|o| o.id == *id);
+        object.filter(|o| carries(&sent.sent, o))?;
+        let changes = match (self.binding(&sent.call.collection, id), &sent.address) {
+            (Some(binding), _) => {
+                let mut binding = binding.clone();
+                for (field, value) in sent.sent.iter() {
+                    binding.applied.set(field, value.clone());
+                }
+                binding.updated_at = self.at;
+                vec![BindingChange::Bind(binding)]
+            }
+            // The first write to an object that was being adopted.
+            (None, Some(address)) => bind(self.ours(sent, address, id), self.bindings),
+            (None, None) => Vec::new(),
+        };
+        Some((Some(id.clone()), changes))
+    }
+
+    fn ours(&self, sent: &NewEntry, address: &Address, id: &RemoteId) -> Binding {
+        let mut applied = sent.sent.clone();
+        if sent.call.collection.tasklist().is_none() {
+            applied.set(Field::Added, Value::Items(BTreeSet::new()));
+        }
+        Binding {
+            address: address.clone(),
+            provider: sent.provider.clone(),
+            app: sent.app.clone(),
+            collection: sent.call.collection.clone(),
+            id: id.clone(),
+            applied,
+            protect: sent.protect,
+            updated_at: self.at,
+        }
+    }
+}
+
+/// Whether an object has the values that a body carried.
+fn carries(sent: &Fields, object: &Object) -> bool {
+    sent.iter()
+        // Vendors are not told about these.
+        .filter(|(field, _)| !matches!(field, Field::Added | Field::OnDelete))
+        .all(|(field, value)| {
+            let live = object.fields.get(field);
+            live.is_some_and(|live| value.satisfied_by(live))
+        })
 }
 
 /// Binds an object; an older object of the same address is kept under a side address, so that the

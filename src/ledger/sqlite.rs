@@ -37,6 +37,7 @@ mod file;
 mod holder_lock;
 mod journal;
 mod lease;
+mod look_ups;
 mod migrate;
 mod trouble;
 
@@ -49,7 +50,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::engine::Pending;
 use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
-    LedgerError, NewEntry,
+    LedgerError, LookUp, NewEntry,
 };
 use crate::model::Name;
 
@@ -311,6 +312,24 @@ impl Ledger for SqliteLedger {
             self.holding(lease, end.at, |tx| {
                 journal::close(tx, &self.project, id, end)?;
                 bindings::change(tx, &self.project, changes)
+            })
+        })
+    }
+
+    fn look_ups(&self) -> Pending<'_, Result<Vec<LookUp>, LedgerError>> {
+        Box::pin(async { self.looking(|conn| look_ups::all(conn, &self.project)) })
+    }
+
+    fn remember<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        look_ups: &'a [LookUp],
+        since: Timestamp,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            self.holding(lease, now, |tx| {
+                look_ups::remember(tx, &self.project, look_ups, since)
             })
         })
     }

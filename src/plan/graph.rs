@@ -113,6 +113,7 @@ mod tests {
             },
             cause: Cause::Ahead,
             requires: requires.iter().map(|r| subject(r)).collect(),
+            because: Vec::new(),
             protect: false,
         }
     }

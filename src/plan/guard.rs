@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{Action, Change};
-use crate::model::{Address, Collection, manifest::Guards};
+use crate::model::{Address, Collection, Field, Value, manifest::Guards};
 
 /// Below this many bound objects the share of deletes is no guard: one of three is a third.
 pub const DELETES_FLOOR: usize = 10;
+
+/// Below this many people the share of changes is no guard either.
+pub const MEMBERS_FLOOR: usize = 10;
 
 /// Why a plan is refused.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +30,34 @@ pub enum Refusal {
         /// How many objects are bound.
         bound: usize,
     },
+    /// Too large a share of a chat's or a group's people would change.
+    Members {
+        /// The chat or group.
+        address: Address,
+        /// How many would be added or removed.
+        count: usize,
+        /// How many there are now.
+        of: usize,
+        /// The allowed share in percent.
+        limit: f64,
+    },
+    /// A chat would be dissolved, with everything said in it.
+    Dissolve {
+        /// The chat.
+        address: Address,
+    },
+    /// A contact user group of at least [`MEMBERS_FLOOR`] people would be emptied and deleted.
+    Emptied {
+        /// The group.
+        address: Address,
+        /// How many people are in it.
+        people: usize,
+    },
+    /// A managed chat is gone, and making it again would pull everybody in.
+    Vanished {
+        /// The chat.
+        address: Address,
+    },
     /// A protected object would be deleted or replaced; no flag overrides it.
     Protected {
         /// The resource.
@@ -41,7 +72,12 @@ impl Refusal {
     #[must_use]
     pub fn flag(&self) -> Option<&'static str> {
         match self {
-            Refusal::Deletes { .. } | Refusal::EmptyManifest { .. } => Some("--allow-deletes"),
+            Refusal::Deletes { .. }
+            | Refusal::EmptyManifest { .. }
+            | Refusal::Dissolve { .. }
+            | Refusal::Emptied { .. } => Some("--allow-deletes"),
+            Refusal::Members { .. } => Some("--allow-member-changes"),
+            Refusal::Vanished { .. } => Some("--recreate"),
             Refusal::Protected { .. } => None,
         }
     }
@@ -54,6 +90,8 @@ pub struct Counts<'a> {
     pub bound: usize,
     /// How many resources the manifest declares.
     pub declared: usize,
+    /// How many bindings would be let go of without being asked to by `forget`.
+    pub let_go: usize,
     /// How many objects each authoritative tasklist holds.
     pub authoritative: &'a BTreeMap<Collection, usize>,
 }
@@ -66,7 +104,7 @@ pub fn check(changes: &[Change], counts: &Counts<'_>, guards: &Guards) -> Vec<Re
         .iter()
         .filter(|c| c.deletes() && c.subject.address().is_some())
         .count();
-    if counts.declared == 0 && ours > 0 {
+    if counts.declared == 0 && ours + counts.let_go > 0 {
         refusals.push(Refusal::EmptyManifest {
             bound: counts.bound,
         });
@@ -78,6 +116,7 @@ pub fn check(changes: &[Change], counts: &Counts<'_>, guards: &Guards) -> Vec<Re
             collection: None,
         });
     }
+    refusals.extend(changes.iter().filter_map(|change| people(change, guards)));
     for (collection, live) in counts.authoritative {
         let gone = changes
             .iter()
@@ -94,6 +133,43 @@ pub fn check(changes: &[Change], counts: &Counts<'_>, guards: &Guards) -> Vec<Re
         }
     }
     refusals
+}
+
+/// Whether a change would do too much to people.
+fn people(change: &Change, guards: &Guards) -> Option<Refusal> {
+    let address = change.subject.address()?.clone();
+    match (&change.action, &change.collection) {
+        (Action::Delete { .. }, Collection::Chats) => Some(Refusal::Dissolve { address }),
+        (Action::Delete { live, .. }, Collection::UserGroups) => {
+            let people = live
+                .as_ref()
+                .map_or(0, |live| live.items(Field::Members).len());
+            (people >= MEMBERS_FLOOR).then_some(Refusal::Emptied { address, people })
+        }
+        _ => {
+            let mut listed = change
+                .field_changes()
+                .iter()
+                .filter(|f| matches!(f.field, Field::Members | Field::People));
+            let change = listed.next()?;
+            let (Value::Items(before), Value::Items(after)) = (&change.before, &change.after)
+            else {
+                return None;
+            };
+            let mut count = before.difference(after).count();
+            // Who was to be in it from the beginning and never got there is nobody's surprise.
+            if change.applied.is_some() {
+                count += after.difference(before).count();
+            }
+            let (of, limit) = (before.len(), guards.member_changes);
+            (of >= MEMBERS_FLOOR && over(count, of, limit)).then_some(Refusal::Members {
+                address,
+                count,
+                of,
+                limit,
+            })
+        }
+    }
 }
 
 fn over(count: usize, of: usize, percent: f64) -> bool {

@@ -1,5 +1,7 @@
 //! The two sides that a manifest is compared with: what vendors hold, and what we have bound.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 
 use crate::model::{Address, AppId, Collection, Fields, Name, RemoteId};
@@ -11,6 +13,44 @@ pub struct Object {
     pub id: RemoteId,
     /// Its values, every field that we compare.
     pub fields: Fields,
+}
+
+/// What is known of the objects that are read one by one: managed chats and contact user groups.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Who should be in each, by address.
+    pub rosters: BTreeMap<Address, Roster>,
+    /// The objects that are bound or pinned.
+    pub readings: BTreeMap<(Collection, RemoteId), Reading>,
+    /// For what is neither bound nor pinned: what the app sees by provider and name; in full where a
+    /// declared resource has that name.
+    pub catalogs: BTreeMap<(Name, Collection), Reading<Vec<Object>>>,
+}
+
+/// What came of reading something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reading<T = Object> {
+    /// It is there.
+    Found(T),
+    /// The vendor says that it is no more.
+    Gone,
+    /// It could not be read, which is not the same as gone.
+    Unread(String),
+}
+
+/// Who should be in a chat or contact user group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Roster {
+    /// As far as the vendor shows them.
+    Known {
+        /// By open_id.
+        people: BTreeSet<String>,
+        /// How many of those who are listed the vendor does not show. While there are any, nobody is
+        /// removed: one of those in it may be one of them.
+        unseen: usize,
+    },
+    /// They could not be looked up.
+    Unread(String),
 }
 
 /// Address ↔ the vendor's object: what we own.

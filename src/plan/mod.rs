@@ -10,6 +10,7 @@ pub mod graph;
 pub mod guard;
 pub mod live;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::model::{
@@ -128,6 +129,8 @@ pub struct Change {
     pub cause: Cause,
     /// The subjects whose changes must have succeeded first.
     pub requires: Vec<Subject>,
+    /// The groups whose own changes are the reason for this one.
+    pub because: Vec<Address>,
     /// Whether the resource is protected once this is applied.
     pub protect: bool,
 }
@@ -169,6 +172,32 @@ impl Change {
             Action::Update { fields, .. } | Action::Adopt { fields, .. } => fields,
             _ => &[],
         }
+    }
+
+    /// The people who are added to a chat or contact user group, and those who are removed.
+    #[must_use]
+    pub fn people(&self) -> (BTreeSet<String>, BTreeSet<String>) {
+        let of = |fields: Option<&Fields>| {
+            fields.map_or_else(BTreeSet::new, |f| f.items(Field::Members).clone())
+        };
+        let before = of(self.before());
+        let after = match &self.action {
+            // What is let go of keeps its people.
+            Action::Forget { .. } => before.clone(),
+            _ => of(self.after().as_ref()),
+        };
+        let minus = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect();
+        (minus(&after, &before), minus(&before, &after))
+    }
+
+    /// The recipients who are put on a group's own list or taken off it.
+    #[must_use]
+    pub fn listed(&self) -> Vec<String> {
+        let of = |fields: Option<&Fields>| {
+            fields.map_or_else(BTreeSet::new, |f| f.items(Field::People).clone())
+        };
+        let (before, after) = (of(self.before()), of(self.after().as_ref()));
+        before.symmetric_difference(&after).cloned().collect()
     }
 
     /// Whether an object of the vendor goes away.

@@ -52,7 +52,7 @@ fn remembered(project: &Project) -> Vec<String> {
     let conn = ledger(project);
     let mut rows = Vec::new();
     for sql in [
-        "SELECT json_array(address, tasklist, id, applied, updated_at) FROM binding ORDER BY address",
+        "SELECT json_array(address, collection, id, applied, updated_at) FROM binding ORDER BY address",
         "SELECT json_array(entry, fence, operation, outcome, ended_at, detail, end_id) FROM journal ORDER BY entry",
     ] {
         let mut statement = conn.prepare(sql).unwrap();

@@ -245,7 +245,7 @@ fn an_object_is_bound_once(store: &dyn Store) {
     assert!(matches!(refused, LedgerError::Claimed { .. }));
     assert_eq!(
         refused.to_string(),
-        "t1/s1 is bound to tasklist_subscription.a of project p"
+        "s1 in tasklist t1 is bound to tasklist_subscription.a of project p"
     );
     // Not twice in one project either, nor with another app or provider.
     let mut twice = binding("b", "s1");

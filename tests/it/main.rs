@@ -7,9 +7,13 @@ mod bad_input;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod client_people;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod directory;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Result;
 use crate::cli::ExitStatus;
-use crate::cli::args::{Apply, Consent, Destroy, Format, Global};
+use crate::cli::args::{Apply, Consent, Destroy, Format, Global, Permissions};
 use crate::cli::error::Failure;
 use crate::cli::json::{ApplyEventJson, FORMAT_VERSION, PlanJson};
 use crate::cli::keeper::Keeper;
@@ -20,6 +20,7 @@ use crate::engine::apply::{
     self as engine, ApplyEvent, Context, Failure as Failed, Outcome, Report, Skip,
 };
 use crate::engine::ledger::{Binding, EntryOutcome};
+use crate::engine::people::MAX_AGE;
 use crate::engine::right::Stop;
 use crate::engine::settle::{Settling, look};
 use crate::ledger::Access;
@@ -32,19 +33,17 @@ pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
         Some(file) => {
             let saved = SavedPlan::read(file)?;
             let mut options = saved.options.clone();
-            options.allow_deletes |= args.allow_deletes;
+            options.allow_deletes |= args.permissions.allow_deletes;
+            options.allow_member_changes |= args.permissions.allow_member_changes;
             (options, Some(saved))
         }
-        None => (
-            Options::new(&args.selection, &args.adopt, args.allow_deletes),
-            None,
-        ),
+        None => (Options::new(&args.selection, &args.permissions), None),
     };
     let choice = options.choice()?;
     let work = Work {
         command: "apply",
         choice,
-        allow_deletes: options.allow_deletes,
+        options,
         reviewed: saved.is_some(),
         pinned: match &saved {
             Some(saved) => Some(Pinned::Saved(Box::new(saved.clone()))),
@@ -57,14 +56,20 @@ pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
 
 pub(super) async fn destroy(global: &Global, args: &Destroy, ui: &Ui) -> Result {
     super::only(ui, "destroy", &super::HUMAN_JSON)?;
+    let allowed = Permissions {
+        allow_deletes: true,
+        allow_member_changes: true,
+        ..Permissions::default()
+    };
+    let options = Options::new(&args.selection, &allowed);
     let choice = Choice {
         destroy: true,
-        ..Options::new(&args.selection, &[], true).choice()?
+        ..options.choice()?
     };
     let work = Work {
         command: "destroy",
         choice,
-        allow_deletes: true,
+        options,
         reviewed: false,
         pinned: None,
         consent: &args.consent,
@@ -81,7 +86,7 @@ enum Pinned {
 struct Work<'a> {
     command: &'static str,
     choice: Choice,
-    allow_deletes: bool,
+    options: Options,
     /// Whether somebody has seen the plan already.
     reviewed: bool,
     pinned: Option<Pinned>,
@@ -149,12 +154,7 @@ impl Work<'_> {
             return Ok(ExitStatus::Interrupted);
         }
         self.check(&planned, ui)?;
-        if self.allow_deletes {
-            planned
-                .json
-                .refusals
-                .retain(|refusal| refusal.flag.is_none());
-        }
+        self.options.lift(&mut planned.json.refusals);
         if ui.format() == Format::Json {
             let plan = Box::new(planned.json.clone());
             ui.print_json_line(&ApplyEventJson::Plan {
@@ -260,7 +260,7 @@ impl Work<'_> {
         ui: &Ui,
     ) -> std::result::Result<Report, Failure> {
         let progress = Progress::new("Applying", planned.plan.changes.len());
-        let applied = applied_values(session);
+        let applied = applied_values(session, &planned.live);
         let context = Context {
             writers: &session.writers,
             ledger: session.ledger.as_ref(),
@@ -276,6 +276,15 @@ impl Work<'_> {
                 progress.above(|| tell(&event, ui));
             },
         };
+        let now = Timestamp::now();
+        let since = now.saturating_sub(MAX_AGE).unwrap_or(Timestamp::MIN);
+        let lease = &keeper.right.lease;
+        let remembered = session
+            .ledger
+            .remember(lease, now, &planned.look_ups, since);
+        if !planned.look_ups.is_empty() {
+            remembered.await?;
+        }
         engine::record(&context, &planned.plan).await?;
         let mut report = engine::apply(&context, &planned.plan).await?;
         drop(progress);
@@ -484,6 +493,18 @@ fn words(outcome: &Outcome) -> (&'static str, Option<String>, Option<String>) {
                 Failed::Api(error) => error.with_hint(),
                 Failed::Stale(why) => format!("stale: {why}"),
                 Failed::Ledger(why) => format!("the ledger: {why}"),
+                Failed::Rejected(people) => {
+                    let each: Vec<_> = people
+                        .iter()
+                        .take(10)
+                        .map(|(id, why)| format!("{id} {why}"))
+                        .collect();
+                    let more = match people.len().saturating_sub(each.len()) {
+                        0 => String::new(),
+                        n => format!(", and {n} more"),
+                    };
+                    format!("the rest is done, but {}{more}", each.join(", "))
+                }
                 Failed::Half(error) => {
                     format!(
                         "the new object is there, the old one could not be deleted: {}",

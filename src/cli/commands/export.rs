@@ -209,6 +209,7 @@ async fn choose(session: &Session, asked: &[String]) -> Result<Vec<Chosen>> {
         &[],
         &Choice::default(),
         &session.readers(),
+        BTreeMap::new(),
         &|_, _| {},
     )
     .await;

@@ -1,5 +1,6 @@
 //! `import`: binds one live object to a declared resource, and changes nothing at the vendor.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -41,7 +42,7 @@ pub(super) async fn run(global: &Global, args: &Import, ui: &Ui) -> Result {
     keeper.release().await?;
     let binding = result?;
     let words = format!(
-        "Bound {} to {} in tasklist {}.\n",
+        "Bound {} to {} in {}.\n",
         binding.address, binding.id, binding.collection
     );
     match ui.format() {
@@ -49,7 +50,7 @@ pub(super) async fn run(global: &Global, args: &Import, ui: &Ui) -> Result {
             "format_version": crate::cli::json::FORMAT_VERSION,
             "address": binding.address.to_string(),
             "id": binding.id.to_string(),
-            "tasklist": binding.collection.to_string(),
+            "tasklist": binding.collection.tasklist().map(ToString::to_string),
         })),
         _ => ui.print(&words),
     }
@@ -89,6 +90,7 @@ async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Bindi
         &[],
         &choice,
         &session.readers(),
+        BTreeMap::new(),
         &|_, _| {},
     )
     .await;

@@ -19,16 +19,11 @@ pub(super) async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result {
             Format::Github,
         ],
     )?;
-    let options = Options::new(&args.selection, &args.adopt, args.allow_deletes);
+    let options = Options::new(&args.selection, &args.permissions);
     let choice = options.choice()?;
     let session = Session::open(global, ui, Access::Read).await?;
     let mut planned = planning::make(&session, &choice, ui).await?;
-    if args.allow_deletes {
-        planned
-            .json
-            .refusals
-            .retain(|refusal| refusal.flag.is_none());
-    }
+    options.lift(&mut planned.json.refusals);
     planning::print(&planned.json, ui);
     let unread = !planned.plan.unread.is_empty();
     let refused = !planned.json.refusals.is_empty();

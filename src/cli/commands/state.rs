@@ -125,7 +125,10 @@ fn list(bindings: &[Binding], ui: &Ui) {
             vec![
                 b.address.to_string(),
                 b.id.to_string(),
-                b.collection.as_str().to_owned(),
+                b.collection
+                    .tasklist()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
                 if b.protect {
                     "protected".to_owned()
                 } else {

@@ -56,7 +56,7 @@ pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<Binding>, Tro
 pub(super) fn claims(conn: &Connection, project: &Name) -> Result<Vec<Claim>, Trouble> {
     let mut statement = conn.prepare_cached(
         "SELECT project, address, collection, id FROM binding
-         WHERE project <> ?1 ORDER BY project, address",
+         WHERE project <> ?1 AND collection <> ':ledger' ORDER BY project, address",
     )?;
     let mut rows = statement.query([project.as_str()])?;
     let mut claims = Vec::new();
@@ -112,7 +112,10 @@ fn bind(tx: &Connection, project: &Name, binding: &Binding) -> Result<(), Troubl
         updated_at,
     } = binding;
     let owned = tx
-        .prepare_cached("SELECT project, address FROM binding WHERE collection = ?1 AND id = ?2")?
+        .prepare_cached(
+            "SELECT project, address FROM binding
+         WHERE collection = ?1 AND id = ?2 AND collection <> ':ledger'",
+        )?
         .query_row((collection.as_str(), id.as_str()), |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
         })

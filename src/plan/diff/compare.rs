@@ -1,6 +1,7 @@
 //! The three-way comparison of fields, and the patterns that spare names.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::model::manifest::{OnDelete, Subscription};
 use crate::model::{Events, Field, Fields, Value};
@@ -13,9 +14,19 @@ pub(super) fn compare(
     applied: Option<&Fields>,
     live: &Fields,
 ) -> Vec<FieldChange> {
+    compare_fields(&subscription.ignore, desired, applied, live)
+}
+
+/// The same for any kind of object.
+pub(super) fn compare_fields(
+    ignore: &BTreeSet<Field>,
+    desired: &Fields,
+    applied: Option<&Fields>,
+    live: &Fields,
+) -> Vec<FieldChange> {
     desired
         .iter()
-        .filter(|(field, _)| !subscription.ignore.contains(field))
+        .filter(|(field, _)| !ignore.contains(field))
         .filter_map(|(field, after)| {
             let live = live.get(field).map(Cow::Borrowed);
             let before = live.unwrap_or_else(|| Cow::Owned(absent(field)));
@@ -38,13 +49,13 @@ pub(super) fn compare(
 fn absent(field: Field) -> Value {
     match field {
         Field::Name => Value::Text(String::new()),
-        Field::Subscribers => Value::Chats(std::collections::BTreeSet::new()),
+        Field::Subscribers => Value::Chats(BTreeSet::new()),
         Field::Events => Value::Events(Events::default()),
         Field::Enabled => Value::Flag(true),
         Field::Description | Field::Owner => Value::Text(String::new()),
         Field::OnDelete => Value::Text(OnDelete::Keep.as_str().to_owned()),
         Field::People | Field::Include | Field::Exclude | Field::Members | Field::Added => {
-            Value::Items(std::collections::BTreeSet::new())
+            Value::Items(BTreeSet::new())
         }
     }
 }

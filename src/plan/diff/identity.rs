@@ -57,6 +57,7 @@ impl<'a> Work<'a> {
         collection: &'a Collection,
         objects: &'a [Object],
         binding: Option<&'a Binding>,
+        desired: Fields,
     ) {
         if let (Some(binding), Some(pin)) = (binding, &subscription.id)
             && binding.id != *pin
@@ -73,7 +74,7 @@ impl<'a> Work<'a> {
         }
         if let Some(binding) = binding {
             if let Some(object) = objects.iter().find(|o| o.id == binding.id) {
-                return self.bound(subscription, collection, object, binding);
+                return self.bound(subscription, collection, object, binding, desired);
             }
             if subscription.id.is_some() {
                 return self.pin_gone(subscription);
@@ -85,14 +86,14 @@ impl<'a> Work<'a> {
             if self.refuse_claimed(subscription, collection, object) {
                 return;
             }
-            return self.adopt(subscription, collection, object);
+            return self.adopt(subscription, collection, object, desired);
         }
         let cause = match (binding, self.inputs.memory) {
             (Some(_), _) => Cause::Vanished,
             (None, Memory::None) => Cause::Differs,
             (None, _) => Cause::Ahead,
         };
-        self.by_name(subscription, collection, objects, cause);
+        self.by_name(subscription, collection, objects, cause, desired);
     }
 
     pub(super) fn pin_gone(&mut self, subscription: &Subscription) {
@@ -137,6 +138,7 @@ impl<'a> Work<'a> {
         collection: &'a Collection,
         objects: &'a [Object],
         cause: Cause,
+        desired: Fields,
     ) {
         let find = |name: &str| -> Vec<&'a Object> {
             objects
@@ -155,7 +157,7 @@ impl<'a> Work<'a> {
             [] => self.creates.push(Pending {
                 subscription,
                 collection,
-                fields: subscription.fields(),
+                fields: desired,
                 cause,
             }),
             [object] => {
@@ -163,8 +165,7 @@ impl<'a> Work<'a> {
                     return;
                 }
                 self.name_matches += 1;
-                let differs =
-                    !compare(subscription, &subscription.fields(), None, &object.fields).is_empty();
+                let differs = !compare(subscription, &desired, None, &object.fields).is_empty();
                 let consent = self.inputs.memory == Memory::None
                     || self
                         .inputs
@@ -184,7 +185,7 @@ impl<'a> Work<'a> {
                         ),
                     );
                 }
-                self.adopt(subscription, collection, object);
+                self.adopt(subscription, collection, object, desired);
             }
             several => {
                 let ids: Vec<_> = several.iter().map(|o| o.id.to_string()).collect();
@@ -234,6 +235,7 @@ impl<'a> Work<'a> {
         collection: &'a Collection,
         object: &'a Object,
         binding: &'a Binding,
+        desired: Fields,
     ) {
         let provider = &self.inputs.manifest.tasklists[&subscription.tasklist].provider;
         if self.refuse_other_app(binding, provider, subscription.span) {
@@ -243,7 +245,6 @@ impl<'a> Work<'a> {
             let protection = (subscription.address.clone(), subscription.protect);
             self.plan.protections.push(protection);
         }
-        let desired = subscription.fields();
         let fields = compare(
             subscription,
             &desired,
@@ -277,9 +278,9 @@ impl<'a> Work<'a> {
         subscription: &'a Subscription,
         collection: &'a Collection,
         object: &'a Object,
+        desired: Fields,
     ) {
         self.taken.insert((collection, &object.id));
-        let desired = subscription.fields();
         let fields = compare(subscription, &desired, None, &object.fields);
         if fields.is_empty() {
             let applied = applied(subscription, desired);

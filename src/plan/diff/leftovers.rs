@@ -6,11 +6,30 @@ use std::collections::HashMap;
 
 use super::compare::matches;
 use super::{Listing, Pending, Resolution, Work};
-use crate::model::{Collection, Diagnostic, Fields, Name};
-use crate::plan::live::{Binding, Object};
+use crate::model::manifest::OnDelete;
+use crate::model::{Address, Collection, Diagnostic, Field, Fields, Kind, Name, Value};
+use crate::plan::live::{Binding, Reading};
 use crate::plan::{Action, Cause, Change, Foreign, Refusal, Subject};
 
+/// Whether a chat that is declared no more stays, as was last applied.
+fn is_kept(applied: &Fields, collection: &Collection) -> bool {
+    let dissolve = Value::Text(OnDelete::Dissolve.as_str().to_owned());
+    *collection == Collection::Chats && applied.get(Field::OnDelete) != Some(&dissolve)
+}
+
 impl<'a> Work<'a> {
+    /// What the manifest says about the protection of a resource; none when it does not declare it.
+    fn protects(&self, address: &Address) -> Option<bool> {
+        let manifest = self.inputs.manifest;
+        match address.kind {
+            Kind::Chat => manifest.managed_chats.get(&address.name).map(|c| c.protect),
+            Kind::RecipientGroup => manifest.groups.get(&address.name).map(|g| g.protect),
+            Kind::TasklistSubscription | Kind::RecurringNotice => {
+                self.declared(&address.name).first().map(|s| s.protect)
+            }
+        }
+    }
+
     /// What is bound and no longer declared, and the creates that may be its other half.
     pub(super) fn leftover_bindings(&mut self) {
         let inputs = self.inputs;
@@ -45,7 +64,9 @@ impl<'a> Work<'a> {
             .map(Some)
             .collect();
         for orphan in orphans {
-            let moved = moves.get(&orphan.address.name);
+            let moved = (orphan.address.kind == Kind::TasklistSubscription)
+                .then(|| moves.get(&orphan.address.name))
+                .flatten();
             match moved.and_then(|at| creates[*at].take()) {
                 Some(create) => self.replace(create, orphan),
                 None => self.delete(orphan),
@@ -64,7 +85,10 @@ impl<'a> Work<'a> {
     /// is bound elsewhere.
     pub(super) fn moves(&self, orphans: &[&'a Binding]) -> HashMap<&'a Name, usize> {
         let mut bound: HashMap<&Name, usize> = HashMap::new();
-        for orphan in orphans {
+        let subscriptions = orphans
+            .iter()
+            .filter(|o| o.address.kind == Kind::TasklistSubscription);
+        for orphan in subscriptions {
             *bound.entry(&orphan.address.name).or_default() += 1;
         }
         self.creates
@@ -76,11 +100,26 @@ impl<'a> Work<'a> {
             .collect()
     }
 
-    pub(super) fn live(&self, binding: &Binding) -> Result<Option<&'a Object>, &'a str> {
+    /// The live values of what is bound; none when it is gone.
+    pub(super) fn live(&self, binding: &'a Binding) -> Result<Option<&'a Fields>, String> {
+        match &binding.collection {
+            Collection::Ledger => return Ok(Some(&binding.applied)),
+            Collection::Chats | Collection::UserGroups => {
+                return match self.reading(&binding.collection, &binding.id) {
+                    Reading::Found(object) => Ok(Some(&object.fields)),
+                    Reading::Gone => Ok(None),
+                    Reading::Unread(why) => Err(why),
+                };
+            }
+            Collection::Tasklist(_) => {}
+        }
         match self.inputs.listings.get(&binding.collection) {
-            Some(Listing::Objects(objects)) => Ok(objects.iter().find(|o| o.id == binding.id)),
-            Some(Listing::Unread(why)) => Err(why),
-            None => Err("its tasklist was not read"),
+            Some(Listing::Objects(objects)) => {
+                let object = objects.iter().find(|o| o.id == binding.id);
+                Ok(object.map(|o| &o.fields))
+            }
+            Some(Listing::Unread(why)) => Err(why.clone()),
+            None => Err("its tasklist was not read".to_owned()),
         }
     }
 
@@ -92,6 +131,7 @@ impl<'a> Work<'a> {
             action,
             cause,
             requires: Vec::new(),
+            because: Vec::new(),
             protect: false,
         }
     }
@@ -108,7 +148,7 @@ impl<'a> Work<'a> {
             return false;
         }
         if self.inputs.choice.selects(&binding.address) {
-            let live = self.live(binding).ok().flatten().map(|o| o.fields.clone());
+            let live = self.live(binding).ok().flatten().cloned();
             self.refuse_forget_for_a_day(binding, live.as_ref());
             let action = Action::Forget {
                 id: binding.id.clone(),
@@ -153,8 +193,8 @@ impl<'a> Work<'a> {
     }
 
     pub(super) fn replace(&mut self, create: Pending<'a>, orphan: &'a Binding) {
-        let object = match self.live(orphan) {
-            Ok(Some(object)) => object,
+        let live = match self.live(orphan) {
+            Ok(Some(live)) => live,
             Ok(None) => {
                 // Nothing is left to delete, and a create at the same address takes the binding over.
                 if orphan.address != create.subscription.address {
@@ -168,7 +208,7 @@ impl<'a> Work<'a> {
                 self.plan.changes.push(change);
                 return;
             }
-            Err(why) => return self.unread(&create.subscription.address, why),
+            Err(why) => return self.unread(&create.subscription.address, &why),
         };
         if create.subscription.protect || orphan.protect {
             self.plan.refusals.push(Refusal::Protected {
@@ -180,7 +220,7 @@ impl<'a> Work<'a> {
             old_collection: orphan.collection.clone(),
             old_provider: orphan.provider.clone(),
             id: orphan.id.clone(),
-            live: Some(object.fields.clone()),
+            live: Some(live.clone()),
             desired: create.fields,
         };
         let change = self.change(create.subscription, create.collection, action, Cause::Ahead);
@@ -188,8 +228,8 @@ impl<'a> Work<'a> {
     }
 
     pub(super) fn delete(&mut self, binding: &'a Binding) {
-        let object = match self.live(binding) {
-            Ok(Some(object)) => object,
+        let live = match self.live(binding) {
+            Ok(Some(live)) => live,
             Ok(None) => {
                 let action = Action::Forget {
                     id: binding.id.clone(),
@@ -200,8 +240,11 @@ impl<'a> Work<'a> {
                     .push(Self::binding_change(binding, action, Cause::Vanished));
                 return;
             }
-            Err(why) => return self.unread(&binding.address, why),
+            Err(why) => return self.unread(&binding.address, &why),
         };
+        if is_kept(&binding.applied, &binding.collection) {
+            return self.let_go(binding, live);
+        }
         if self.refuse_other_app(binding, &binding.provider, None) {
             return;
         }
@@ -213,7 +256,19 @@ impl<'a> Work<'a> {
         }
         let action = Action::Delete {
             id: binding.id.clone(),
-            live: Some(object.fields.clone()),
+            live: Some(live.clone()),
+        };
+        self.plan
+            .changes
+            .push(Self::binding_change(binding, action, Cause::Ahead));
+    }
+
+    /// Leaves a chat where it is and forgets that it was ours.
+    fn let_go(&mut self, binding: &'a Binding, live: &Fields) {
+        self.let_go += 1;
+        let action = Action::Forget {
+            id: binding.id.clone(),
+            live: Some(live.clone()),
         };
         self.plan
             .changes
@@ -225,18 +280,31 @@ impl<'a> Work<'a> {
             return;
         }
         // A block that is there speaks for itself; without one the ledger remembers.
-        let declared = self.declared(&binding.address.name).first();
-        if declared.map_or(binding.protect, |s| s.protect) {
+        let declared = self.protects(&binding.address);
+        if declared.unwrap_or(binding.protect) {
             self.plan.kept.push(binding.address.clone());
         } else {
             if self.refuse_other_app(binding, &binding.provider, None) {
                 return;
             }
             match self.live(binding) {
-                Ok(Some(object)) => {
+                Ok(Some(live)) => {
+                    let chat = self
+                        .inputs
+                        .manifest
+                        .managed_chats
+                        .get(&binding.address.name);
+                    let chat = chat.filter(|_| binding.collection == Collection::Chats);
+                    let keep = chat.map_or_else(
+                        || is_kept(&binding.applied, &binding.collection),
+                        |chat| chat.on_delete == OnDelete::Keep,
+                    );
+                    if keep {
+                        return self.let_go(binding, live);
+                    }
                     let action = Action::Delete {
                         id: binding.id.clone(),
-                        live: Some(object.fields.clone()),
+                        live: Some(live.clone()),
                     };
                     self.plan
                         .changes
@@ -251,7 +319,7 @@ impl<'a> Work<'a> {
                         .changes
                         .push(Self::binding_change(binding, action, Cause::Vanished));
                 }
-                Err(why) => self.unread(&binding.address, why),
+                Err(why) => self.unread(&binding.address, &why),
             }
         }
     }
@@ -301,6 +369,7 @@ impl<'a> Work<'a> {
                         },
                         cause: Cause::Foreign,
                         requires: Vec::new(),
+                        because: Vec::new(),
                         protect: false,
                     });
                 } else {

@@ -7,20 +7,25 @@
 //! This file holds what goes in and the walk; `identity`, `compare`, `leftovers` and `room` are the
 //! steps of it.
 
+mod chats_first;
 mod compare;
 mod identity;
+mod kept;
 mod leftovers;
 mod room;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::guard::{self, Counts};
-use super::live::{Binding, Claim, Object};
+use super::live::{Binding, Claim, Kept, Object};
 use super::{Action, Cause, Change, Plan, Record, Subject, Unread, Unsettled, graph};
 use crate::model::manifest::{Manifest, Subscription};
-use crate::model::{Address, Collection, Diagnostic, Fields, Name, RemoteId};
+use crate::model::{
+    Address, ChatId, Collection, Diagnostic, Field, Fields, Kind, Name, RemoteId, Value,
+};
 
 pub use compare::applied;
+pub use kept::applied_kept;
 
 /// The most subscriptions a tasklist holds (page `tasklist-activity_subscription/create`).
 pub const SUBSCRIPTIONS_PER_TASKLIST: usize = 50;
@@ -34,6 +39,8 @@ pub struct Inputs<'a> {
     pub tasklists: &'a BTreeMap<Name, Resolution>,
     /// The live side, by tasklist.
     pub listings: &'a BTreeMap<Collection, Listing>,
+    /// The live side of what is read object by object.
+    pub kept: &'a Kept,
     /// The applied side.
     pub bindings: &'a [Binding],
     /// What other projects on the ledger have bound.
@@ -84,6 +91,8 @@ pub struct Choice {
     pub excludes: Vec<Address>,
     /// Consent to bind and change a live object of the same name.
     pub adopt: Vec<Address>,
+    /// Consent to make a managed chat again that is gone.
+    pub recreate: Vec<Address>,
     /// Delete all that is bound instead of following the manifest.
     pub destroy: bool,
 }
@@ -120,6 +129,9 @@ pub fn diff(inputs: &Inputs<'_>) -> Plan {
             work.destroy(binding);
         }
     } else {
+        // What is named comes before what names it.
+        work.registered();
+        work.kept();
         for subscription in &inputs.manifest.subscriptions {
             work.subscription(subscription);
         }
@@ -128,6 +140,7 @@ pub fn diff(inputs: &Inputs<'_>) -> Plan {
         work.room();
         work.new_ledger();
     }
+    work.chats_first();
     work.finish()
 }
 
@@ -145,6 +158,11 @@ struct Work<'a> {
     /// Bindings by resource and tasklist: an instance's key is only a label.
     by_resource: HashMap<(&'a Name, &'a Collection), &'a Binding>,
     by_object: HashMap<(&'a Collection, &'a RemoteId), &'a Binding>,
+    by_address: HashMap<&'a Address, &'a Binding>,
+    /// The ids of managed chats, by what stands for them in the manifest.
+    chat_ids: HashMap<ChatId, ChatId>,
+    /// Managed chats without an id and without a change that gives them one, with why.
+    unknown_chats: HashMap<ChatId, String>,
     claims: HashMap<(&'a Collection, &'a RemoteId), &'a Claim>,
     /// Addresses of bindings that a declared subscription stands for.
     matched: HashSet<&'a Address>,
@@ -154,6 +172,8 @@ struct Work<'a> {
     unread: HashSet<Address>,
     creates: Vec<Pending<'a>>,
     name_matches: usize,
+    /// How many chats are let go of because their blocks are gone.
+    let_go: usize,
 }
 
 impl<'a> Work<'a> {
@@ -167,6 +187,7 @@ impl<'a> Work<'a> {
             by_resource: inputs
                 .bindings
                 .iter()
+                .filter(|b| b.address.kind == Kind::TasklistSubscription)
                 .map(|b| ((&b.address.name, &b.collection), b))
                 .collect(),
             by_object: inputs
@@ -174,6 +195,9 @@ impl<'a> Work<'a> {
                 .iter()
                 .map(|b| ((&b.collection, &b.id), b))
                 .collect(),
+            by_address: inputs.bindings.iter().map(|b| (&b.address, b)).collect(),
+            chat_ids: HashMap::new(),
+            unknown_chats: HashMap::new(),
             claims: inputs
                 .claims
                 .iter()
@@ -185,6 +209,7 @@ impl<'a> Work<'a> {
             unread: HashSet::new(),
             creates: Vec::new(),
             name_matches: 0,
+            let_go: 0,
         }
     }
 
@@ -196,9 +221,11 @@ impl<'a> Work<'a> {
             ("--target", &choice.targets),
             ("--exclude", &choice.excludes),
             ("--adopt", &choice.adopt),
+            ("--recreate", &choice.recreate),
         ] {
             for address in list {
                 let known = declared.iter().any(|s| address.covers(&s.address))
+                    || self.is_declared(address)
                     || self
                         .inputs
                         .bindings
@@ -217,6 +244,41 @@ impl<'a> Work<'a> {
                 }
             }
         }
+    }
+
+    /// Whether a chat or a group is declared at an address.
+    fn is_declared(&self, address: &Address) -> bool {
+        let manifest = self.inputs.manifest;
+        match address.kind {
+            Kind::Chat => {
+                address.instance.is_none() && manifest.managed_chats.contains_key(&address.name)
+            }
+            Kind::RecipientGroup => manifest.groups.get(&address.name).is_some_and(|group| {
+                let instance = address.instance.as_ref();
+                instance.is_none_or(|key| group.user_groups.contains_key(key))
+            }),
+            Kind::TasklistSubscription | Kind::RecurringNotice => false,
+        }
+    }
+
+    /// The values that a subscription should have, its chats by the ids that are known.
+    ///
+    /// # Errors
+    ///
+    /// When a chat has no id and gets none from this plan, in words.
+    fn desired(&self, subscription: &Subscription) -> Result<Fields, String> {
+        let mut fields = subscription.fields();
+        if self.inputs.manifest.managed_chats.is_empty() {
+            return Ok(fields);
+        }
+        let chats = subscription.subscribers.keys();
+        let unknown = chats.clone().find_map(|chat| self.unknown_chats.get(chat));
+        if let Some(why) = unknown {
+            return Err(why.clone());
+        }
+        let chats = chats.map(|chat| self.chat_ids.get(chat).unwrap_or(chat).clone());
+        fields.set(Field::Subscribers, Value::Chats(chats.collect()));
+        Ok(fields)
     }
 
     /// The subscription of that name, or all of its instances.
@@ -300,7 +362,11 @@ impl<'a> Work<'a> {
             );
             return;
         }
-        self.identify(subscription, collection, objects, binding);
+        let desired = match self.desired(subscription) {
+            Ok(desired) => desired,
+            Err(why) => return self.unread(address, &why),
+        };
+        self.identify(subscription, collection, objects, binding, desired);
     }
 
     fn error(
@@ -341,6 +407,7 @@ impl<'a> Work<'a> {
             action,
             cause,
             requires: Vec::new(),
+            because: Vec::new(),
             protect: subscription.protect,
         }
     }
@@ -386,7 +453,8 @@ impl<'a> Work<'a> {
         if !inputs.choice.destroy {
             let counts = Counts {
                 bound: inputs.bindings.len(),
-                declared: inputs.manifest.subscriptions.len(),
+                declared: inputs.manifest.resources(),
+                let_go: self.let_go,
                 authoritative: &authoritative,
             };
             let refusals = guard::check(&self.plan.changes, &counts, &inputs.manifest.guards);

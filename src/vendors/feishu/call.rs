@@ -3,7 +3,7 @@
 //! The verdict is the point of this file: `Refused` is said of codes that the contract lists as refused
 //! before any effect, `Unreachable` of requests that never left, and `Unknown` of all else.
 
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -14,9 +14,9 @@ use super::wire::{ErrorDetail, Members};
 use crate::engine::{Answer, ApiError};
 use crate::model::AppId;
 use crate::vendors::http::{Http, Lost, Reply, Request};
-use crate::vendors::limits::{Reaction, Row, TOKEN, row};
+use crate::vendors::limits::{BATCH_GET_USER_IDS, BATCH_GET_USERS, Reaction, Row, TOKEN, row};
 use crate::vendors::pace::Pace;
-use crate::vendors::redact::{Secrets, cut};
+use crate::vendors::redact::{Secrets, cut, strike_contacts};
 use crate::vendors::retry::{Patience, Tries};
 
 /// How much of a body an error keeps.
@@ -66,6 +66,15 @@ pub(super) struct Failure {
     pub(super) next: Next,
 }
 
+/// What the attempts before may have done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// Nothing: there were none, or they were refused.
+    Nothing,
+    /// Perhaps all of it.
+    Perhaps,
+}
+
 /// What the contract lets follow a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -102,7 +111,11 @@ impl Feishu {
         // that unsaid.
         let mut doubt: Option<Answer> = None;
         loop {
-            let attempt = self.attempt(ask, &read, tries.attempt).await;
+            let before = match doubt {
+                None => Before::Nothing,
+                Some(_) => Before::Perhaps,
+            };
+            let attempt = self.attempt(ask, &read, tries.attempt, before).await;
             let (Failure { error, next }, token) = match attempt {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
@@ -135,6 +148,7 @@ impl Feishu {
         ask: &Ask<'_>,
         read: impl Fn(Members) -> Result<T, String>,
         attempt: u32,
+        before: Before,
     ) -> Result<T, (Failure, Option<u64>)> {
         let unsent = |error| {
             let error = if ask.row.is_read() {
@@ -150,7 +164,8 @@ impl Feishu {
         self.tokens.get(&self.link).await.map_err(unsent)?;
         let under_way = self.link.pace.turn(ask.row.operation).await;
         let token = self.tokens.get(&self.link).await.map_err(unsent)?;
-        let answer = self.link.exchange(ask, Some(token.header), attempt).await;
+        let bearer = Some(token.value);
+        let answer = self.link.exchange(ask, bearer, attempt, before).await;
         drop(under_way);
         let number = Some(token.number);
         let (reply, members) = answer.map_err(|failure| (failure, number))?;
@@ -168,6 +183,7 @@ impl Link {
         ask: &Ask<'_>,
         bearer: Option<HeaderValue>,
         attempt: u32,
+        before: Before,
     ) -> Result<(Reply, Members), Failure> {
         let row = ask.row;
         let start = Instant::now();
@@ -180,11 +196,11 @@ impl Link {
                 let request = Request {
                     method: row.method.clone(),
                     url,
-                    bearer,
-                    body: ask.body,
+                    headers: bearer.map(|it| (AUTHORIZATION, it)).into_iter().collect(),
+                    body: ask.body.map(Into::into),
                 };
                 match self.http.exchange(request).await {
-                    Ok(reply) => self.judge(row, reply),
+                    Ok(reply) => self.judge(row, reply, before),
                     Err(Lost::Unreachable(why)) => Err(Failure {
                         error: ApiError::Unreachable(self.secrets.strike(&why)),
                         next: Next::Again,
@@ -215,7 +231,7 @@ impl Link {
         clippy::result_large_err,
         reason = "made once a call, which takes milliseconds"
     )]
-    fn judge(&self, row: &Row, reply: Reply) -> Result<(Reply, Members), Failure> {
+    fn judge(&self, row: &Row, reply: Reply, before: Before) -> Result<(Reply, Members), Failure> {
         let Some((code, members)) = envelope(&reply.body) else {
             let what = reply.headers.get("content-type");
             let what = what.and_then(|v| v.to_str().ok()).unwrap_or("no type");
@@ -238,7 +254,13 @@ impl Link {
         };
         let next = match reaction {
             Some(Reaction::Done) => return Ok((reply, members)),
-            Some(Reaction::Never | Reaction::NextWindow) => Next::Stop,
+            Some(Reaction::There) if before == Before::Perhaps => return Ok((reply, members)),
+            Some(Reaction::Never | Reaction::NextWindow | Reaction::There) => Next::Stop,
+            Some(Reaction::InPart) => {
+                let mut failure = self.unknown(row, Some(&reply), message);
+                failure.next = Next::Stop;
+                return Err(failure);
+            }
             Some(Reaction::RefreshToken) => Next::Renew,
             Some(Reaction::AfterReset) => Next::Throttled(reset(&reply.headers)),
             Some(Reaction::Backoff) => {
@@ -282,20 +304,30 @@ impl Link {
         });
         // A token in an answer that could not be read was never learnt as a secret.
         let holds_token = row.operation == TOKEN && body.contains("access_token");
+        // Nor are the addresses and numbers of people anywhere but in the answers that have them.
+        let holds_people = [BATCH_GET_USER_IDS, BATCH_GET_USERS].contains(&row.operation);
+        let strike = |text: &str| {
+            let text = self.secrets.strike(text);
+            if holds_people {
+                strike_contacts(&text)
+            } else {
+                text
+            }
+        };
         Answer {
             operation: row.operation.to_owned(),
             status: reply.map(|reply| reply.status),
             code,
-            message: cut(self.secrets.strike(&message), MESSAGE_KEPT),
+            message: cut(strike(&message), MESSAGE_KEPT),
             log_id: reply.and_then(|reply| log_id(&reply.headers, &detail)),
-            body: if holds_token {
+            body: if holds_token || holds_people {
                 String::new()
             } else {
                 cut(body, BODY_KEPT)
             },
             hint: code
                 .and_then(|code| codes::hint(row.operation, code, &detail))
-                .map(|hint| cut(self.secrets.strike(&hint), MESSAGE_KEPT)),
+                .map(|hint| cut(strike(&hint), MESSAGE_KEPT)),
         }
     }
 

@@ -1,27 +1,32 @@
-//! Feishu and Lark: tasklists, their activity subscriptions, and whether the bot is in a chat.
+//! Feishu and Lark: tasklists and their activity subscriptions, chats, contact user groups, and who is
+//! behind an id, an address or a number.
 //!
 //! Start at [`Feishu::call`] in `call.rs`, which makes every call and judges every answer; `wire.rs`
-//! has the vendor's shapes and `subscription.rs` the one conversion each way.
+//! has the vendor's shapes, `subscription.rs`, `chat.rs` and `user_group.rs` the one conversion each
+//! way, and `deliver.rs` sends what was encoded.
 
 mod call;
 mod chat;
 mod codes;
+mod deliver;
+mod directory;
+mod page;
 mod subscription;
 mod tasklist;
 mod token;
+mod user_group;
 mod wire;
 
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde::Serialize;
 
 use self::call::{Ask, Link};
 use self::token::Tokens;
 use super::BuildError;
 use super::http::{Http, checked_base};
-use super::limits::{
-    CREATE_SUBSCRIPTION, DELETE_SUBSCRIPTION, LIST_SUBSCRIPTIONS, PATCH_SUBSCRIPTION, ROWS,
-};
+use super::limits::{LIST_SUBSCRIPTIONS, ROWS};
 use super::pace::Pace;
 use super::redact::Secrets;
 use super::retry::Patience;
@@ -31,7 +36,7 @@ use crate::model::{AppId, ChatId, Collection, RemoteId, TasklistGuid};
 /// The hosts that Feishu and Lark serve their API on.
 const HOSTS: [&str; 2] = ["open.feishu.cn", "open.larksuite.com"];
 
-/// What a Feishu client is made from.
+/// What a client is made from.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The server, such as `https://open.feishu.cn`.
@@ -117,48 +122,11 @@ impl Feishu {
         let ask = Ask::new(LIST_SUBSCRIPTIONS).ids(&ids).query(&query);
         self.call(&ask, subscription::read_all).await
     }
-
-    /// Makes a call as it was encoded, in this process or in one before.
-    async fn deliver(&self, call: &Call) -> Result<Done, ApiError> {
-        let unfit = |why: &str| {
-            let operation = &call.operation;
-            ApiError::Unreachable(format!("{operation} was not sent: {why}"))
-        };
-        let list = call.collection.as_str();
-        let id = call.id.as_ref();
-        let body = call.body.as_deref();
-        match call.operation.as_str() {
-            CREATE_SUBSCRIPTION => {
-                let body = body.ok_or_else(|| unfit("it has no body"))?;
-                let ids = [list];
-                let ask = Ask::new(CREATE_SUBSCRIPTION).ids(&ids).body(Some(body));
-                let read = |envelope| subscription::read_one(envelope, None);
-                self.call(&ask, read).await.map(made)
-            }
-            PATCH_SUBSCRIPTION => {
-                let id = id.ok_or_else(|| unfit("it names no object"))?;
-                let body = body.ok_or_else(|| unfit("it has no body"))?;
-                let ids = [list, id.as_str()];
-                let ask = Ask::new(PATCH_SUBSCRIPTION).ids(&ids).body(Some(body));
-                let read = |envelope| subscription::read_one(envelope, Some(id));
-                self.call(&ask, read).await.map(made)
-            }
-            DELETE_SUBSCRIPTION => {
-                let id = id.ok_or_else(|| unfit("it names no object"))?;
-                let ids = [list, id.as_str()];
-                let ask = Ask::new(DELETE_SUBSCRIPTION).ids(&ids);
-                self.call(&ask, |_| Ok(Done::default())).await
-            }
-            _ => Err(unfit("this version of beadle does not know it")),
-        }
-    }
 }
 
-fn made(object: Object) -> Done {
-    Done {
-        object: Some(object),
-        ..Done::default()
-    }
+/// A body. The same shape always makes the same bytes.
+fn json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("text, numbers and flags become JSON")
 }
 
 impl Reader for Feishu {
@@ -190,34 +158,54 @@ impl Reader for Feishu {
 
     fn catalog<'a>(
         &'a self,
-        _collection: &'a Collection,
+        collection: &'a Collection,
     ) -> Pending<'a, Result<Vec<Object>, ApiError>> {
-        Box::pin(async { Ok(Vec::new()) })
+        match collection {
+            Collection::Chats => Box::pin(chat::catalog(self)),
+            Collection::UserGroups => Box::pin(user_group::catalog(self)),
+            Collection::Tasklist(_) | Collection::Ledger => Box::pin(async { Ok(Vec::new()) }),
+        }
     }
 
     fn object<'a>(
         &'a self,
-        _collection: &'a Collection,
-        _id: &'a RemoteId,
+        collection: &'a Collection,
+        id: &'a RemoteId,
     ) -> Pending<'a, Result<Option<Object>, ApiError>> {
-        Box::pin(async { Ok(None) })
+        match collection {
+            Collection::Chats => Box::pin(chat::object(self, id)),
+            Collection::UserGroups => Box::pin(user_group::object(self, id)),
+            // Not none: that would say that it is gone.
+            Collection::Tasklist(_) | Collection::Ledger => Box::pin(async move {
+                let why = format!("Feishu has no way to read {id} in {collection} by itself");
+                Err(ApiError::Unreachable(why))
+            }),
+        }
     }
 }
 
 impl Writer for Feishu {
     fn encode(&self, write: &Write) -> Call {
-        subscription::encode(write)
+        match write.collection() {
+            Collection::Chats => chat::encode(write),
+            Collection::UserGroups => user_group::encode(write),
+            Collection::Tasklist(_) | Collection::Ledger => subscription::encode(write),
+        }
     }
 
     fn send<'a>(&'a self, call: &'a Call) -> Pending<'a, Result<Done, ApiError>> {
-        Box::pin(self.deliver(call))
+        Box::pin(deliver::deliver(self, call))
     }
 
     fn timeout_ms(&self) -> u64 {
         u64::try_from(self.link.http.timeout.as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn people_per_call(&self, _collection: &Collection) -> usize {
-        50
+    fn people_per_call(&self, collection: &Collection) -> usize {
+        match collection {
+            Collection::UserGroups => user_group::PEOPLE,
+            // What holds no people takes none, in calls of any size.
+            Collection::Chats | Collection::Tasklist(_) | Collection::Ledger => chat::PEOPLE,
+        }
     }
 }

@@ -1,14 +1,16 @@
 //! Activity subscriptions: our fields and the vendor's, one conversion each way, and their calls.
 
-use serde::Serialize;
-
+use super::json;
 use super::wire::{
     Members, OneSubscription, SubscriberRef, Subscription, SubscriptionFields, SubscriptionList,
     SubscriptionPatch, data,
 };
 use crate::engine::{Call, Object, Write};
 use crate::model::{ChatId, EventKey, Events, Field, Fields, RemoteId, Value};
-use crate::vendors::limits::{CREATE_SUBSCRIPTION, DELETE_SUBSCRIPTION, PATCH_SUBSCRIPTION};
+use crate::vendors::limits::{
+    ADD_CHAT_MEMBERS, CREATE_SUBSCRIPTION, DELETE_SUBSCRIPTION, PATCH_SUBSCRIPTION,
+    REMOVE_CHAT_MEMBERS,
+};
 
 /// Turns a write into its call. The same write always makes the same bytes.
 pub(super) fn encode(write: &Write) -> Call {
@@ -29,10 +31,11 @@ pub(super) fn encode(write: &Write) -> Call {
             let body = json(&patch(to_wire(fields)));
             (PATCH_SUBSCRIPTION, collection, Some(id), Some(body))
         }
-        Write::Delete { collection, id }
-        | Write::AddPeople { collection, id, .. }
-        | Write::RemovePeople { collection, id, .. } => {
-            (DELETE_SUBSCRIPTION, collection, Some(id), None)
+        Write::Delete { collection, id } => (DELETE_SUBSCRIPTION, collection, Some(id), None),
+        // A tasklist holds no people whom we manage: calls that will not be sent.
+        Write::AddPeople { collection, id, .. } => (ADD_CHAT_MEMBERS, collection, Some(id), None),
+        Write::RemovePeople { collection, id, .. } => {
+            (REMOVE_CHAT_MEMBERS, collection, Some(id), None)
         }
     };
     Call {
@@ -156,10 +159,6 @@ fn patch(fields: SubscriptionFields<'_>) -> SubscriptionPatch<'_> {
             .collect(),
         activity_subscription: fields,
     }
-}
-
-fn json(body: &impl Serialize) -> String {
-    serde_json::to_string(body).expect("text, numbers and flags become JSON")
 }
 
 #[cfg(test)]

@@ -1,50 +1,17 @@
 //! Tasklists, which are read only: by guid, and all of them page by page.
 
-use std::collections::HashSet;
-
-use super::Feishu;
 use super::call::Ask;
-use super::wire::{Members, OneTasklist, Tasklist, TasklistPage, data};
-use crate::engine::{Answer, ApiError, RemoteTasklist};
+use super::wire::{Members, OneTasklist, Tasklist, data};
+use super::{Feishu, page};
+use crate::engine::{ApiError, RemoteTasklist};
 use crate::model::TasklistGuid;
 use crate::vendors::limits::{GET_TASKLIST, LIST_TASKLISTS};
 
-/// The most pages that are read: a hundred thousand tasklists.
-const PAGES: usize = 1000;
-
-/// Reads every page. The last one says so; its empty token would start again at page one.
+/// Reads every page.
 pub(super) async fn all(feishu: &Feishu) -> Result<Vec<RemoteTasklist>, ApiError> {
-    let mut found = Vec::new();
-    let mut guids = HashSet::new();
-    let mut tokens = HashSet::new();
-    let mut token = String::new();
-    loop {
-        let mut query = vec![("page_size", "100")];
-        if !token.is_empty() {
-            query.push(("page_token", &token));
-        }
-        let ask = Ask::new(LIST_TASKLISTS).query(&query);
-        let page: TasklistPage = feishu.call(&ask, data).await?;
-        for tasklist in page.items {
-            if guids.insert(tasklist.guid.clone()) {
-                found.push(known(tasklist));
-            }
-        }
-        if !page.has_more {
-            return Ok(found);
-        }
-        token = page.page_token;
-        if token.is_empty() || !tokens.insert(token.clone()) || tokens.len() >= PAGES {
-            return Err(ApiError::Unknown(Answer {
-                operation: LIST_TASKLISTS.to_owned(),
-                message: format!(
-                    "the pages of the list do not end (page {})",
-                    tokens.len() + 1
-                ),
-                ..Answer::default()
-            }));
-        }
-    }
+    let query = [("page_size", "100")];
+    let found = page::all::<Tasklist>(feishu, LIST_TASKLISTS, &[], &query).await?;
+    Ok(found.into_iter().map(known).collect())
 }
 
 /// Reads one tasklist.

@@ -5,8 +5,13 @@
 //! unknown members are passed over. An object without its id is an error, never an object less, because
 //! a subscription that is missing from a list counts as gone.
 
+mod people;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+
+pub(crate) use people::*;
 
 /// The members of an answer's object.
 pub(crate) type Members = Map<String, Value>;
@@ -40,15 +45,32 @@ fn id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Ok(id)
 }
 
-/// `data` of the tasklist list.
+/// `data` of a list that comes in pages. Groups and their members stand under names of their own.
 #[derive(Deserialize)]
-pub(crate) struct TasklistPage {
-    #[serde(default, deserialize_with = "nullable")]
-    pub(crate) items: Vec<Tasklist>,
+#[serde(bound = "T: Deserialize<'de>")]
+pub(crate) struct Page<T> {
+    #[serde(
+        default,
+        deserialize_with = "nullable",
+        alias = "grouplist",
+        alias = "memberlist"
+    )]
+    pub(crate) items: Vec<T>,
     #[serde(default, deserialize_with = "nullable")]
     pub(crate) page_token: String,
     #[serde(default, deserialize_with = "nullable")]
     pub(crate) has_more: bool,
+}
+
+/// An entry of a list, told from others by its id.
+pub(crate) trait Entry: DeserializeOwned {
+    fn id(&self) -> &str;
+}
+
+impl Entry for Tasklist {
+    fn id(&self) -> &str {
+        &self.guid
+    }
 }
 
 /// `data` of one tasklist.

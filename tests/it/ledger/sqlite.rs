@@ -349,7 +349,7 @@ fn a_later_beadles_ledger_is_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} has format 9, this beadle reads up to 1",
+            "{} has format 9, this beadle reads up to 2",
             files.path().display()
         )
     );
@@ -357,7 +357,7 @@ fn a_later_beadles_ledger_is_left_alone() {
         error,
         LedgerError::Newer {
             found: 9,
-            known: 1,
+            known: 2,
             ..
         }
     ));
@@ -368,10 +368,10 @@ fn a_ledger_that_a_later_beadle_brings_forward_meanwhile_is_left_alone() {
     let files = Files::filled();
     let (ledger, reader) = (files.open("p"), files.read());
     let lease = acquire(&*ledger, "li", 10).unwrap();
-    files.sql("PRAGMA user_version = 2");
+    files.sql("PRAGMA user_version = 3");
     let refused = now(ledger.record(&lease, at(11), &[bind("z", "s8")])).unwrap_err();
     assert!(
-        matches!(refused, LedgerError::Newer { found: 2, .. }),
+        matches!(refused, LedgerError::Newer { found: 3, .. }),
         "{refused}"
     );
     assert!(matches!(

@@ -7,7 +7,7 @@ use beadle::model::diagnostic::{Sources, has_errors};
 use beadle::model::manifest::{Manifest, TasklistTarget};
 use beadle::model::parse::{self, Inputs, Secrets, World};
 use beadle::model::{Address, Collection, Events, Field, Fields, Name, RemoteId, Value};
-use beadle::plan::live::{Binding, Claim, Object};
+use beadle::plan::live::{Binding, Claim, Kept, Object};
 use beadle::plan::{
     self, Action, Change, Choice, Listing, Memory, Plan, Record, Resolution, Subject, Unsettled,
     diff,
@@ -24,6 +24,8 @@ chats: { room: { id: oc_room }, hall: { id: oc_hall } }
 pub(crate) struct Sides {
     pub(crate) manifest: Manifest,
     pub(crate) live: BTreeMap<Collection, Listing>,
+    /// Chats and contact user groups.
+    pub(crate) kept: Kept,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) unsettled: Vec<Unsettled>,
@@ -93,6 +95,7 @@ impl Sides {
         let mut sides = Sides {
             manifest: manifest(text),
             live: BTreeMap::new(),
+            kept: Kept::default(),
             bindings: Vec::new(),
             claims: Vec::new(),
             unsettled: Vec::new(),
@@ -186,6 +189,7 @@ impl Sides {
             manifest: &self.manifest,
             tasklists: &tasklists,
             listings: &self.live,
+            kept: &self.kept,
             bindings: &self.bindings,
             claims: &self.claims,
             unsettled: &self.unsettled,

@@ -1,0 +1,358 @@
+//! The rows, in the order of the contract.
+
+use reqwest::Method;
+
+use super::*;
+
+const TIER_3: Rate = Rate {
+    per_minute: Some(100),
+    per_second: None,
+};
+const TIER_4: Rate = Rate {
+    per_minute: Some(1000),
+    per_second: Some(50),
+};
+
+/// Every endpoint that we call.
+pub(crate) static ROWS: [Row; 28] = [
+    Row {
+        operation: TOKEN,
+        method: Method::POST,
+        path: &["open-apis", "auth", "v3", "tenant_access_token", "internal"],
+        rate: Rate {
+            per_minute: None,
+            per_second: None,
+        },
+        repeatable: true,
+        refused: &[10003, 10014, 10015, 99991543],
+        codes: &[(2200, Reaction::Backoff)],
+    },
+    Row {
+        operation: LIST_TASKLISTS,
+        method: Method::GET,
+        path: &["open-apis", "task", "v2", "tasklists"],
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[1470400],
+        codes: &[(1470500, Reaction::Backoff)],
+    },
+    Row {
+        operation: GET_TASKLIST,
+        method: Method::GET,
+        path: &["open-apis", "task", "v2", "tasklists", "{tasklist_guid}"],
+        rate: TIER_4,
+        repeatable: true,
+        refused: TASK,
+        codes: TASK_CODES,
+    },
+    Row {
+        operation: CREATE_SUBSCRIPTION,
+        method: Method::POST,
+        path: SUBSCRIPTIONS,
+        rate: TIER_3,
+        repeatable: false,
+        refused: TASK,
+        codes: TASK_CODES,
+    },
+    Row {
+        operation: LIST_SUBSCRIPTIONS,
+        method: Method::GET,
+        path: SUBSCRIPTIONS,
+        rate: TIER_3,
+        repeatable: true,
+        refused: TASK,
+        codes: TASK_CODES,
+    },
+    Row {
+        operation: "getTasklistActivitySubscription",
+        method: Method::GET,
+        path: SUBSCRIPTION,
+        rate: TIER_3,
+        repeatable: true,
+        refused: TASK,
+        codes: TASK_CODES,
+    },
+    Row {
+        operation: PATCH_SUBSCRIPTION,
+        method: Method::PATCH,
+        path: SUBSCRIPTION,
+        rate: TIER_3,
+        repeatable: true,
+        refused: TASK,
+        codes: TASK_CODES,
+    },
+    Row {
+        operation: DELETE_SUBSCRIPTION,
+        method: Method::DELETE,
+        path: SUBSCRIPTION,
+        rate: TIER_3,
+        repeatable: true,
+        refused: &[1470400, 1470403],
+        codes: &[(1470404, Reaction::Done), (1470500, Reaction::Backoff)],
+    },
+    Row {
+        operation: IS_IN_CHAT,
+        method: Method::GET,
+        path: &[
+            "open-apis",
+            "im",
+            "v1",
+            "chats",
+            "{chat_id}",
+            "members",
+            "is_in_chat",
+        ],
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[232004, 232006, 232010, 232025, 232033, 232034],
+        codes: &[],
+    },
+    Row {
+        operation: CREATE_CHAT,
+        method: Method::POST,
+        path: CHATS,
+        rate: TIER_4,
+        repeatable: false,
+        refused: &[
+            232001, 232004, 232020, 232021, 232022, 232023, 232025, 232030, 232032, 232033, 232034,
+            232037, 232042, 232043, 232057, 232069, 232091, 232095, 232078, 232079,
+        ],
+        codes: &[(232019, Reaction::Backoff), (232068, Reaction::Backoff)],
+    },
+    Row {
+        operation: LIST_CHATS,
+        method: Method::GET,
+        path: CHATS,
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[232001, 232004, 232025, 232034],
+        codes: &[],
+    },
+    Row {
+        operation: GET_CHAT,
+        method: Method::GET,
+        path: CHAT,
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[232004, 232006, 232010, 232011, 232025, 232033, 232034],
+        codes: &[],
+    },
+    Row {
+        operation: UPDATE_CHAT,
+        method: Method::PUT,
+        path: CHAT,
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[
+            232001, 232002, 232004, 232006, 232008, 232009, 232010, 232011, 232012, 232016, 232023,
+            232025, 232026, 232030, 232031, 232033, 232034, 232035, 232037, 232041, 232047, 232057,
+            232069, 232091, 232093, 232078,
+        ],
+        codes: &[(232019, Reaction::Backoff)],
+    },
+    Row {
+        operation: DISSOLVE_CHAT,
+        method: Method::DELETE,
+        path: CHAT,
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[
+            232004, 232006, 232008, 232010, 232011, 232017, 232024, 232025, 232033, 232034,
+        ],
+        codes: &[(232009, Reaction::Done)],
+    },
+    Row {
+        operation: ADD_CHAT_MEMBERS,
+        method: Method::POST,
+        path: CHAT_MEMBERS,
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[
+            232001, 232004, 232006, 232009, 232010, 232011, 232013, 232017, 232024, 232025, 232027,
+            232028, 232033, 232034, 232043, 232044, 232090, 99992351, 99992360, 99992364,
+        ],
+        codes: &[(232019, Reaction::Backoff)],
+    },
+    Row {
+        operation: REMOVE_CHAT_MEMBERS,
+        method: Method::DELETE,
+        path: CHAT_MEMBERS,
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[
+            232001, 232004, 232006, 232007, 232009, 232010, 232011, 232014, 232025, 232027, 232029,
+            232033, 232034, 232076,
+        ],
+        codes: &[(232019, Reaction::Backoff)],
+    },
+    Row {
+        operation: LIST_CHAT_MEMBERS,
+        method: Method::GET,
+        path: CHAT_MEMBERS,
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[
+            232001, 232004, 232006, 232009, 232010, 232011, 232025, 232033, 232034,
+        ],
+        codes: &[],
+    },
+    Row {
+        operation: CREATE_USER_GROUP,
+        method: Method::POST,
+        path: &["open-apis", "contact", "v3", "group"],
+        rate: TIER_3,
+        repeatable: true,
+        refused: &[
+            42002, 42003, 42001, 42013, 42014, 42010, 47009, 42016, 42015, 40001, 42018, 42019,
+            42020, 42021, 42022, 42024, 42025, 42026, 42027,
+        ],
+        codes: &[(40003, Reaction::Backoff), (47005, Reaction::There)],
+    },
+    Row {
+        operation: LIST_USER_GROUPS,
+        method: Method::GET,
+        path: &["open-apis", "contact", "v3", "group", "simplelist"],
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[40011, 40012],
+        codes: &[(40003, Reaction::Backoff)],
+    },
+    Row {
+        operation: GET_USER_GROUP,
+        method: Method::GET,
+        path: GROUP,
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[42002, 42029],
+        codes: &[(40003, Reaction::Backoff)],
+    },
+    Row {
+        operation: PATCH_USER_GROUP,
+        method: Method::PATCH,
+        path: GROUP,
+        rate: TIER_3,
+        repeatable: true,
+        refused: &[
+            42002, 42013, 42014, 42009, 42015, 47009, 40001, 42018, 42019, 42020, 42021, 42022,
+            42024, 42025, 42026,
+        ],
+        codes: &[(40003, Reaction::Backoff)],
+    },
+    Row {
+        operation: DELETE_USER_GROUP,
+        method: Method::DELETE,
+        path: GROUP,
+        rate: TIER_3,
+        repeatable: true,
+        refused: &[42009, 42017, 42015],
+        codes: &[(40003, Reaction::Backoff), (42002, Reaction::Done)],
+    },
+    Row {
+        operation: ADD_USER_GROUP_MEMBERS,
+        method: Method::POST,
+        path: &[
+            "open-apis",
+            "contact",
+            "v3",
+            "group",
+            "{group_id}",
+            "member",
+            "batch_add",
+        ],
+        rate: TIER_3,
+        repeatable: true,
+        refused: &[
+            41050, 40001, 42012, 42006, 41073, 41074, 41071, 42002, 42009,
+        ],
+        codes: &[(40003, Reaction::Backoff), (42005, Reaction::Done)],
+    },
+    Row {
+        operation: REMOVE_USER_GROUP_MEMBERS,
+        method: Method::POST,
+        path: &[
+            "open-apis",
+            "contact",
+            "v3",
+            "group",
+            "{group_id}",
+            "member",
+            "batch_remove",
+        ],
+        rate: TIER_3,
+        repeatable: true,
+        refused: &[40001, 41073, 41074, 42002, 42009, 41050],
+        codes: &[(40003, Reaction::Backoff), (40022, Reaction::InPart)],
+    },
+    Row {
+        operation: LIST_USER_GROUP_MEMBERS,
+        method: Method::GET,
+        path: &[
+            "open-apis",
+            "contact",
+            "v3",
+            "group",
+            "{group_id}",
+            "member",
+            "simplelist",
+        ],
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[40011, 40012, 42002, 41074, 41071, 41072, 42009],
+        codes: &[(40003, Reaction::Backoff)],
+    },
+    Row {
+        operation: BATCH_GET_USER_IDS,
+        method: Method::POST,
+        path: &["open-apis", "contact", "v3", "users", "batch_get_id"],
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[],
+        codes: &[],
+    },
+    Row {
+        operation: BATCH_GET_USERS,
+        method: Method::GET,
+        path: &["open-apis", "contact", "v3", "users", "batch"],
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[40001, 41050, 40004],
+        codes: &[],
+    },
+    Row {
+        operation: BATCH_GET_DEPARTMENTS,
+        method: Method::GET,
+        path: &["open-apis", "contact", "v3", "departments", "batch"],
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[
+            40001, 43010, 40008, 40014, 40011, 40012, 42008, 43007, 40004,
+        ],
+        codes: &[(40003, Reaction::Backoff)],
+    },
+];
+
+const SUBSCRIPTIONS: &[&str] = &[
+    "open-apis",
+    "task",
+    "v2",
+    "tasklists",
+    "{tasklist_guid}",
+    "activity_subscriptions",
+];
+const SUBSCRIPTION: &[&str] = &[
+    "open-apis",
+    "task",
+    "v2",
+    "tasklists",
+    "{tasklist_guid}",
+    "activity_subscriptions",
+    "{activity_subscription_guid}",
+];
+
+/// The codes of one tasklist and what is in it.
+const TASK: &[i64] = &[1470400, 1470403, 1470404];
+const TASK_CODES: &[(i64, Reaction)] = &[(1470500, Reaction::Backoff)];
+const CHATS: &[&str] = &["open-apis", "im", "v1", "chats"];
+const CHAT: &[&str] = &["open-apis", "im", "v1", "chats", "{chat_id}"];
+const CHAT_MEMBERS: &[&str] = &["open-apis", "im", "v1", "chats", "{chat_id}", "members"];
+const GROUP: &[&str] = &["open-apis", "contact", "v3", "group", "{group_id}"];
