@@ -136,6 +136,9 @@ pub(super) enum Command {
     /// Look at the right to apply, or end it
     #[command(subcommand)]
     Lease(LeaseCommand),
+    /// Look at the declared groups of people; needs neither network nor ledger
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// List the calls that were made, newest first
     History(History),
     /// Serve the vendors' APIs, played by beadle, for any client
@@ -296,6 +299,17 @@ pub(super) enum LeaseCommand {
     },
 }
 
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum GroupCommand {
+    /// List the groups, with how many are in each
+    List,
+    /// Show who is in a group, by provider, and which line of which file says so
+    Show {
+        /// The group, such as oncall
+        name: String,
+    },
+}
+
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct History {
     /// How many calls to list
@@ -359,6 +373,10 @@ pub(super) enum SchemaName {
     Lease,
     /// `history --format json`
     History,
+    /// `group show --format json`
+    Group,
+    /// `group list --format json`
+    Groups,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

@@ -50,8 +50,8 @@ fn run(dir: &Path, args: &[&str]) -> Ran {
     beadle(dir).args(args).output().unwrap().into()
 }
 
-/// The number of writes that the world of `--sandbox` has seen.
-fn writes(dir: &Path) -> usize {
+/// What the world of `--sandbox` answers to a control call.
+pub(crate) fn sandbox_says(dir: &Path, path: &str) -> Value {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let options = Options {
@@ -70,19 +70,25 @@ fn writes(dir: &Path) -> usize {
             .build()
             .unwrap();
         let answer = http
-            .get(format!("{}/_sandbox/calls", sandbox.base_url()))
+            .get(format!("{}/_sandbox/{path}", sandbox.base_url()))
             .send()
             .await
             .unwrap();
-        let log: Value = answer.json().await.unwrap();
+        let says = answer.json().await.unwrap();
         sandbox.stop().await;
-        log["calls"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|call| call["write"] == true)
-            .count()
+        says
     })
+}
+
+/// The number of writes that the world of `--sandbox` has seen.
+fn writes(dir: &Path) -> usize {
+    let log = sandbox_says(dir, "calls");
+    log["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|call| call["write"] == true)
+        .count()
 }
 
 #[test]

@@ -21,6 +21,8 @@ mod faults;
 #[cfg(test)]
 mod found;
 #[cfg(test)]
+mod group_command;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod lease;
