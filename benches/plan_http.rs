@@ -151,7 +151,6 @@ fn wanted(manifest: &Manifest, live: bool) -> Wanted {
                 description: String::new(),
                 id: chat.id.to_string(),
                 name: Some(name.to_string()),
-                ..WantedChat::default()
             })
             .collect(),
         subscriptions: subscriptions
@@ -165,7 +164,6 @@ fn wanted(manifest: &Manifest, live: bool) -> Wanted {
                 disabled: !s.enabled,
             })
             .collect(),
-        ..Wanted::default()
     }
 }
 

@@ -8,7 +8,8 @@ use jiff::SignedDuration;
 
 use crate::model::Address;
 
-/// Says in YAML which chats hear about which events of a Feishu tasklist, and makes it so.
+/// Says in YAML which chats hear about which events of a Feishu tasklist, who is in them, and who your
+/// groups of people are, and makes it so.
 ///
 /// Exit status: 0 done, 1 failed or something could not be read, 2 differences (with
 /// --detailed-exitcode), 64 wrong usage, 130 interrupted.
