@@ -178,7 +178,9 @@ impl<'a> Work<'a> {
                 self.chat_ids.insert(to_come, ChatId::new(id.as_str()));
             }
             None => {
-                let why = if failed || self.unread.contains(declared.address) {
+                let why = if self.is_unsettled(declared.address) {
+                    format!("whether {} was made is not settled", declared.address)
+                } else if failed || self.unread.contains(declared.address) {
                     format!("{} is not known", declared.address)
                 } else {
                     format!("{} is not made yet, and is left out", declared.address)
@@ -607,11 +609,7 @@ impl<'a> Work<'a> {
                 });
             }
         }
-        let cause = match causes.len() {
-            0 => return None,
-            1 => *causes.first().expect("there is one"),
-            _ => Cause::Both,
-        };
+        let cause = Cause::all(causes)?;
         Some(FieldChange {
             field: Field::Members,
             before: Value::Items(live.clone()),
