@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::people::person;
+use super::people::{merged, person};
 use super::{Reply, Trouble, parsed};
 use crate::sandbox::feishu::{self, Chat, Member, Subscription, Tasklist};
 use crate::sandbox::people::Person;
@@ -216,6 +216,26 @@ pub(super) async fn add_chat(State(shared): State<Arc<Shared>>, body: Bytes) -> 
             Ok(Json(json!({"chat_id": id})))
         })
         .await
+}
+
+/// Sets these fields; what is no field of its own is a setting.
+pub(super) async fn edit_chat(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Reply {
+    let fields: Map<String, Value> = parsed(&body)?;
+    change_chat(shared, id, move |chat, _| {
+        let own = ["name", "owner", "managers", "public"];
+        let (own, settings) = fields
+            .into_iter()
+            .partition(|(name, _): &(String, Value)| own.contains(&name.as_str()));
+        *chat = merged(chat, own)?;
+        let settings: Map<String, Value> = settings;
+        chat.settings.extend(settings);
+        Ok(())
+    })
+    .await
 }
 
 pub(super) async fn dissolve_chat(

@@ -27,7 +27,7 @@
 //! | `POST /_sandbox/user_groups/{id}/members {user}` · `DELETE …/members/{id}` | a person more · one less |
 //! | `POST /_sandbox/enos/orgs {id, denied?, ignores_user_ids?}` | an OU, new or changed; `o_sandbox` is always there |
 //! | `POST /_sandbox/enos/groups {id, name?, org_id?, users}` | a user group of an OU, new or changed |
-//! | `DELETE /_sandbox/chats/{id}` | somebody dissolves it |
+//! | `POST /_sandbox/chats/{id} {name?, owner?, managers?, public?, …}` · `DELETE` | somebody sets these fields, `description` and other settings among them · dissolves it |
 //! | `POST /_sandbox/chats/{id}/members {app_id?, user?}` · `DELETE …/members/{id}` | a bot or person more · one less |
 //!
 //! What is made or changed here has no past: no read lag hides it.
@@ -148,7 +148,10 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/_sandbox/enos/groups", post(enos::put_group))
         .route("/_sandbox/tenant", post(people::change_tenant))
         .route("/_sandbox/chats", post(edits::add_chat))
-        .route("/_sandbox/chats/{id}", delete(edits::dissolve_chat))
+        .route(
+            "/_sandbox/chats/{id}",
+            post(edits::edit_chat).delete(edits::dissolve_chat),
+        )
         .route("/_sandbox/chats/{id}/members", post(edits::add_to_chat))
         .route(
             "/_sandbox/chats/{id}/members/{member}",
