@@ -19,6 +19,8 @@ mod found;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod lease;
 #[cfg(test)]
 mod ledger;
