@@ -23,6 +23,8 @@ mod found;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod impex;
+#[cfg(test)]
 mod lease;
 #[cfg(test)]
 mod ledger;
