@@ -289,7 +289,7 @@ chats:
   room: {{ id: {ONCALL}, manage: {{ name: oncall-room }} }}
 recipient_groups:
   platform: {{ feishu: {{ users: [ou_dan] }} }}
-  mine: {{ moved_from: team-members, feishu: {{ users: [ou_cyd], user_group: {{ id: g2, name: kept }} }} }}
+  mine: {{ moved_from: team-2-members, feishu: {{ users: [ou_cyd], user_group: {{ id: g2, name: kept }} }} }}
   other: {{ feishu: {{ users: [ou_cyd], user_group: {{ name: named }} }} }}
 tasklist_subscriptions:
   progress: {{ tasklist: release, subscribers: [room], events: all }}
@@ -311,9 +311,9 @@ tasklist_subscriptions:
         manage:
           name: team
           members:
-          - team-2-members
+          - team-2-members-2
     recipient_groups:
-      team-2-members:
+      team-2-members-2:
         feishu:
           users:
           - ou_ada
@@ -515,6 +515,70 @@ fn what_cannot_be_read_is_said_and_fails() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn each_app_exports_what_it_sees() {
+    let project = stage();
+    let app = json!({"app_id": "cli_two", "app_secret": "sandbox-secret"});
+    project.control("POST", "apps", &app);
+    let feishu = project.providers();
+    let line = feishu.trim_start_matches("providers:\n");
+    let lark = line
+        .replace("feishu: {", "lark: { vendor: feishu,")
+        .replace("cli_sandbox", "cli_two");
+    let roadmap = "7f0c1d52-6c1a-4a57-9d55-0f1f6c1f8a11";
+    let two = json!([{"id": "cli_two", "type": "app", "role": "editor"}]);
+    let body = json!({"guid": roadmap, "name": "Roadmap", "members": two});
+    project.control("POST", "tasklists", &body);
+    let (ours, theirs) = (json!(["cli_sandbox"]), json!(["cli_two"]));
+    for (id, bots, user) in [
+        ("oc_ours", &ours, "ou_ada"),
+        ("oc_theirs", &theirs, "ou_bob"),
+        ("oc_posted", &json!(["cli_sandbox", "cli_two"]), "ou_cyd"),
+        ("oc_crossed", &ours, "ou_dan"),
+    ] {
+        let name = id.trim_start_matches("oc_");
+        chat(
+            &project,
+            id,
+            name,
+            json!({"members": bots, "users": [user]}),
+        );
+    }
+    let subscribers = json!([
+        {"id": "oc_posted", "type": "chat"},
+        {"id": "oc_theirs", "type": "chat"},
+        {"id": "oc_crossed", "type": "chat"},
+    ]);
+    let body = json!({"name": "progress", "subscribers": subscribers, "include_keys": [101]});
+    let path = format!("tasklists/{roadmap}/subscriptions");
+    project.control("POST", &path, &body);
+    group(&project, "g1", "watch", &["ou_ada"]);
+
+    let settings = format!("{}{lark}", head(&project));
+    project.write("beadle.yaml", &settings);
+    let args = ["export", roadmap, "--chats", "--user-groups"];
+    let ran = project.beadle(&args).exits(0);
+    assert_eq!(
+        ran.stderr,
+        "Left out chat oc_crossed: it is read with provider `feishu`, and a tasklist that posts to it with `lark`; beadle keeps a chat with the provider of its tasklists only.\n"
+    );
+    for part in [
+        "  ours:\n    id: oc_ours\n    manage:\n",
+        "  theirs:\n    id: oc_theirs\n    provider: lark\n    manage:\n",
+        "  posted:\n    id: oc_posted\n    provider: lark\n    manage:\n",
+        "  theirs-members:\n    lark:\n      users:\n      - ou_bob\n",
+        "    - oc_crossed\n    - posted\n    - theirs\n",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+    // One contact user group, though both apps see it.
+    assert_eq!(ran.stdout.matches("id: g1").count(), 1, "{}", ran.stdout);
+    let text = ran.stdout.replace("LARK_APP_SECRET", "FEISHU_APP_SECRET");
+    project.write("beadle.yaml", &text);
+    converges(&project);
+    assert_eq!(project.beadle(&["export"]).exits(0).stdout, ran.stdout);
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod tasklists;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::asked::Asked;
+use self::asked::{Asked, Posting};
 use self::document::{ChatBlock, Document, ProviderBlock};
 use self::kept::Surroundings;
 use super::Result;
@@ -69,9 +69,7 @@ pub(super) async fn run(global: &Global, args: &Export, ui: &Ui) -> Result {
     tasklists::name(&mut chosen, manifest);
 
     let (read, is_read) = tasklists::read(&session, &chosen, ui).await;
-    let (live, is_live) = asked::read(&session, wanted, ui).await;
-    is_whole &= is_read && is_live;
-    let mut posting: BTreeMap<ChatId, BTreeSet<Name>> = BTreeMap::new();
+    let mut posting = Posting::new();
     let mut posts = |chat: &ChatId, provider: &Name| {
         let of = posting.entry(chat.clone()).or_default();
         of.insert(provider.clone());
@@ -89,6 +87,8 @@ pub(super) async fn run(global: &Global, args: &Export, ui: &Ui) -> Result {
             }
         }
     }
+    let (live, is_live) = asked::read(&session, wanted, &posting, ui).await;
+    is_whole &= is_read && is_live;
     let around = Surroundings {
         manifest,
         known: &known,

@@ -23,8 +23,8 @@ pub(super) type Key = (Collection, RemoteId);
 /// An object to be exported.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
-    /// Whom to ask; every provider in turn where it is not known.
-    provider: Option<Name>,
+    /// Whom to ask, in turn; every provider where there is none.
+    providers: Vec<Name>,
     /// The name that it has already.
     name: Option<Name>,
 }
@@ -45,7 +45,7 @@ impl Known<'_> {
 
     fn wanted(&self) -> Wanted {
         Wanted {
-            provider: Some(self.provider.clone()),
+            providers: vec![self.provider.clone()],
             name: Some(self.address.name.clone()),
         }
     }
@@ -137,14 +137,16 @@ impl<'a> Asked<'a> {
         let known = self.known.iter().find(|known| {
             known.key().as_ref() == Some(&key) && self.session.writers.contains_key(known.provider)
         });
-        let wanted = known.map_or_else(
-            || Wanted {
-                provider: provider.cloned(),
-                name: None,
-            },
-            Known::wanted,
-        );
-        self.wanted.entry(key).or_insert(wanted);
+        if let Some(known) = known {
+            self.wanted.insert(key, known.wanted());
+            return;
+        }
+        let nothing = Wanted {
+            providers: Vec::new(),
+            name: None,
+        };
+        let wanted = self.wanted.entry(key).or_insert(nothing);
+        wanted.providers.extend(provider.cloned());
     }
 
     /// Asks for whatever chat or contact user group a word means; false if it means none.
@@ -273,15 +275,19 @@ pub(super) fn word(collection: &Collection) -> &'static str {
     }
 }
 
+/// The providers of the tasklists that post to a chat. A chat is kept with the same one.
+pub(super) type Posting = BTreeMap<ChatId, BTreeSet<Name>>;
+
 /// Reads what is asked for; false where something is gone or could not be read.
 pub(super) async fn read(
     session: &Session,
     wanted: BTreeMap<Key, Wanted>,
+    posting: &Posting,
     ui: &Ui,
 ) -> (Vec<Live>, bool) {
     let mut answers = stream::iter(wanted)
         .map(|(key, wanted)| async move {
-            let answer = one(session, &key, &wanted).await;
+            let answer = one(session, &key, &wanted, posting).await;
             (key, wanted, answer)
         })
         .buffered(CONCURRENCY);
@@ -310,12 +316,18 @@ async fn one(
     session: &Session,
     (collection, id): &Key,
     wanted: &Wanted,
+    posting: &Posting,
 ) -> std::result::Result<(Name, Object), String> {
     let mut whys = Vec::new();
-    let asked = session
-        .writers
-        .iter()
-        .filter(|(provider, _)| wanted.provider.as_ref().is_none_or(|p| p == *provider));
+    let mut asked: Vec<_> = session.writers.iter().collect();
+    asked.retain(|(provider, _)| {
+        wanted.providers.is_empty() || wanted.providers.contains(*provider)
+    });
+    if *collection == Collection::Chats
+        && let Some(first) = posting.get(id.as_str())
+    {
+        asked.sort_by_key(|(provider, _)| !first.contains(*provider));
+    }
     for (provider, writer) in asked {
         match writer.object(collection, id).await {
             Ok(Some(object)) => return Ok((provider.clone(), object)),

@@ -1,8 +1,8 @@
 //! What a manifest can say of chats and contact user groups, and what it calls them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::asked::{Known, Live, word};
+use super::asked::{Known, Live, Posting, word};
 use super::document::{
     ChatBlock, Document, ManageBlock, PeopleBlock, UserGroupBlock, carries, carries_in_lines,
     literal, said,
@@ -22,8 +22,7 @@ use crate::model::{
 pub(super) struct Surroundings<'a> {
     pub(super) manifest: &'a Manifest,
     pub(super) known: &'a [Known<'a>],
-    /// With which providers tasklists are read that post to a chat.
-    pub(super) posting: BTreeMap<ChatId, BTreeSet<Name>>,
+    pub(super) posting: Posting,
     pub(super) resources_only: bool,
 }
 
