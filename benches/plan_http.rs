@@ -142,11 +142,13 @@ fn wanted(manifest: &Manifest, live: bool) -> Wanted {
     };
     let subscriptions = manifest.subscriptions.iter().filter(|_| live);
     Wanted {
+        user_groups: Vec::new(),
         tasklists: manifest.tasklists.keys().map(tasklist).collect(),
         chats: manifest
             .chats
             .iter()
             .map(|(name, chat)| WantedChat {
+                description: String::new(),
                 id: chat.id.to_string(),
                 name: Some(name.to_string()),
             })

@@ -8,7 +8,8 @@ use jiff::SignedDuration;
 
 use crate::model::Address;
 
-/// Says in YAML which chats hear about which events of a Feishu tasklist, and makes it so.
+/// Says in YAML which chats hear about which events of a Feishu tasklist, who is in them, and who your
+/// groups of people are, and makes it so.
 ///
 /// Exit status: 0 done, 1 failed or something could not be read, 2 differences (with
 /// --detailed-exitcode), 64 wrong usage, 130 interrupted.
@@ -136,6 +137,9 @@ pub(super) enum Command {
     /// Look at the right to apply, or end it
     #[command(subcommand)]
     Lease(LeaseCommand),
+    /// Look at the declared groups of people; needs neither network nor ledger
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// List the calls that were made, newest first
     History(History),
     /// Serve the vendors' APIs, played by beadle, for any client
@@ -150,7 +154,8 @@ pub(super) enum Command {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Validate {
-    /// Also read the vendors: credentials, tasklists, and whether the app is in each chat
+    /// Also read the vendors: credentials, tasklists, whether the app is in each chat, and whether the
+    /// people and departments of groups are there
     #[arg(long)]
     pub(super) online: bool,
 }
@@ -295,6 +300,17 @@ pub(super) enum LeaseCommand {
     },
 }
 
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum GroupCommand {
+    /// List the groups, with how many are in each
+    List,
+    /// Show who is in a group, by provider, and which line of which file says so
+    Show {
+        /// The group, such as oncall
+        name: String,
+    },
+}
+
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct History {
     /// How many calls to list
@@ -358,6 +374,10 @@ pub(super) enum SchemaName {
     Lease,
     /// `history --format json`
     History,
+    /// `group show --format json`
+    Group,
+    /// `group list --format json`
+    Groups,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

@@ -255,7 +255,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 }
 
 /// Where lines and characters are, worked out once for each file.
-struct Lines<'s> {
+pub(super) struct Lines<'s> {
     sources: &'s Sources,
     files: HashMap<FileId, Index>,
     /// What is shown struck out.
@@ -299,7 +299,7 @@ impl Index {
 }
 
 impl<'s> Lines<'s> {
-    fn new(sources: &'s Sources) -> Self {
+    pub(super) fn new(sources: &'s Sources) -> Self {
         Self {
             sources,
             files: HashMap::new(),
@@ -307,7 +307,13 @@ impl<'s> Lines<'s> {
         }
     }
 
-    fn place(&mut self, file: FileId, byte: u32) -> (Place, usize) {
+    /// The name of a file.
+    pub(super) fn file(&self, file: FileId) -> &'s str {
+        &self.sources.get(file).name
+    }
+
+    /// Where a byte is, and the first byte of its line.
+    pub(super) fn place(&mut self, file: FileId, byte: u32) -> (Place, usize) {
         let text = &self.sources.get(file).text;
         let index = self.files.entry(file).or_insert_with(|| Index::new(text));
         let mut byte = (byte as usize).min(text.len());

@@ -435,16 +435,22 @@ fn change(change: &Change) -> ChangeJson {
                 applied: f.applied.as_ref().map(value),
             })
             .collect(),
-        people: {
-            let (added, removed) = change.people();
-            added.union(&removed).cloned().collect()
-        },
+        people: people(change),
         because: change.because.iter().map(ToString::to_string).collect(),
         requires: change.requires.iter().map(ToString::to_string).collect(),
         provider: change.provider.to_string(),
         tasklist: change.collection.tasklist().map(ToString::to_string),
         id,
     }
+}
+
+fn people(change: &Change) -> Vec<String> {
+    if change.collection.tasklist().is_some() {
+        return Vec::new();
+    }
+    let (added, removed) = change.people();
+    let members = added.union(&removed).cloned();
+    members.chain(change.listed()).collect()
 }
 
 /// Pins what a review has seen: (address, action, fields, before, after) of every change.

@@ -10,10 +10,12 @@ mod commands;
 #[cfg(debug_assertions)]
 mod crash;
 mod error;
+mod furnish;
 mod human;
 pub mod json;
 mod keeper;
 mod markdown;
+pub mod people;
 mod planning;
 mod progress;
 pub mod remembered;

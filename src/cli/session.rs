@@ -1,11 +1,14 @@
 //! A project opened for a command: its manifest, the sandbox if asked for, the ledger, the clients.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::args::Global;
 use super::error::Failure;
+use super::furnish;
 use super::load::{LoadOptions, Loaded, load};
 use super::ui::Ui;
 use crate::engine::Reader;
@@ -15,12 +18,12 @@ use crate::engine::people::Directories;
 use crate::engine::refresh::Readers;
 use crate::ledger::{self, Access};
 use crate::model::diagnostic::{Sources, has_errors};
-use crate::model::manifest::{LedgerUrl, Manifest, Provider, Subscription, TasklistTarget, Vendor};
+use crate::model::manifest::{LedgerUrl, Manifest, Provider, Vendor};
 use crate::model::parse::{Secrets, World};
 use crate::model::{AppId, Diagnostic, Name};
 use crate::plan::Memory;
 use crate::plan::live::Binding;
-use crate::sandbox::{self, Sandbox, Wanted, WantedChat, WantedSubscription, WantedTasklist};
+use crate::sandbox::{self, Sandbox};
 use crate::vendors;
 
 /// Where `--sandbox` keeps its world and its ledger, inside the project folder.
@@ -236,87 +239,13 @@ async fn enter_sandbox(
         provider.base_url = sandbox.base_url();
         provider.app = AppId::new(sandbox::APP_ID);
         provider.secret = Some(sandbox::APP_SECRET.into());
+        if provider.vendor == Vendor::Enos {
+            // Without its OU nobody could be looked up there.
+            provider.org_id.get_or_insert_with(|| "sandbox".into());
+        }
     }
-    let made = sandbox.seed(&wanted(manifest)).map_err(|error| {
-        Failure::new("the sandbox's world could not be furnished")
-            .because(error)
-            .hint(hint)
-    })?;
-    for thing in made {
-        ui.say(&format!("sandbox: made {thing}"));
-    }
+    furnish::furnish(&sandbox, manifest, ui).map_err(|error| furnish::failure(error, hint))?;
     Ok(sandbox)
-}
-
-fn wanted(manifest: &Manifest) -> Wanted {
-    let named: BTreeMap<_, _> = manifest
-        .chats
-        .iter()
-        .map(|(name, chat)| (chat.id.clone(), name))
-        .collect();
-    let chats: BTreeSet<_> = manifest
-        .subscriptions
-        .iter()
-        .flat_map(|s| s.subscribers.keys())
-        .chain(manifest.chats.values().map(|chat| &chat.id))
-        .collect();
-    Wanted {
-        tasklists: manifest
-            .tasklists
-            .iter()
-            .map(|(key, tasklist)| wanted_tasklist(key, &tasklist.target))
-            .collect(),
-        chats: chats
-            .into_iter()
-            .map(|id| WantedChat {
-                id: id.to_string(),
-                name: named.get(id).map(ToString::to_string),
-            })
-            .collect(),
-        subscriptions: manifest
-            .subscriptions
-            .iter()
-            .filter_map(|s| wanted_subscription(manifest, s))
-            .collect(),
-    }
-}
-
-fn wanted_tasklist(key: &Name, target: &TasklistTarget) -> WantedTasklist {
-    match target {
-        TasklistTarget::Guid(guid) => WantedTasklist {
-            guid: Some(guid.to_string()),
-            name: Some(key.to_string()),
-        },
-        TasklistTarget::Named(name) => WantedTasklist {
-            guid: None,
-            name: Some(name.clone()),
-        },
-    }
-}
-
-/// What a manifest pins by id is taken for granted, as it is declared.
-fn wanted_subscription(manifest: &Manifest, declared: &Subscription) -> Option<WantedSubscription> {
-    let id = declared.id.as_ref()?;
-    Some(WantedSubscription {
-        guid: id.to_string(),
-        tasklist: wanted_tasklist(
-            &declared.tasklist,
-            &manifest.tasklists[&declared.tasklist].target,
-        ),
-        name: declared.name.clone(),
-        chats: declared
-            .subscribers
-            .keys()
-            .map(ToString::to_string)
-            .collect(),
-        include_keys: declared
-            .events
-            .keys
-            .iter()
-            .map(|key| i64::from(key.0))
-            .collect(),
-        disabled: !declared.enabled,
-    })
 }
 
 fn connect(
@@ -337,7 +266,7 @@ fn connect(
     let mut writers = Writers::new();
     let mut directories = Directories::new();
     for (key, provider) in &manifest.providers {
-        let (Vendor::Feishu, Some(secret)) = (provider.vendor, &provider.secret) else {
+        let Some(secret) = &provider.secret else {
             continue;
         };
         let mut settings =
@@ -348,10 +277,20 @@ fn connect(
         settings.allow_hosts = super::load::allowed_hosts(&|name| std::env::var(name).ok());
         settings.authorities.clone_from(&authorities);
         settings.paced = !in_sandbox;
-        let (writer, directory) = vendors::feishu(settings).map_err(|error| {
-            Failure::new(format!("provider `{key}` cannot be used")).because(error)
-        })?;
-        writers.insert(key.clone(), writer);
+        let unusable =
+            |error| Failure::new(format!("provider `{key}` cannot be used")).because(error);
+        let directory = match provider.vendor {
+            Vendor::Feishu => {
+                let (writer, directory) = vendors::feishu(settings).map_err(unusable)?;
+                writers.insert(key.clone(), writer);
+                directory
+            }
+            Vendor::DingTalk => vendors::dingtalk(settings, provider.edition).map_err(unusable)?,
+            Vendor::Enos => {
+                let org = provider.org_id.as_deref().unwrap_or_default();
+                vendors::enos(settings, org, Timestamp::now).map_err(unusable)?
+            }
+        };
         directories.insert(key.clone(), directory);
     }
     Ok((writers, directories))

@@ -38,6 +38,16 @@ pub(super) fn count(n: usize, noun: &str) -> String {
     }
 }
 
+/// `1 person`, `2 people`.
+#[must_use]
+pub(super) fn people(n: usize) -> String {
+    if n == 1 {
+        "1 person".to_owned()
+    } else {
+        format!("{n} people")
+    }
+}
+
 /// `4 min 10 s`.
 #[must_use]
 pub(super) fn duration(seconds: u64) -> String {

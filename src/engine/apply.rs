@@ -306,6 +306,10 @@ fn edited(fresh: &[Object], id: &RemoteId, planned: Option<&Fields>) -> Option<S
     (Some(&object.fields) != planned).then(|| format!("{id} was changed meanwhile"))
 }
 
+/// What a write that succeeded means for the bindings, given the object and whom the vendor did not take.
+type Meaning<'a> =
+    dyn Fn(Option<&RemoteId>, &BTreeMap<String, String>) -> Vec<BindingChange> + Sync + 'a;
+
 /// How a single call ended.
 enum Sent {
     /// It is done, to that object, save for people whom the vendor did not take.
@@ -611,9 +615,7 @@ impl Run<'_> {
         writer: &dyn Writer,
         write: &Write,
         seen: &mut Vec<RemoteId>,
-        bindings: &(
-             dyn Fn(Option<&RemoteId>, &BTreeMap<String, String>) -> Vec<BindingChange> + Sync
-         ),
+        bindings: &Meaning<'_>,
     ) -> Sent {
         let (ledger, right) = (self.context.ledger, self.context.right);
         let mut sent = write.sent();

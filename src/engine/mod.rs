@@ -5,6 +5,7 @@
 //! Planning is given a [`Reader`] only, so that a plan cannot write.
 
 pub mod apply;
+pub mod channel;
 pub mod directory;
 pub mod ledger;
 pub mod one_by_one;

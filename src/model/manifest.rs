@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 
@@ -111,6 +112,33 @@ impl Vendor {
     }
 }
 
+/// An organisation's edition of DingTalk, which decides what it may call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Edition {
+    /// Free.
+    #[default]
+    Standard,
+    /// 专业版.
+    Professional,
+    /// 专属版.
+    Dedicated,
+}
+
+impl Edition {
+    /// Every edition.
+    pub const ALL: [Edition; 3] = [Edition::Standard, Edition::Professional, Edition::Dedicated];
+
+    /// The word in YAML.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Edition::Standard => "standard",
+            Edition::Professional => "professional",
+            Edition::Dedicated => "dedicated",
+        }
+    }
+}
+
 /// One app at one vendor.
 #[derive(Clone, Debug)]
 pub struct Provider {
@@ -122,6 +150,12 @@ pub struct Provider {
     pub app: AppId,
     /// The app's secret; absent when reading was told to leave secrets alone.
     pub secret: Option<SecretString>,
+    /// DingTalk's number of the app, which its notices are sent as.
+    pub agent_id: Option<u64>,
+    /// The organisation's edition of DingTalk; other vendors have one only.
+    pub edition: Edition,
+    /// The OU at EnOS.
+    pub org_id: Option<Arc<str>>,
     /// Where the block's key stands.
     pub span: Span,
 }

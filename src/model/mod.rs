@@ -28,6 +28,7 @@ pub use collection::Collection;
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use event::{EventKey, Events};
 pub use field::{Field, Fields, Value};
+pub(crate) use shape::closest;
 
 /// Declares a newtype around text whose every value is fine.
 macro_rules! text_id {

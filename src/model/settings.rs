@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, FileId, Span};
-use super::manifest::{Guards, LedgerUrl, Provider, Vendor};
+use super::manifest::{Edition, Guards, LedgerUrl, Provider, Vendor};
 use super::parse::{Inputs, World};
 use super::shape::{Given, Spanned, Text, shorten};
 use super::{AppId, Name, written};
@@ -122,6 +122,9 @@ pub(crate) fn implied(vendor: Vendor, span: Span) -> Provider {
         base_url: hosts.default.to_owned(),
         app: AppId::new("cli_sandbox"),
         secret: None,
+        agent_id: None,
+        edition: Edition::default(),
+        org_id: None,
         span,
     }
 }
@@ -198,26 +201,14 @@ fn provider(
     inputs: &Inputs<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Provider> {
+    let (mut agent_id, mut edition, mut org_id) = (None, Edition::default(), None);
     let (vendor, hosts, url, app, secret) = match block {
         written::Provider::Feishu(p) => {
             (Vendor::Feishu, &FEISHU, p.base_url, p.app_id, p.app_secret)
         }
         written::Provider::DingTalk(p) => {
-            if let Given::Is(edition) = &p.edition
-                && !matches!(
-                    edition.value.0.as_str(),
-                    "standard" | "professional" | "dedicated"
-                )
-            {
-                diagnostics.push(
-                    Diagnostic::error(
-                        "unknown-edition",
-                        edition.span,
-                        format!("there is no edition `{}`", shorten(&edition.value.0)),
-                    )
-                    .help("The editions are `standard`, `professional` and `dedicated`."),
-                );
-            }
+            agent_id = number(p.agent_id, inputs, diagnostics);
+            edition = read_edition(&p.edition, diagnostics);
             (
                 Vendor::DingTalk,
                 &DINGTALK,
@@ -226,7 +217,13 @@ fn provider(
                 p.app_secret,
             )
         }
-        written::Provider::Enos(p) => (Vendor::Enos, &ENOS, p.base_url, p.app_key, p.app_secret),
+        written::Provider::Enos(p) => {
+            org_id = p.org_id.into_option().filter(|id| {
+                let what = "the id of an OU is one word";
+                one_word(id, what, inputs, diagnostics)
+            });
+            (Vendor::Enos, &ENOS, p.base_url, p.app_key, p.app_secret)
+        }
     };
     let base_url = match url {
         Given::Absent => Some(hosts.default.to_owned()),
@@ -241,29 +238,78 @@ fn provider(
             }
         },
     };
-    let app = app.into_option();
-    if let Some(app) = &app
-        && inputs.world == World::Real
-        && (app.value.0.is_empty()
-            || app
-                .value
-                .0
-                .contains(|c: char| c.is_whitespace() || c.is_control()))
-    {
-        diagnostics.push(
-            Diagnostic::error("bad-id", app.span, "the id of an app is one word")
-                .help("Copy it from the vendor's developer console."),
-        );
-        return None;
-    }
+    let app = app.into_option().filter(|id| {
+        let what = "the id of an app is one word";
+        one_word(id, what, inputs, diagnostics)
+    });
     let secret = secret.into_option();
     Some(Provider {
         vendor,
         base_url: base_url?,
         app: AppId::new(&app?.value.0),
         secret: secret?.0,
+        agent_id,
+        edition,
+        org_id: org_id.map(|id| id.value.0.into()),
         span,
     })
+}
+
+/// Whether an id can be sent. In the sandbox anything can: it knows who is meant.
+fn one_word(
+    id: &Spanned<Text>,
+    what: &str,
+    inputs: &Inputs<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> bool {
+    let gap = |c: char| c.is_whitespace() || c.is_control();
+    let good = !id.value.0.is_empty() && !id.value.0.contains(gap);
+    if !good && inputs.world == World::Real {
+        diagnostics.push(
+            Diagnostic::error("bad-id", id.span, what)
+                .help("Copy it from the vendor's developer console."),
+        );
+    }
+    good || inputs.world == World::Sandbox
+}
+
+fn number(
+    text: Given<Spanned<Text>>,
+    inputs: &Inputs<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<u64> {
+    let text = text.into_option()?;
+    let digits = text.value.0.bytes().all(|b| b.is_ascii_digit());
+    // At most what the vendor keeps in 64 bits with a sign.
+    let number = text.value.0.parse::<i64>().ok().filter(|_| digits);
+    if number.is_none() && inputs.world == World::Real {
+        let what = "the agent id of an app is a number";
+        diagnostics.push(
+            Diagnostic::error("bad-id", text.span, what)
+                .help("Copy it from the vendor's developer console."),
+        );
+    }
+    number.and_then(|number| number.try_into().ok())
+}
+
+fn read_edition(text: &Given<Spanned<Text>>, diagnostics: &mut Vec<Diagnostic>) -> Edition {
+    let Given::Is(text) = text else {
+        return Edition::default();
+    };
+    let known = Edition::ALL
+        .into_iter()
+        .find(|edition| edition.as_str() == text.value.0);
+    if known.is_none() {
+        diagnostics.push(
+            Diagnostic::error(
+                "unknown-edition",
+                text.span,
+                format!("there is no edition `{}`", shorten(&text.value.0)),
+            )
+            .help("The editions are `standard`, `professional` and `dedicated`."),
+        );
+    }
+    known.unwrap_or_default()
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -190,6 +190,16 @@ impl Change {
         (minus(&after, &before), minus(&before, &after))
     }
 
+    /// The recipients who are put on a group's own list or taken off it.
+    #[must_use]
+    pub fn listed(&self) -> Vec<String> {
+        let of = |fields: Option<&Fields>| {
+            fields.map_or_else(BTreeSet::new, |f| f.items(Field::People).clone())
+        };
+        let (before, after) = (of(self.before()), of(self.after().as_ref()));
+        before.symmetric_difference(&after).cloned().collect()
+    }
+
     /// Whether an object of the vendor goes away.
     #[must_use]
     pub fn deletes(&self) -> bool {
@@ -316,14 +326,19 @@ impl Cause {
     /// The cause of a change whose fields have these causes.
     #[must_use]
     pub fn of(fields: &[FieldChange]) -> Cause {
-        let mut causes = fields.iter().map(|f| f.cause);
-        let Some(first) = causes.next() else {
-            return Cause::Ahead;
-        };
-        if causes.all(|cause| cause == first) {
-            first
-        } else {
-            Cause::Both
+        Cause::all(fields.iter().map(|f| f.cause).collect()).unwrap_or(Cause::Ahead)
+    }
+
+    /// The one cause that several come to; none when there is none. What was never applied says nothing
+    /// about the rest.
+    #[must_use]
+    pub fn all(mut causes: BTreeSet<Cause>) -> Option<Cause> {
+        if causes.len() > 1 {
+            causes.remove(&Cause::Differs);
+        }
+        match causes.len() {
+            0 | 1 => causes.pop_first(),
+            _ => Some(Cause::Both),
         }
     }
 }

@@ -47,7 +47,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use faults::{Fault, FaultParseError};
-pub use seed::{Seeded, Wanted, WantedChat, WantedSubscription, WantedTasklist};
+pub use seed::{Seeded, Wanted, WantedChat, WantedSubscription, WantedTasklist, WantedUserGroup};
 pub use seed_people::{WantedDepartment, WantedPeople, WantedPerson};
 pub use world::WorldError;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::APP_ID;
-use super::feishu::{Chat, Member, Subscription, Tasklist, register};
+use super::feishu::{Chat, Member, Subscription, Tasklist, UserGroup, register};
 use super::world::{Found, Moment, View, WorldError};
 
 /// What has to be there. Later kinds are more fields, so build it with `..Wanted::default()`.
@@ -17,6 +17,8 @@ pub struct Wanted {
     pub chats: Vec<WantedChat>,
     /// Subscriptions that somebody refers to by guid.
     pub subscriptions: Vec<WantedSubscription>,
+    /// Contact user groups that somebody refers to by id.
+    pub user_groups: Vec<WantedUserGroup>,
 }
 
 /// A subscription by its guid, in a tasklist that is wanted too.
@@ -52,6 +54,19 @@ pub struct WantedChat {
     pub id: String,
     /// Its name, for display.
     pub name: Option<String>,
+    /// What it is for; empty when nothing is said.
+    pub description: String,
+}
+
+/// A contact user group by its id, without members.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WantedUserGroup {
+    /// The `group_id`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
 }
 
 /// Something that was made.
@@ -76,6 +91,13 @@ pub enum Seeded {
     Subscription {
         /// Its guid.
         guid: String,
+        /// Its name.
+        name: String,
+    },
+    /// A contact user group.
+    UserGroup {
+        /// Its id.
+        id: String,
         /// Its name.
         name: String,
     },
@@ -106,6 +128,7 @@ impl fmt::Display for Seeded {
             Seeded::Tasklist { guid, name } => write!(f, "tasklist {name} ({guid})"),
             Seeded::Chat { id, name } => write!(f, "chat {name} ({id})"),
             Seeded::Subscription { guid, name } => write!(f, "subscription {name} ({guid})"),
+            Seeded::UserGroup { id, name } => write!(f, "user group {name} ({id})"),
             Seeded::Department { id, name } => write!(f, "department {name} ({id})"),
             Seeded::Person { id, name } => write!(f, "person {name} ({id})"),
             Seeded::Org { id } => write!(f, "OU ({id})"),
@@ -127,6 +150,7 @@ pub(super) fn seed(moment: &Moment<'_>, wanted: &Wanted) -> Result<Vec<Seeded>, 
         tasklists,
         chats,
         subscriptions,
+        user_groups,
     } = wanted;
     let mut made = Vec::new();
     for tasklist in tasklists {
@@ -138,7 +162,36 @@ pub(super) fn seed(moment: &Moment<'_>, wanted: &Wanted) -> Result<Vec<Seeded>, 
     for subscription in subscriptions {
         made.extend(subscription_wanted(moment, subscription)?);
     }
+    for group in user_groups {
+        made.extend(user_group_wanted(moment, group)?);
+    }
     Ok(made)
+}
+
+fn user_group_wanted(
+    moment: &Moment<'_>,
+    wanted: &WantedUserGroup,
+) -> Result<Option<Seeded>, WorldError> {
+    let WantedUserGroup {
+        id,
+        name,
+        description,
+    } = wanted.clone();
+    let all: Vec<Found<UserGroup>> = moment.list(UserGroup::KIND, None, View::Present)?;
+    // Names are unique, so that one which is taken stays with whoever has it.
+    if all
+        .iter()
+        .any(|group| group.id == id || group.doc.name == name)
+    {
+        return Ok(None);
+    }
+    let group = UserGroup {
+        name: name.clone(),
+        description,
+        ..UserGroup::default()
+    };
+    moment.insert_as_old(UserGroup::KIND, &id, "", &group)?;
+    Ok(Some(Seeded::UserGroup { id, name }))
 }
 
 fn subscription_wanted(
@@ -238,7 +291,11 @@ fn chat_wanted(moment: &Moment<'_>, wanted: &WantedChat) -> Result<Option<Seeded
         return Ok(None);
     }
     let name = wanted.name.clone().unwrap_or_else(|| "Chat".to_owned());
-    let chat = Chat::of_bots(Some(name.clone()), vec![APP_ID.to_owned()]);
+    let mut chat = Chat::of_bots(Some(name.clone()), vec![APP_ID.to_owned()]);
+    if !wanted.description.is_empty() {
+        let description = wanted.description.as_str().into();
+        chat.settings.insert("description".to_owned(), description);
+    }
     moment.insert_as_old(Chat::KIND, &wanted.id, "", &chat)?;
     Ok(Some(Seeded::Chat {
         id: wanted.id.clone(),

@@ -18,11 +18,12 @@
 //!   request, because nobody can tell whether it was read. Connections are therefore given up after a
 //!   short idle time, well before vendors do.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Method, Response, Url};
 
@@ -46,10 +47,10 @@ pub(crate) struct Http {
 pub(crate) struct Request<'a> {
     pub(crate) method: Method,
     pub(crate) url: Url,
-    /// The `Authorization` header, marked as sensitive.
-    pub(crate) bearer: Option<HeaderValue>,
+    /// What the vendor knows the caller by; secret values are marked as sensitive.
+    pub(crate) headers: HeaderMap,
     /// A JSON body, sent as it is.
-    pub(crate) body: Option<&'a str>,
+    pub(crate) body: Option<Cow<'a, str>>,
 }
 
 /// A whole answer.
@@ -146,18 +147,17 @@ impl Http {
     /// Sends a request once and reads its answer.
     pub(crate) async fn exchange(&self, request: Request<'_>) -> Result<Reply, Lost> {
         let mut builder = self.client.request(request.method, request.url);
-        if let Some(bearer) = request.bearer {
-            builder = builder.header(AUTHORIZATION, bearer);
-        }
+        builder = builder.headers(request.headers);
         if let Some(body) = request.body {
             builder = builder
                 .header(CONTENT_TYPE, "application/json; charset=utf-8")
-                .body(body.to_owned());
+                .body(body.into_owned());
         }
         let response = builder.send().await.map_err(|error| {
-            let why = self.explain(&error);
             // A builder error is found before anything is connected.
-            if error.is_connect() || error.is_builder() {
+            let unsent = error.is_connect() || error.is_builder();
+            let why = self.explain(error);
+            if unsent {
                 Lost::Unreachable(why)
             } else {
                 Lost::Unanswered { partial: None, why }
@@ -179,7 +179,7 @@ impl Http {
                     break format!("the answer is larger than {BODY_LIMIT} bytes");
                 }
                 Ok(Some(chunk)) => reply.body.extend_from_slice(&chunk),
-                Err(error) => break self.explain(&error),
+                Err(error) => break self.explain(error),
             }
         };
         Err(Lost::Unanswered {
@@ -188,7 +188,9 @@ impl Http {
         })
     }
 
-    fn explain(&self, error: &reqwest::Error) -> String {
+    /// The words of an error without its address, whose query may hold a token.
+    fn explain(&self, error: reqwest::Error) -> String {
+        let error = error.without_url();
         if error.is_timeout() && !error.is_connect() {
             return format!("no whole answer within {:?}", self.timeout);
         }

@@ -2,8 +2,8 @@
 //! whether a call whose outcome is unknown may be repeated, and what a code means for a caller.
 //!
 //! The rows are copied from `tests/fixtures/vendors/feishu.openapi.yaml` (`x-rate-limit`,
-//! `x-idempotency`, `x-error-codes`, `x-common-error-codes`). Nothing here waits or sends; `pace.rs`
-//! and `retry.rs` do.
+//! `x-idempotency`, `x-error-codes`, `x-common-error-codes`); those of DingTalk and EnOS are in files of
+//! their own. Nothing here waits or sends; `pace.rs` and `retry.rs` do.
 //!
 //! # Assumptions
 //!
@@ -11,6 +11,9 @@
 //!   or a quota was answered before any effect. The internal ones (`1470500`, `2200`) were not
 //!   (`Reaction::Backoff`).
 
+pub(crate) mod catalogue;
+pub(crate) mod dingtalk;
+pub(crate) mod enos;
 mod rows;
 
 use reqwest::Method;

@@ -4,7 +4,8 @@
 //! (settings are arguments; proxies are the exception, reqwest reads their variables), nothing decides
 //! what should be written, and nothing is remembered beyond the process.
 //!
-//! Start at [`connect`], then `feishu/mod.rs`; `limits.rs` says what each endpoint allows.
+//! Start at [`connect`], then `feishu/mod.rs`; `limits.rs` says what each endpoint allows. What only reads,
+//! at [`dingtalk()`] and [`enos()`], goes through `reads.rs`.
 //!
 //! # Guarantees
 //!
@@ -32,16 +33,23 @@
 //! [`ApiError::Unreachable`]: crate::engine::ApiError::Unreachable
 //! [`ApiError::Unknown`]: crate::engine::ApiError::Unknown
 
+mod dingtalk;
+mod enos;
 mod feishu;
 mod http;
 pub mod limits;
 mod pace;
+mod reads;
 mod redact;
 mod retry;
+mod token;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::engine::{Directory, Writer};
+use crate::model::manifest::Edition;
 
 pub use feishu::Settings;
 pub use retry::Patience;
@@ -51,11 +59,30 @@ pub fn connect(settings: Settings) -> Result<Arc<dyn Writer>, BuildError> {
     Ok(Arc::new(feishu::Feishu::new(settings)?))
 }
 
+/// One client in both of its jobs.
+pub type Jobs = (Arc<dyn Writer>, Arc<dyn Directory>);
+
 /// Makes the client of a Feishu provider for both jobs, so that they share one token and one pace. It
 /// does not connect yet.
-pub fn feishu(settings: Settings) -> Result<(Arc<dyn Writer>, Arc<dyn Directory>), BuildError> {
+pub fn feishu(settings: Settings) -> Result<Jobs, BuildError> {
     let client = Arc::new(feishu::Feishu::new(settings)?);
     Ok((client.clone(), client))
+}
+
+/// Makes the address book of an app at DingTalk. Where `base_url` is one of DingTalk's two hosts, each
+/// call goes to the one that serves it; any other server is taken to serve both.
+pub fn dingtalk(settings: Settings, edition: Edition) -> Result<Arc<dyn Directory>, BuildError> {
+    Ok(Arc::new(dingtalk::DingTalk::new(settings, edition)?))
+}
+
+/// Makes the address book of an OU at EnOS. `now` is the clock that requests are signed with; how far it
+/// may be off is not documented.
+pub fn enos(
+    settings: Settings,
+    org_id: &str,
+    now: fn() -> Timestamp,
+) -> Result<Arc<dyn Directory>, BuildError> {
+    Ok(Arc::new(enos::Enos::new(settings, org_id, now)?))
 }
 
 /// Why a client cannot be made from its settings.

@@ -33,8 +33,18 @@ impl Pace {
     /// Makes full buckets for the rows; `counted` is whether the published rates are kept to, or only
     /// what the vendor says while we run.
     pub(crate) fn new(rows: &'static [Row], counted: bool, concurrency: usize) -> Self {
+        Self::with_rates(rows, |row| row.rate, counted, concurrency)
+    }
+
+    /// The same with rates of one's own, where they depend on more than the row.
+    pub(crate) fn with_rates(
+        rows: &'static [Row],
+        rate: impl Fn(&Row) -> Rate,
+        counted: bool,
+        concurrency: usize,
+    ) -> Self {
         let bucket = |row: &Row| {
-            let rate = if counted { row.rate } else { Rate::default() };
+            let rate = if counted { rate(row) } else { Rate::default() };
             (row.operation, Bucket::new(rate))
         };
         Self {

@@ -25,7 +25,7 @@ const TOKEN_PATH: &str = "/open-apis/auth/v3/tenant_access_token/internal";
 
 /// What the server does with a request once it has read it.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Reply {
         status: u16,
         headers: &'static str,
@@ -39,7 +39,7 @@ enum Step {
     Hang,
 }
 
-fn json(status: u16, body: impl Into<String>) -> Step {
+pub(crate) fn json(status: u16, body: impl Into<String>) -> Step {
     Step::Reply {
         status,
         headers: "content-type: application/json\r\n",
@@ -47,7 +47,7 @@ fn json(status: u16, body: impl Into<String>) -> Step {
     }
 }
 
-fn with(status: u16, headers: &'static str, body: &str) -> Step {
+pub(crate) fn with(status: u16, headers: &'static str, body: &str) -> Step {
     Step::Reply {
         status,
         headers,
@@ -55,7 +55,7 @@ fn with(status: u16, headers: &'static str, body: &str) -> Step {
     }
 }
 
-fn code(status: u16, code: i64) -> Step {
+pub(crate) fn code(status: u16, code: i64) -> Step {
     json(status, format!(r#"{{"code":{code},"msg":"words"}}"#))
 }
 
@@ -68,11 +68,11 @@ fn token(token: &str, expire: u64) -> Step {
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-struct Seen {
+pub(crate) struct Seen {
     /// Method and target.
-    line: String,
+    pub(crate) line: String,
     headers: Vec<(String, String)>,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Seen {
@@ -96,13 +96,13 @@ struct Script {
 }
 
 #[derive(Clone)]
-struct Server {
+pub(crate) struct Server {
     url: String,
     script: Arc<Mutex<Script>>,
 }
 
 impl Server {
-    async fn start(calls: impl IntoIterator<Item = Step>) -> Self {
+    pub(crate) async fn start(calls: impl IntoIterator<Item = Step>) -> Self {
         Self::with_tokens([], calls).await
     }
 
@@ -173,11 +173,11 @@ impl Server {
     }
 
     /// A client of this server that is quick to give up.
-    fn client(&self) -> Arc<dyn Writer> {
+    pub(crate) fn client(&self) -> Arc<dyn Writer> {
         connect(self.settings()).unwrap()
     }
 
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         let mut settings = Settings::new(&self.url, AppId::new("cli_a1"), SECRET.into());
         settings.patience = Patience {
             attempts: 4,
@@ -188,15 +188,15 @@ impl Server {
         settings
     }
 
-    fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.script.lock().unwrap().seen.clone()
     }
 
-    fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.script.lock().unwrap().seen.len()
     }
 
-    fn tokens(&self) -> usize {
+    pub(crate) fn tokens(&self) -> usize {
         self.script.lock().unwrap().seen_tokens.len()
     }
 }
@@ -939,7 +939,7 @@ async fn an_error_says_what_to_do_and_what_to_quote() {
 
 /// A place for what the log says.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -50,8 +50,8 @@ fn run(dir: &Path, args: &[&str]) -> Ran {
     beadle(dir).args(args).output().unwrap().into()
 }
 
-/// The number of writes that the world of `--sandbox` has seen.
-fn writes(dir: &Path) -> usize {
+/// What the world of `--sandbox` answers to a control call.
+pub(crate) fn sandbox_says(dir: &Path, path: &str) -> Value {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let options = Options {
@@ -70,19 +70,25 @@ fn writes(dir: &Path) -> usize {
             .build()
             .unwrap();
         let answer = http
-            .get(format!("{}/_sandbox/calls", sandbox.base_url()))
+            .get(format!("{}/_sandbox/{path}", sandbox.base_url()))
             .send()
             .await
             .unwrap();
-        let log: Value = answer.json().await.unwrap();
+        let says = answer.json().await.unwrap();
         sandbox.stop().await;
-        log["calls"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|call| call["write"] == true)
-            .count()
+        says
     })
+}
+
+/// The number of writes that the world of `--sandbox` has seen.
+fn writes(dir: &Path) -> usize {
+    let log = sandbox_says(dir, "calls");
+    log["calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|call| call["write"] == true)
+        .count()
 }
 
 #[test]
@@ -204,6 +210,26 @@ fn the_readmes_plan_is_as_shown() {
         ran.stdout.trim_end(),
         block(&readme, "$ beadle plan\n").trim_end()
     );
+}
+
+#[test]
+fn the_readmes_plan_of_people_is_as_shown() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let after = readme.find("### People").unwrap();
+    let manifest = format!("version: 1\n{}", block(&readme[after..], "```yaml\n"));
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("beadle.yaml"), &manifest).unwrap();
+    run(dir.path(), &["apply", "--sandbox", "--auto-approve"]).exits(0);
+    let more = "7cdcc7c2, ou_7d8a6e6df7621556ce0d21922b676706], emails";
+    let other = manifest.replace("7cdcc7c2], emails", more);
+    assert_ne!(other, manifest);
+    fs::write(dir.path().join("beadle.yaml"), other).unwrap();
+    let ran = run(dir.path(), &["plan", "--sandbox"]).exits(0);
+    let shown = block(
+        &readme,
+        "$ beadle plan          # with one user more in platform\n",
+    );
+    assert_eq!(ran.stdout.trim_end(), shown.trim_end());
 }
 
 fn block<'a>(text: &'a str, begin: &str) -> &'a str {

@@ -7,15 +7,21 @@ mod bad_input;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod client_people;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod directory;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod found;
+#[cfg(test)]
+mod group_command;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]

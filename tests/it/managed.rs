@@ -6,7 +6,11 @@ use beadle::model::manifest::{ExtraMembers, Manifest, OnDelete};
 use beadle::model::parse::World;
 use beadle::model::{ChatId, Field, Name};
 
+use serde_json::Value;
+
+use crate::examples::sandbox_says;
 use crate::manifest::Project;
+use crate::support::project::{Ran, beadle};
 
 const ROOT: &str = "version: 1
 providers:
@@ -369,7 +373,7 @@ chats:
     ), @r###"
     rest.yaml:3:72 "user_group" error department-in-user-group
       departments cannot fill a user group: `departments` has the department `D2` and 1 more
-      Name a group that lists people; whoever is in a department changes unseen.
+      Keep another group that lists people; Feishu's console alone puts departments there.
       in recipient_group.departments/feishu
       rest.yaml:3:67 listed by `departments`
       rest.yaml:3:61 listed by `departments`
@@ -379,7 +383,7 @@ chats:
       in recipient_group.empty
     rest.yaml:6:22 "user_group" error nobody
       the group `empty` has nobody at `feishu`; nobody is in it anywhere
-      List people under `feishu:` in the group, or name another group.
+      List people under `feishu:`, or remove `user_group`.
       in recipient_group.empty/feishu
     rest.yaml:7:3 "out" warning empty-group
       nobody is in the group `out`
@@ -642,5 +646,247 @@ forget: [chat.kept, chat.gone/feishu, recipient_group.oncall/feishu, recipient_g
       Remove the block, or remove it from `forget`.
       in recipient_group.oncall
       rest.yaml:6:21 declared here
+    "###);
+}
+
+/// The values of a key, sorted.
+fn each<'v>(world: &'v Value, list: &str, key: &str) -> Vec<&'v str> {
+    let rows = world[list].as_array().unwrap_or_else(|| panic!("{world}"));
+    let mut found: Vec<&str> = rows.iter().filter_map(|row| row[key].as_str()).collect();
+    found.sort_unstable();
+    found
+}
+
+#[test]
+fn the_sandbox_begins_with_whom_groups_name_and_what_ids_pin() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = "version: 1
+tasklists: { release: { guid: d300a75f-c56a-4be9-80d1-e47653028ceb } }
+chats:
+  kept: { id: oc_kept, manage: { name: On-call, description: Who is called } }
+  new: { manage: { members: [people] } }
+  room: { id: oc_room }
+recipient_groups:
+  people:
+    feishu:
+      users: [ou_open, on_union, employee]
+      emails: [li@example.com]
+      mobiles: [+8613800000000]
+      user_group: { name: Engineers, description: At night, id: g1 }
+    dingtalk: { users: [zhangsan], mobiles: [+8613800000000, 13800000001], departments: [1, 123] }
+    enos: { users: [u123] }
+    exclude: { feishu: { users: [ou_out] } }
+  departments: { feishu: { departments: [od-1, D2] }, enos: { everyone: true } }
+tasklist_subscriptions:
+  pinned:
+    id: 33991879-704f-444f-81d7-55a6aa7be80c
+    tasklist: release
+    subscribers: [kept, new, room, oc_other]
+    events: all
+";
+    std::fs::write(dir.path().join("beadle.yaml"), manifest).unwrap();
+    let plan = || -> Ran {
+        let mut command = beadle(dir.path());
+        command.args(["plan", "--sandbox"]).output().unwrap().into()
+    };
+    let ran = plan();
+    let made = |ran: &Ran| -> String {
+        let lines = ran
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("sandbox:"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(made(&ran), @r###"
+    sandbox: made tasklist release (d300a75f-c56a-4be9-80d1-e47653028ceb)
+    sandbox: made chat On-call (oc_kept)
+    sandbox: made chat Chat (oc_other)
+    sandbox: made chat room (oc_room)
+    sandbox: made subscription pinned (33991879-704f-444f-81d7-55a6aa7be80c)
+    sandbox: made user group Engineers (g1)
+    sandbox: made OU (sandbox)
+    sandbox: made 3 departments
+    sandbox: made 9 people
+    "###);
+    assert!(
+        !ran.stderr.contains("li@example.com") && !ran.stderr.contains("13800000"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("people-unread"), "{}", ran.stderr);
+    assert_eq!(made(&plan()), "", "everything is there the second time");
+
+    let world = sandbox_says(dir.path(), "world");
+    let has = |list: &str, key: &str, wanted: &[&str]| {
+        let found = each(&world, list, key);
+        for one in wanted {
+            assert!(found.contains(one), "{list} {key} {one}: {found:?}");
+        }
+    };
+    has("users", "open_id", &["ou_open", "ou_out"]);
+    has("users", "union_id", &["on_union"]);
+    has("users", "user_id", &["employee"]);
+    has("users", "email", &["li@example.com"]);
+    has("users", "mobile", &["+8613800000000", "+8613800000001"]);
+    has("users", "dingtalk_user_id", &["zhangsan"]);
+    has("users", "enos_user_id", &["u123"]);
+    has("departments", "open_department_id", &["od-1"]);
+    has("departments", "department_id", &["D2"]);
+    assert_eq!(
+        each(&world, "chats", "chat_id"),
+        ["oc_kept", "oc_other", "oc_room"]
+    );
+    let chats = world["chats"].as_array().unwrap();
+    let kept = chats
+        .iter()
+        .find(|chat| chat["chat_id"] == "oc_kept")
+        .unwrap();
+    assert_eq!(kept["owner"], "cli_sandbox", "{kept}");
+    assert_eq!(kept["name"], "On-call");
+    assert_eq!(kept["settings"]["description"], "Who is called");
+    let groups = world["user_groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 1);
+    assert_eq!(
+        [
+            &groups[0]["id"],
+            &groups[0]["name"],
+            &groups[0]["description"]
+        ],
+        ["g1", "Engineers", "At night"]
+    );
+    let subscribers = &world["subscriptions"][0]["subscribers"];
+    let ids = each(&serde_json::json!({"all": subscribers}), "all", "id").join(" ");
+    assert_eq!(
+        ids, "oc_kept oc_other oc_room",
+        "what is to come is nobody's subscriber"
+    );
+}
+
+#[test]
+fn people_are_counted_and_not_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let users: Vec<String> = (0..1000).map(|n| format!("ou_{n}")).collect();
+    let manifest = format!(
+        "version: 1\nrecipient_groups: {{ all: {{ feishu: {{ users: [{}] }} }}, one: {{ enos: {{ users: [a] }} }} }}\n",
+        users.join(", ")
+    );
+    std::fs::write(dir.path().join("beadle.yaml"), manifest).unwrap();
+    let mut command = beadle(dir.path());
+    let ran: Ran = command.args(["plan", "--sandbox"]).output().unwrap().into();
+    assert!(
+        ran.stderr.contains("sandbox: made 1001 people\n"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("ou_1"), "{}", ran.stderr);
+}
+
+#[test]
+fn every_mistake_is_shown_at_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let many: Vec<String> = (0..5_001).map(|n| format!("ou_{n}")).collect();
+    let manifest = "version: 1
+providers: { feishu: { app_id: cli_a, app_secret: \"${env:SECRET}\" }, dingtalk: { app_key: k, app_secret: \"${env:SECRET}\" } }
+include: [many.yaml]
+chats:
+  room:
+    id: od-1
+    manage: { members: [onkall] }
+  crowd:
+    manage: { members: [many] }
+  empty:
+    manage:
+      members: [elsewhere]
+  whole:
+    manage:
+      members: [department]
+recipient_groups:
+  oncall: { feishu: { users: [ou_1] } }
+  elsewhere: { dingtalk: { users: [a] } }
+  department:
+    feishu:
+      departments: [od-1]
+      user_group: { description: \"\" }
+";
+    let people = format!(
+        "recipient_groups: {{ many: {{ feishu: {{ users: [{}] }} }} }}\n",
+        many.join(", ")
+    );
+    std::fs::write(dir.path().join("beadle.yaml"), manifest).unwrap();
+    std::fs::write(dir.path().join("many.yaml"), people).unwrap();
+    let ran: Ran = beadle(dir.path()).arg("validate").output().unwrap().into();
+    insta::assert_snapshot!(ran.exits(1).stderr, @r###"
+    error[bad-id]: `od-1` is not the id of a chat
+     --> beadle.yaml:6:9
+      |
+    6 |     id: od-1
+      |         ^^^^
+      |
+      = note: in chat.room
+      = help: The open id of a chat begins with `oc_`.
+
+    error[unknown-group]: there is no group `onkall`
+     --> beadle.yaml:7:25
+      |
+    7 |     manage: { members: [onkall] }
+      |                         ^^^^^^
+      |
+      = note: in chat.room
+      = help: Did you mean `oncall`?
+
+    error[too-many-people]: a chat has at most 5000 people, and this one would have 5001
+     --> beadle.yaml:9:25
+      |
+    9 |     manage: { members: [many] }
+      |                         ^^^^
+      |
+      = note: in chat.crowd
+      = help: Divide the people among several.
+
+    error[nobody]: the group `elsewhere` has nobody at `feishu`; it has people at `dingtalk`
+      --> beadle.yaml:12:17
+       |
+    12 |       members: [elsewhere]
+       |                 ^^^^^^^^^
+       |
+       = note: in chat.empty
+       = help: List people under `feishu:` in the group, or name another group.
+
+    error[department-in-chat]: departments cannot fill a chat: `department` has the department `od-1`
+      --> beadle.yaml:15:17
+       |
+    15 |       members: [department]
+       |                 ^^^^^^^^^^
+       |
+      ::: beadle.yaml:21:21
+       |
+    21 |       departments: [od-1]
+       |                     ---- listed by `department`
+       |
+       = note: in chat.whole
+       = help: Name a group that lists people; whoever is in a department changes unseen.
+
+    error[department-in-user-group]: departments cannot fill a user group: `department` has the department `od-1`
+      --> beadle.yaml:22:7
+       |
+    22 |       user_group: { description: "" }
+       |       ^^^^^^^^^^
+       |
+      ::: beadle.yaml:21:21
+       |
+    21 |       departments: [od-1]
+       |                     ---- listed by `department`
+       |
+       = note: in recipient_group.department/feishu
+       = help: Keep another group that lists people; Feishu's console alone puts departments there.
+
+    error[empty-description]: Feishu takes an empty description for none given, and changes nothing
+      --> beadle.yaml:22:34
+       |
+    22 |       user_group: { description: "" }
+       |                                  ^^
+       |
+       = note: in recipient_group.department/feishu
+       = help: Remove the key to leave the description as it is, or write a text.
     "###);
 }

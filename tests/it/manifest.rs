@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use beadle::model::Diagnostic;
 use beadle::model::diagnostic::{FileId, Sources};
-use beadle::model::manifest::Manifest;
+use beadle::model::manifest::{Edition, Manifest};
 use beadle::model::parse::{self, Inputs, Scope, Secrets, World};
 
 /// A project in memory. `$SETTINGS` in a file stands for settings without a mistake.
@@ -198,6 +198,52 @@ forget: [tasklist_subscription.old, chat.gone]
     tasklist_subscription.quiet release "quiet" chats=["oc_a0553eda9014c201e6969b478895c230"] events=1 enabled=false id=None protect=false ignore={Events} from=None
     ["tasklist_subscription.old", "chat.gone"]
     "###);
+}
+
+#[test]
+fn what_one_vendor_alone_needs_is_kept() {
+    let text = "version: 1
+providers:
+  dingtalk: { agent_id: 256271667526, app_key: k, app_secret: \"${env:NO:-d}\", edition: dedicated }
+  other: { vendor: dingtalk, app_key: k, app_secret: \"${env:NO:-d}\" }
+  enos: { base_url: \"http://127.0.0.1:1\", org_id: o15, app_key: k, app_secret: \"${env:NO:-d}\" }
+";
+    let (_, manifest, diagnostics) = Project::new(&[("beadle.yaml", text)]).read();
+    assert_eq!(diagnostics, []);
+    let providers = manifest.unwrap().providers;
+    let kept: Vec<_> = providers
+        .values()
+        .map(|p| (p.agent_id, p.edition, p.org_id.as_deref()))
+        .collect();
+    let expected = [
+        (Some(256_271_667_526), Edition::Dedicated, None),
+        (None, Edition::Standard, Some("o15")),
+        (None, Edition::Standard, None),
+    ];
+    assert_eq!(kept, expected);
+
+    insta::assert_snapshot!(check("version: 1
+providers:
+  dingtalk: { agent_id: -5, app_key: a b, app_secret: \"${env:NO:-d}\", edition: gold }
+  more: { vendor: dingtalk, agent_id: 9223372036854775808, app_key: k, app_secret: \"${env:NO:-d}\" }
+  enos: { base_url: \"http://127.0.0.1:1\", org_id: \"\", app_key: k, app_secret: \"${env:NO:-d}\" }
+"), @r#"
+    beadle.yaml:3:25 "-5" error bad-id
+      the agent id of an app is a number
+      Copy it from the vendor's developer console.
+    beadle.yaml:3:38 "a b" error bad-id
+      the id of an app is one word
+      Copy it from the vendor's developer console.
+    beadle.yaml:3:80 "gold" error unknown-edition
+      there is no edition `gold`
+      The editions are `standard`, `professional` and `dedicated`.
+    beadle.yaml:4:39 "9223372036854775808" error bad-id
+      the agent id of an app is a number
+      Copy it from the vendor's developer console.
+    beadle.yaml:5:51 "\"\"" error bad-id
+      the id of an OU is one word
+      Copy it from the vendor's developer console.
+    "#);
 }
 
 #[test]

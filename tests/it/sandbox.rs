@@ -65,7 +65,7 @@ impl Stage {
             }],
             chats: vec![WantedChat {
                 id: CHAT.to_owned(),
-                name: None,
+                ..WantedChat::default()
             }],
             ..Wanted::default()
         };

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::project::{Project, beadle};
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 10] = [
     "manifest",
     "plan",
     "saved-plan",
@@ -17,6 +17,8 @@ const NAMES: [&str; 8] = [
     "state",
     "lease",
     "history",
+    "group",
+    "groups",
 ];
 
 fn file(name: &str) -> std::path::PathBuf {
@@ -96,6 +98,20 @@ fn what_is_printed_fits_its_schema() {
         args.extend(["--format", "json"]);
         fits(name, &project.beadle(&args).exits(0).json());
     }
+    let manifest = project.read("beadle.yaml");
+    project.write(
+        "beadle.yaml",
+        &format!("{manifest}recipient_groups: {{ a: {{ feishu: {{ users: [ou_a], emails: [a@example.com] }}, exclude: {{ feishu: {{ users: [ou_b] }} }} }} }}\n"),
+    );
+    for (name, args) in [
+        ("group", &["group", "show", "a"][..]),
+        ("groups", &["group", "list"]),
+    ] {
+        let mut args = args.to_vec();
+        args.extend(["--format", "json"]);
+        fits(name, &project.beadle(&args).exits(0).json());
+    }
+    project.write("beadle.yaml", &manifest);
     project.beadle(&["plan", "--out", "plan.json"]).exits(0);
     fits(
         "saved-plan",

@@ -2,6 +2,7 @@
 
 mod apply;
 mod export;
+mod group;
 mod history;
 mod import;
 mod lease;
@@ -30,6 +31,7 @@ pub(super) fn run_offline(args: &Args, ui: &Ui) -> Option<Result> {
         Command::Completions(completions) => schema::completions(completions, ui),
         Command::Version => schema::version(ui),
         Command::Show(show) => show::run(show, ui),
+        Command::Group(group) => group::run(&args.global, group, ui),
         _ => return None,
     })
 }
@@ -48,7 +50,11 @@ pub(super) async fn run(args: &Args, ui: &Ui) -> Result {
         Command::Lease(lease) => lease::run(global, lease, ui).await,
         Command::History(history) => history::run(global, history, ui).await,
         Command::Sandbox(sandbox) => sandbox::run(global, sandbox, ui).await,
-        Command::Schema(_) | Command::Completions(_) | Command::Version | Command::Show(_) => {
+        Command::Schema(_)
+        | Command::Completions(_)
+        | Command::Version
+        | Command::Show(_)
+        | Command::Group(_) => {
             unreachable!("run_offline has run it")
         }
     }

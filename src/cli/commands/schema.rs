@@ -6,6 +6,7 @@ use serde_json::json;
 use super::Result;
 use crate::cli::args::{Completions, Format, Schema, SchemaName};
 use crate::cli::json::{ApplyEventJson, FORMAT_VERSION, PlanJson};
+use crate::cli::people::{GroupJson, GroupsJson};
 use crate::cli::planning::SavedPlan;
 use crate::cli::remembered::{HistoryJson, LeaseJson, StateJson};
 use crate::cli::ui::Ui;
@@ -27,6 +28,8 @@ pub(super) fn schema(name: SchemaName) -> serde_json::Value {
         SchemaName::State => schemars::schema_for!(StateJson).to_value(),
         SchemaName::Lease => schemars::schema_for!(LeaseJson).to_value(),
         SchemaName::History => schemars::schema_for!(HistoryJson).to_value(),
+        SchemaName::Group => schemars::schema_for!(GroupJson).to_value(),
+        SchemaName::Groups => schemars::schema_for!(GroupsJson).to_value(),
         SchemaName::ApplyEvent => schemars::schema_for!(ApplyEventJson).to_value(),
         SchemaName::Diagnostics => schemars::schema_for!(diagnostics::Report).to_value(),
     }

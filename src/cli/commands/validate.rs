@@ -9,6 +9,7 @@ use crate::cli::planning;
 use crate::cli::session::{Session, options};
 use crate::cli::text::{clean, count};
 use crate::cli::ui::Ui;
+use crate::engine::people::People;
 use crate::ledger::Access;
 use crate::model::diagnostic::has_errors;
 use crate::model::parse::Secrets;
@@ -31,9 +32,16 @@ pub(super) fn offline(global: &Global, ui: &Ui) -> Result {
         Format::Human | Format::Markdown => {
             ui.findings(&diagnostics, &sources);
             if let Some(manifest) = manifest.filter(|_| !bad) {
+                let mut parts = vec![count(manifest.subscriptions.len(), "tasklist subscription")];
+                for (n, what) in [
+                    (manifest.managed_chats.len(), "managed chat"),
+                    (manifest.groups.len(), "recipient group"),
+                ] {
+                    parts.extend((n > 0).then(|| count(n, what)));
+                }
                 ui.print(&format!(
                     "Valid: {} in {}.\n",
-                    count(manifest.subscriptions.len(), "tasklist subscription"),
+                    parts.join(", "),
                     count(sources.0.len(), "file"),
                 ));
             }
@@ -59,13 +67,17 @@ pub(super) async fn online(global: &Global, ui: &Ui) -> Result {
             clean(&unread.why)
         ));
     }
+    let mut people = People::check_all(&session.manifest, &session.directories).await;
+    people.retain(|found| !planned.plan.diagnostics.contains(found));
     if ui.format() == Format::Json {
-        ui.print(&diagnostics::json(
-            &session.sources,
-            &planned.plan.diagnostics,
-        ));
-    } else if unread.is_empty() {
-        ui.print("Valid, and every tasklist can be read.\n");
+        let mut all = planned.plan.diagnostics.clone();
+        all.append(&mut people);
+        ui.print(&diagnostics::json(&session.sources, &all));
+    } else {
+        ui.findings(&people, &session.sources);
+        if unread.is_empty() {
+            ui.print("Valid, and everything that it names can be read.\n");
+        }
     }
     let status = if unread.is_empty() {
         ExitStatus::Done

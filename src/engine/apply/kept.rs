@@ -12,6 +12,11 @@
 //! - The ledger knows whom beadle put there: a person is noted after the call that added them, and
 //!   nobody else is ever taken for ours.
 //!
+//! # Assumptions
+//!
+//! An empty description that is written clears a chat's; the contract says only that an absent one
+//! leaves it.
+//!
 //! # Caveats
 //!
 //! - Who joins between the last reading and a call to add them counts as added by beadle.

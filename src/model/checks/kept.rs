@@ -1,6 +1,7 @@
 //! What must hold for the chats and the contact user groups that beadle keeps.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use super::{Draft, MAX_IN_HELP};
 use crate::model::diagnostic::{Diagnostic, Severity, Span};
@@ -218,9 +219,34 @@ fn fewest<'a>(recipients: impl IntoIterator<Item = &'a Recipient>) -> usize {
 /// How many departments are pointed at.
 const MAX_RELATED: usize = 3;
 
+/// What people fill.
+#[derive(Clone, Copy)]
+enum What {
+    Chat,
+    UserGroup,
+}
+
+impl What {
+    fn most(self) -> usize {
+        match self {
+            What::Chat => MAX_IN_CHAT,
+            What::UserGroup => MAX_IN_USER_GROUP,
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            What::Chat => "chat",
+            What::UserGroup => "user group",
+        })
+    }
+}
+
 /// Something that people fill, and the word that is to blame.
 struct Filled<'a> {
-    what: &'static str,
+    what: What,
     address: &'a Address,
     group: &'a Name,
     provider: &'a Name,
@@ -248,16 +274,24 @@ impl Filled<'_> {
             0 => String::new(),
             n => format!(" and {n} more"),
         };
+        let code = match what {
+            What::Chat => "department-in-chat",
+            What::UserGroup => "department-in-user-group",
+        };
         let mut diagnostic = Diagnostic::error(
-            "department-in-chat",
+            code,
             self.span,
             format!("departments cannot fill a {what}: `{group}` has {whole}{more}"),
         )
-        .help("Name a group that lists people; whoever is in a department changes unseen.")
+        .help(match what {
+            What::Chat => {
+                "Name a group that lists people; whoever is in a department changes unseen."
+            }
+            What::UserGroup => {
+                "Keep another group that lists people; Feishu's console alone puts departments there."
+            }
+        })
         .address(self.address.clone());
-        if *what != "chat" {
-            diagnostic.code = "department-in-user-group";
-        }
         for department in standing.large.iter().take(MAX_RELATED) {
             let origins = resolution.origins(group.as_str(), provider, department);
             if let Some(origin) = origins.first() {
@@ -270,7 +304,10 @@ impl Filled<'_> {
 
     fn nobody(&self, standing: &Standing<'_>, severity: Severity) -> Diagnostic {
         let Self {
-            group, provider, ..
+            what,
+            group,
+            provider,
+            ..
         } = self;
         let known = match &standing.elsewhere[..] {
             [] => "nobody is in it anywhere".to_owned(),
@@ -284,16 +321,22 @@ impl Filled<'_> {
             self.span,
             format!("the group `{group}` has nobody at `{provider}`; {known}"),
         )
-        .help(format!(
-            "List people under `{provider}:` in the group, or name another group."
-        ))
+        .help(match what {
+            What::Chat => {
+                format!("List people under `{provider}:` in the group, or name another group.")
+            }
+            What::UserGroup => {
+                format!("List people under `{provider}:`, or remove `user_group`.")
+            }
+        })
         .address(self.address.clone());
         diagnostic.severity = severity;
         diagnostic
     }
 
-    fn too_many(&self, count: usize, most: usize) -> Diagnostic {
+    fn too_many(&self, count: usize) -> Diagnostic {
         let what = self.what;
+        let most = what.most();
         Diagnostic::error(
             "too-many-people",
             self.span,
@@ -333,7 +376,7 @@ pub(super) fn people_fill_chats(
         for (group, span) in &chat.members {
             let standing = &known[&(group, provider)];
             let filled = Filled {
-                what: "chat",
+                what: What::Chat,
                 address: &chat.address,
                 group,
                 provider,
@@ -354,13 +397,13 @@ pub(super) fn people_fill_chats(
         let last = chat.members.iter().max_by_key(|(_, span)| **span);
         if let (true, Some((group, span))) = (count > MAX_IN_CHAT, last) {
             let filled = Filled {
-                what: "chat",
+                what: What::Chat,
                 address: &chat.address,
                 group,
                 provider,
                 span: *span,
             };
-            diagnostics.push(filled.too_many(count, MAX_IN_CHAT));
+            diagnostics.push(filled.too_many(count));
         }
     }
 }
@@ -374,7 +417,7 @@ pub(super) fn people_fill_user_groups(
         for (provider, kept) in &group.user_groups {
             let standing = standing(resolution, name, provider);
             let filled = Filled {
-                what: "user group",
+                what: What::UserGroup,
                 address: &kept.address,
                 group: name,
                 provider,
@@ -388,7 +431,7 @@ pub(super) fn people_fill_user_groups(
                 let people = standing.recipients.iter().copied();
                 let count = fewest(people.filter(|one| one.is_person()));
                 if count > MAX_IN_USER_GROUP {
-                    diagnostics.push(filled.too_many(count, MAX_IN_USER_GROUP));
+                    diagnostics.push(filled.too_many(count));
                 }
             }
         }

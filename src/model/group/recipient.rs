@@ -199,7 +199,9 @@ impl Recipient {
         self == other || !one_form || !self.is_person()
     }
 
-    fn word(&self) -> &'static str {
+    /// What it is, in a word: `user`, `email`, `mobile`, `department` or `everyone`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
         match self {
             Recipient::Everyone => "everyone",
             Recipient::Department(_) | Recipient::OpenDepartment(_) => "department",

@@ -3,7 +3,7 @@
 //! The verdict is the point of this file: `Refused` is said of codes that the contract lists as refused
 //! before any effect, `Unreachable` of requests that never left, and `Unknown` of all else.
 
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -164,7 +164,7 @@ impl Feishu {
         self.tokens.get(&self.link).await.map_err(unsent)?;
         let under_way = self.link.pace.turn(ask.row.operation).await;
         let token = self.tokens.get(&self.link).await.map_err(unsent)?;
-        let bearer = Some(token.header);
+        let bearer = Some(token.value);
         let answer = self.link.exchange(ask, bearer, attempt, before).await;
         drop(under_way);
         let number = Some(token.number);
@@ -196,8 +196,8 @@ impl Link {
                 let request = Request {
                     method: row.method.clone(),
                     url,
-                    bearer,
-                    body: ask.body,
+                    headers: bearer.map(|it| (AUTHORIZATION, it)).into_iter().collect(),
+                    body: ask.body.map(Into::into),
                 };
                 match self.http.exchange(request).await {
                     Ok(reply) => self.judge(row, reply, before),

@@ -59,12 +59,17 @@ pub(super) async fn catalog(feishu: &Feishu) -> Result<Vec<Object>, ApiError> {
 
 /// One chat with its people; none when it was dissolved.
 pub(super) async fn object(feishu: &Feishu, id: &RemoteId) -> Result<Option<Object>, ApiError> {
+    match read(feishu, id).await {
+        Err(error) if codes::says(&error, DISSOLVED) => Ok(None),
+        answer => answer,
+    }
+}
+
+async fn read(feishu: &Feishu, id: &RemoteId) -> Result<Option<Object>, ApiError> {
     let ids = [id.as_str()];
     let query = [("user_id_type", "open_id")];
     let ask = Ask::new(GET_CHAT).ids(&ids).query(&query);
-    let Some((chat, whole)) = unless_dissolved(feishu.call(&ask, read_detail).await)? else {
-        return Ok(None);
-    };
+    let (chat, whole) = feishu.call(&ask, read_detail).await?;
     if is_dissolved(&chat) {
         return Ok(None);
     }
@@ -77,13 +82,10 @@ pub(super) async fn object(feishu: &Feishu, id: &RemoteId) -> Result<Option<Obje
         }));
     }
     let query = [("member_id_type", "open_id"), ("page_size", "100")];
-    let members = page::all::<Member>(feishu, LIST_CHAT_MEMBERS, &ids, &query).await;
-    let Some(members) = unless_dissolved(members)? else {
-        return Ok(None);
-    };
+    let members = people(feishu, LIST_CHAT_MEMBERS, &ids, &query).await?;
     let owner = owner_of(&chat);
     let mut fields: Fields = named(chat).into_iter().collect();
-    fields.set(Field::Members, open_ids(LIST_CHAT_MEMBERS, members)?);
+    fields.set(Field::Members, members);
     if let Some(owner) = owner {
         fields.set(Field::Owner, Value::Text(owner));
     }
@@ -113,14 +115,6 @@ fn is_dissolved(chat: &ChatDetail) -> bool {
     ["dissolved", "dissolved_save"].contains(&chat.chat_status.as_str())
 }
 
-fn unless_dissolved<T>(answer: Result<T, ApiError>) -> Result<Option<T>, ApiError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if codes::says(&error, DISSOLVED) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
 fn owner_of(chat: &ChatDetail) -> Option<String> {
     let person = ["", "open_id"].contains(&chat.owner_id_type.as_str());
     (person && !chat.owner_id.is_empty()).then(|| chat.owner_id.clone())
@@ -133,8 +127,14 @@ fn named(chat: ChatDetail) -> [(Field, Value); 2] {
     ]
 }
 
-/// The people of a list. Ids of another kind than was asked for would all look like strangers.
-pub(super) fn open_ids(operation: &str, members: Vec<Member>) -> Result<Value, ApiError> {
+/// Reads a list of people. Ids of another kind than was asked for would all look like strangers.
+pub(super) async fn people(
+    feishu: &Feishu,
+    operation: &'static str,
+    ids: &[&str],
+    query: &[(&str, &str)],
+) -> Result<Value, ApiError> {
+    let members = page::all::<Member>(feishu, operation, ids, query).await?;
     let open = |member: &Member| ["", "open_id"].contains(&member.member_id_type.as_str());
     if !members.iter().all(open) {
         return Err(ApiError::Unknown(Answer {
@@ -205,7 +205,6 @@ pub(super) async fn deliver(feishu: &Feishu, letter: &Letter<'_>) -> Result<Done
         &id
     };
     let query: &[(&str, &str)] = match letter.operation {
-        CREATE_CHAT | UPDATE_CHAT => &[("user_id_type", "open_id")],
         ADD_CHAT_MEMBERS => &[("member_id_type", "open_id"), ("succeed_type", "1")],
         REMOVE_CHAT_MEMBERS => &[("member_id_type", "open_id")],
         _ => &[],

@@ -175,7 +175,7 @@ async fn contacts(feishu: &Feishu, emails: &[&str], mobiles: &[&str]) -> Result<
     Ok(found.into_iter().flatten().collect())
 }
 
-fn batch<'a, T>(all: &'a [T], number: usize) -> &'a [T] {
+fn batch<T>(all: &[T], number: usize) -> &[T] {
     all.chunks(AT_ONCE).nth(number).unwrap_or_default()
 }
 

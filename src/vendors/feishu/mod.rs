@@ -36,7 +36,7 @@ use crate::model::{AppId, ChatId, Collection, RemoteId, TasklistGuid};
 /// The hosts that Feishu and Lark serve their API on.
 const HOSTS: [&str; 2] = ["open.feishu.cn", "open.larksuite.com"];
 
-/// What a Feishu client is made from.
+/// What a client is made from.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The server, such as `https://open.feishu.cn`.

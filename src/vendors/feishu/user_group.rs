@@ -13,10 +13,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::call::Ask;
-use super::chat::open_ids;
+use super::chat::people;
 use super::deliver::Letter;
 use super::wire::{
-    Added, MadeUserGroup, Member, MemberRef, Members, OneUserGroup, UserGroup, UserGroupFields,
+    Added, MadeUserGroup, MemberRef, Members, OneUserGroup, UserGroup, UserGroupFields,
     UserGroupPeople, data,
 };
 use super::{Feishu, codes, json, page};
@@ -67,7 +67,7 @@ pub(super) async fn object(feishu: &Feishu, id: &RemoteId) -> Result<Option<Obje
         ("member_id_type", "open_id"),
         ("page_size", "100"),
     ];
-    let members = page::all::<Member>(feishu, LIST_USER_GROUP_MEMBERS, &ids, &query).await;
+    let members = people(feishu, LIST_USER_GROUP_MEMBERS, &ids, &query).await;
     let members = match members {
         Ok(members) => members,
         Err(error) if codes::says(&error, NO_GROUP) => return Ok(None),
@@ -83,7 +83,7 @@ pub(super) async fn object(feishu: &Feishu, id: &RemoteId) -> Result<Option<Obje
         }));
     };
     let mut fields: Fields = named(group).into_iter().collect();
-    fields.set(Field::Members, open_ids(LIST_USER_GROUP_MEMBERS, members)?);
+    fields.set(Field::Members, members);
     Ok(Some(Object {
         id: id.clone(),
         fields,
@@ -92,7 +92,7 @@ pub(super) async fn object(feishu: &Feishu, id: &RemoteId) -> Result<Option<Obje
 
 fn read_one(envelope: Members, asked: &RemoteId) -> Result<UserGroup, String> {
     let OneUserGroup { group } = data(envelope)?;
-    if ![&group.id, &group.group_id].contains(&&asked.as_str().to_owned()) {
+    if ![group.id.as_str(), &group.group_id].contains(&asked.as_str()) {
         return Err(format!("the answer is about {}, not {asked}", group.id));
     }
     Ok(group)
@@ -173,14 +173,7 @@ pub(super) async fn deliver(feishu: &Feishu, letter: &Letter<'_>) -> Result<Done
     } else {
         &id
     };
-    let query: &[(&str, &str)] = match letter.operation {
-        CREATE_USER_GROUP | PATCH_USER_GROUP => &[("user_id_type", "open_id")],
-        _ => &[],
-    };
-    let ask = Ask::new(letter.operation)
-        .ids(ids)
-        .query(query)
-        .body(letter.body);
+    let ask = Ask::new(letter.operation).ids(ids).body(letter.body);
     match letter.operation {
         CREATE_USER_GROUP => {
             let read = |envelope| read_made(envelope, letter.id);
