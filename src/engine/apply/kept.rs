@@ -186,6 +186,10 @@ impl Run<'_> {
                     }
                 }
                 let mut progress = self.progress(change, writer, id);
+                // Whoever brings back somebody who has gone meanwhile has put them there.
+                let added = progress.ours.applied.items(Field::Added);
+                let added = added.intersection(members).cloned().collect();
+                progress.ours.applied.set(Field::Added, Value::Items(added));
                 self.do_rest(change, writer, &mut progress, rest).await?;
                 self.end_of(change, progress).await
             }

@@ -217,3 +217,41 @@ fn a_refusal_is_told_and_leaves_no_doubt() {
         check(&project, errand.goal.as_ref(), &context);
     });
 }
+
+#[test]
+fn a_lost_reply_about_people_of_whom_some_were_not_taken_forgets_nobody() {
+    let operations = ["addChatMembers", "batchAddUserGroupMembers"];
+    let cases = operations.iter().flat_map(|operation| {
+        [("lost-reply", "OP:1"), ("5xx-after", "OP")].map(|f| (operation, f))
+    });
+    each(cases, |(operation, (kind, calls))| {
+        let (project, _) = staffed(4);
+        let with_bad = [ids(0..4), vec!["ou_nobody".to_owned()]].concat();
+        let manifest = |people: &[String]| {
+            declare(&project, &[&room(""), &crew(people, "")]);
+        };
+        manifest(&with_bad);
+        project.fault(&format!("{kind}@{}", calls.replace("OP", operation)));
+        let first = apply(&project, "2s").exits(1);
+        project.no_faults();
+        let context = format!("{kind} {operation}\n{first:?}");
+        let second = apply(&project, "30s");
+        assert_eq!(second.status, Some(1), "{context}{second:?}");
+        assert!(second.stderr.contains("ou_nobody"), "{context}{second:?}");
+        // They are ours, whatever came of the answer: delisted, they go.
+        manifest(&ids(0..2));
+        apply(&project, "30s").exits(0);
+        let expected = set(&ids(0..2));
+        assert_eq!(
+            people(&chats(&project, "Operations")[0]),
+            expected,
+            "{context}"
+        );
+        assert_eq!(
+            people(&user_groups(&project, "Crew")[0]),
+            expected,
+            "{context}"
+        );
+        converged(&project);
+    });
+}
