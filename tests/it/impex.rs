@@ -405,6 +405,12 @@ recipient_groups:
         &["chat.nope is not declared"],
     );
 
+    // Bound and declared no more, it has its name still.
+    declare(&project, "");
+    let words = ["export", "--resources-only", id];
+    let bound = project.beadle(&words).exits(0).stdout;
+    assert!(bound.starts_with("chats:\n  night:\n"), "{bound}");
+
     // On a ledger that knows nothing of it.
     std::fs::remove_dir_all(project.path().join(".beadle")).unwrap();
     project.write("beadle.yaml", &whole);
@@ -579,6 +585,52 @@ fn each_app_exports_what_it_sees() {
     project.write("beadle.yaml", &text);
     converges(&project);
     assert_eq!(project.beadle(&["export"]).exits(0).stdout, ran.stdout);
+}
+
+#[test]
+fn a_group_that_is_kept_twice_is_exported_as_one() {
+    let project = stage();
+    let settings = head(&project);
+    let line = settings.lines().last().unwrap();
+    let lark = line.replace("feishu: {", "lark: { vendor: feishu,");
+    group(&project, "g1", "one", &["ou_ada"]);
+    group(&project, "g2", "two", &["ou_bob"]);
+    declare(
+        &project,
+        &format!(
+            "{lark}
+recipient_groups:
+  both:
+    feishu: {{ users: [ou_ada], user_group: {{ id: g1, name: one }} }}
+    lark: {{ users: [ou_bob], user_group: {{ id: g2, name: two }} }}
+"
+        ),
+    );
+    let ran = project.beadle(&["export", "both"]).exits(0);
+    let at = ran.stdout.find("recipient_groups:").unwrap();
+    insta::assert_snapshot!(&ran.stdout[at..], @r"
+    recipient_groups:
+      both:
+        feishu:
+          users:
+          - ou_ada
+          user_group:
+            id: g1
+            name: one
+        lark:
+          users:
+          - ou_bob
+          user_group:
+            id: g2
+            name: two
+    ");
+    let one = project
+        .beadle(&["export", "recipient_group.both/lark"])
+        .exits(0);
+    assert!(!one.stdout.contains("g1"), "{}", one.stdout);
+    let text = ran.stdout.replace("LARK_APP_SECRET", "FEISHU_APP_SECRET");
+    project.write("beadle.yaml", &text);
+    converges(&project);
 }
 
 #[test]
