@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use super::Pending;
 use super::channel::{Parcel, Repeat, To};
-use super::ledger::LedgerError;
+use super::ledger::{Ledger, LedgerError};
 use crate::model::{Address, AppId, Name};
 
 /// What beadle remembers of sending.
@@ -42,11 +42,11 @@ pub trait Outbox: Send + Sync {
         limit: usize,
     ) -> Pending<'a, Result<Vec<Occurrence>, LedgerError>>;
 
+    /// The occurrences that have no outcome yet, oldest first.
+    fn undecided(&self) -> Pending<'_, Result<Vec<Key>, LedgerError>>;
+
     /// Every delivery of an occurrence.
-    fn deliveries<'a>(
-        &'a self,
-        key: &'a Key,
-    ) -> Pending<'a, Result<Vec<Delivery>, LedgerError>>;
+    fn deliveries<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Vec<Delivery>, LedgerError>>;
 
     /// Deliveries that are pending, or unknown and not held; claims that expired before `now` become
     /// unknown on the way.
@@ -92,6 +92,11 @@ pub trait Outbox: Send + Sync {
         reason: &'a str,
     ) -> Pending<'a, Result<usize, LedgerError>>;
 }
+
+/// A ledger that remembers both what is owned and what is sent.
+pub trait Books: Ledger + Outbox {}
+
+impl<T: Ledger + Outbox> Books for T {}
 
 /// Which occurrence: a notice and its nominal instant, before any calendar has moved it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

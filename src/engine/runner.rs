@@ -17,7 +17,7 @@
 //! - Between the claim of a delivery and its first byte the process may be paused for longer than the
 //!   claim lasts; another runner then takes it for unknown, and both may send where the channel repeats.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
@@ -271,7 +271,9 @@ async fn one(context: &Context<'_>, delivery: Delivery) -> Result<(), LedgerErro
         Err(error) => Ending {
             // Nothing left now; what was sent before may still have arrived.
             state: match (&error, delivery.state) {
-                (ApiError::Refused(_), State::Unknown) | (ApiError::Unknown(_), _) => State::Unknown,
+                (ApiError::Refused(_), State::Unknown) | (ApiError::Unknown(_), _) => {
+                    State::Unknown
+                }
                 (ApiError::Refused(_), _) => State::Refused,
                 (ApiError::Unreachable(_), State::Unknown) => State::Unknown,
                 (ApiError::Unreachable(_), _) => State::Pending,
@@ -314,12 +316,7 @@ fn may_repeat(delivery: &Delivery, now: Timestamp) -> bool {
 
 /// Gives each occurrence whose deliveries have all ended its outcome.
 async fn conclude(context: &Context<'_>, done: &mut Round) -> Result<(), LedgerError> {
-    let mut looked: BTreeSet<Key> = BTreeSet::new();
-    for occurrence in context.outbox.occurrences(None, usize::MAX).await? {
-        if occurrence.outcome.is_some() || !looked.insert(occurrence.key.clone()) {
-            continue;
-        }
-        let key = occurrence.key;
+    for key in context.outbox.undecided().await? {
         let deliveries = context.outbox.deliveries(&key).await?;
         match outcome(&deliveries) {
             Some((outcome, reason)) => {
@@ -360,7 +357,10 @@ pub fn outcome(deliveries: &[Delivery]) -> Option<(Outcome, String)> {
     } else if count(State::Cancelled) > 0 {
         (Outcome::Partial, why(State::Cancelled))
     } else if invalid > 0 {
-        (Outcome::Partial, format!("{invalid} recipients were not taken"))
+        (
+            Outcome::Partial,
+            format!("{invalid} recipients were not taken"),
+        )
     } else {
         (Outcome::Sent, String::new())
     })

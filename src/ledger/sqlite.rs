@@ -379,10 +379,11 @@ impl Outbox for SqliteLedger {
         })
     }
 
-    fn deliveries<'a>(
-        &'a self,
-        key: &'a Key,
-    ) -> Pending<'a, Result<Vec<Delivery>, LedgerError>> {
+    fn undecided(&self) -> Pending<'_, Result<Vec<Key>, LedgerError>> {
+        Box::pin(async { self.looking(|conn| outbox::undecided(conn, &self.project)) })
+    }
+
+    fn deliveries<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Vec<Delivery>, LedgerError>> {
         Box::pin(async move { self.looking(|conn| outbox::deliveries(conn, &self.project, key)) })
     }
 
@@ -409,10 +410,13 @@ impl Outbox for SqliteLedger {
         ending: &'a Ending,
     ) -> Pending<'a, Result<(), OutboxError>> {
         Box::pin(async move {
-            let ended = self.writing(|tx, _| {
-                outbox::end(tx, &self.project, delivery, runner, now, ending)
-            })?;
-            if ended { Ok(()) } else { Err(OutboxError::Lost) }
+            let ended = self
+                .writing(|tx, _| outbox::end(tx, &self.project, delivery, runner, now, ending))?;
+            if ended {
+                Ok(())
+            } else {
+                Err(OutboxError::Lost)
+            }
         })
     }
 
@@ -421,9 +425,9 @@ impl Outbox for SqliteLedger {
         delivery: DeliveryId,
         reason: &'a str,
     ) -> Pending<'a, Result<bool, LedgerError>> {
-        Box::pin(async move {
-            self.writing(|tx, _| outbox::hold(tx, &self.project, delivery, reason))
-        })
+        Box::pin(
+            async move { self.writing(|tx, _| outbox::hold(tx, &self.project, delivery, reason)) },
+        )
     }
 
     fn conclude<'a>(
@@ -443,8 +447,8 @@ impl Outbox for SqliteLedger {
         notice: &'a Address,
         reason: &'a str,
     ) -> Pending<'a, Result<usize, LedgerError>> {
-        Box::pin(async move {
-            self.writing(|tx, _| outbox::cancel(tx, &self.project, notice, reason))
-        })
+        Box::pin(
+            async move { self.writing(|tx, _| outbox::cancel(tx, &self.project, notice, reason)) },
+        )
     }
 }

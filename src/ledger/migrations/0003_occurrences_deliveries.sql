@@ -25,6 +25,8 @@ CREATE TABLE occurrence (
     CHECK ((outcome IS NULL) = (ended_at IS NULL))
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX occurrence_undecided ON occurrence (project, nominal) WHERE outcome IS NULL;
+
 CREATE TABLE delivery (
     delivery   INTEGER PRIMARY KEY AUTOINCREMENT,
     project    TEXT NOT NULL,

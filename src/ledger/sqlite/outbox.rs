@@ -35,16 +35,24 @@ fn corrupt(what: &str, text: &str) -> Trouble {
 
 fn state(word: &str) -> Result<State, Trouble> {
     let found = STATES.iter().find(|(_, known)| *known == word);
-    found.map(|(state, _)| *state).ok_or_else(|| corrupt("the state of a delivery", word))
+    found
+        .map(|(state, _)| *state)
+        .ok_or_else(|| corrupt("the state of a delivery", word))
 }
 
 fn outcome(word: &str) -> Result<Outcome, Trouble> {
-    let found = Outcome::ALL.into_iter().find(|known| known.as_str() == word);
+    let found = Outcome::ALL
+        .into_iter()
+        .find(|known| known.as_str() == word);
     found.ok_or_else(|| corrupt("the outcome of an occurrence", word))
 }
 
 fn instant(word: &str) -> Result<Timestamp, Trouble> {
     instant_from_text(word).map_err(Trouble::Corrupt)
+}
+
+fn address(word: &str) -> Result<Address, Trouble> {
+    parse_address(word).map_err(Trouble::Corrupt)
 }
 
 fn repeat_text(repeat: Repeat) -> String {
@@ -81,8 +89,12 @@ fn to(word: &str) -> Result<To, Trouble> {
         return Ok(To::Chat(ChatId::new(chat)));
     }
     let vendors = [Vendor::Feishu, Vendor::DingTalk, Vendor::Enos];
-    let found = vendors.into_iter().find_map(|vendor| Recipient::parse(vendor, word));
-    found.map(To::Recipient).ok_or_else(|| Trouble::Corrupt("a recipient cannot be read".into()))
+    let found = vendors
+        .into_iter()
+        .find_map(|vendor| Recipient::parse(vendor, word));
+    found
+        .map(To::Recipient)
+        .ok_or_else(|| Trouble::Corrupt("a recipient cannot be read".into()))
 }
 
 fn json<T: serde::Serialize>(value: &T) -> String {
@@ -94,7 +106,10 @@ fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Trouble> {
 }
 
 fn invalid_json(invalid: &[(To, String)]) -> String {
-    let pairs: Vec<_> = invalid.iter().map(|(who, why)| (to_text(who), why)).collect();
+    let pairs: Vec<_> = invalid
+        .iter()
+        .map(|(who, why)| (to_text(who), why))
+        .collect();
     json(&pairs)
 }
 
@@ -108,7 +123,7 @@ pub(super) fn handled(
     let mut rows = statement.query([project.as_str()])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
-        found.push((parse_address(text(row, 0)?)?, instant(text(row, 1)?)?));
+        found.push((address(text(row, 0)?)?, instant(text(row, 1)?)?));
     }
     Ok(found)
 }
@@ -216,7 +231,7 @@ pub(super) fn occurrences(
         let end = word.as_deref().map(outcome).transpose()?;
         found.push(Occurrence {
             key: Key {
-                notice: parse_address(text(row, 0)?)?,
+                notice: address(text(row, 0)?)?,
                 nominal: instant(text(row, 1)?)?,
             },
             last: instant(text(row, 2)?)?,
@@ -229,7 +244,8 @@ pub(super) fn occurrences(
     Ok(found)
 }
 
-const COLUMNS: &str = "delivery, notice, nominal, provider, app, operation, query, body, recipients,
+const COLUMNS: &str =
+    "delivery, notice, nominal, provider, app, operation, query, body, recipients,
     repeat, state, attempts, first_at, message, detail, invalid";
 
 fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
@@ -239,7 +255,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
     Ok(Delivery {
         id: DeliveryId(row.get(0)?),
         key: Key {
-            notice: parse_address(text(row, 1)?)?,
+            notice: address(text(row, 1)?)?,
             nominal: instant(text(row, 2)?)?,
         },
         what: NewDelivery {
@@ -249,7 +265,10 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
                 operation: row.get(5)?,
                 query: from_json(text(row, 6)?)?,
                 body: row.get(7)?,
-                to: recipients.iter().map(|word| to(word)).collect::<Result<_, _>>()?,
+                to: recipients
+                    .iter()
+                    .map(|word| to(word))
+                    .collect::<Result<_, _>>()?,
             },
             repeat: repeat(text(row, 9)?)?,
         },

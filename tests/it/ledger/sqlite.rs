@@ -27,7 +27,7 @@ impl Files {
     }
 
     fn try_open(&self, access: Access) -> Result<Arc<dyn Ledger>, LedgerError> {
-        open(&self.path(), &Name::new("p").unwrap(), access)
+        Ok(open(&self.path(), &Name::new("p").unwrap(), access)?)
     }
 
     fn read(&self) -> Arc<dyn Ledger> {
