@@ -244,6 +244,23 @@ pub(super) fn occurrences(
     Ok(found)
 }
 
+/// The occurrences without an outcome, oldest first.
+pub(super) fn undecided(conn: &Connection, project: &Name) -> Result<Vec<Key>, Trouble> {
+    let mut statement = conn.prepare_cached(
+        "SELECT notice, nominal FROM occurrence
+         WHERE project = ?1 AND outcome IS NULL ORDER BY nominal, notice",
+    )?;
+    let mut rows = statement.query([project.as_str()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(Key {
+            notice: address(text(row, 0)?)?,
+            nominal: instant(text(row, 1)?)?,
+        });
+    }
+    Ok(found)
+}
+
 const COLUMNS: &str =
     "delivery, notice, nominal, provider, app, operation, query, body, recipients,
     repeat, state, attempts, first_at, message, detail, invalid";
