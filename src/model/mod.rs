@@ -24,10 +24,12 @@ mod written;
 pub mod yaml;
 
 pub use address::{Address, Kind, Name};
+pub use checks::{MAX_IN_CHAT, MAX_IN_USER_GROUP};
 pub use collection::Collection;
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use event::{EventKey, Events};
 pub use field::{Field, Fields, Value};
+pub use resources::{is_chat_id, is_user_group_id, unfit_chat, unfit_user_group};
 pub(crate) use shape::closest;
 
 /// Declares a newtype around text whose every value is fine.

@@ -25,6 +25,8 @@ mod group_command;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod impex;
+#[cfg(test)]
 mod kept;
 #[cfg(test)]
 mod lease;
