@@ -543,3 +543,26 @@ fn destroy_deletes_what_is_not_to_stay_and_lets_go_of_the_rest() {
         }
     }
 }
+
+#[test]
+fn a_chat_may_be_imported_and_let_go_of_by_hand() {
+    let (project, all) = staffed(3);
+    let theirs = json!({"chat_id": "oc_theirs", "name": "Chatter", "users": all[..1]});
+    project.control("POST", "chats", &theirs);
+    declare(&project, &[&room(""), &team(&all), PROGRESS]);
+    project
+        .beadle(&["import", "chat.room", "oc_theirs"])
+        .exits(0);
+    assert_eq!(project.writes(), Vec::<Value>::new());
+    run(&project, &[]).exits(0);
+    assert_eq!(count(&project, "createChat"), 0);
+    let chat = chat(&project, "Operations");
+    assert_eq!((id_of(&chat), people(&chat)), ("oc_theirs", set(&all)));
+    converged(&project);
+    project.beadle(&["state", "forget", "chat.room"]).exits(0);
+    // Equal, and so it is ours again.
+    run(&project, &[]).exits(0);
+    assert_eq!(count(&project, "createChat"), 0);
+    assert!(bound(&project).contains(&"chat.room".to_owned()));
+    converged(&project);
+}
