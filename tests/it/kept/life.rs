@@ -89,11 +89,16 @@ fn a_chat_is_dissolved_when_asked_twice_and_nobody_posts_to_it_any_more() {
     );
     assert_eq!(project.writes(), Vec::<Value>::new());
     assert_eq!(chats(&project, "Operations").len(), 1);
+
+    let delete = "deleteTasklistActivitySubscription";
+    project.fault(&format!("code@{delete}:1,code=1470403,status=403"));
+    let failed = run(&project, &["--allow-deletes"]).exits(1);
+    assert_eq!(failed.last_line(), "Apply: 1 failed, 1 skipped.");
+    assert_eq!(operations(&project), [delete]);
+    assert_eq!(chats(&project, "Operations").len(), 1);
+    project.clear_calls();
     run(&project, &["--allow-deletes"]).exits(0);
-    assert_eq!(
-        operations(&project),
-        ["deleteTasklistActivitySubscription", "dissolveChat"]
-    );
+    assert_eq!(operations(&project), [delete, "dissolveChat"]);
     assert_eq!(chats(&project, "Operations").len(), 0);
     assert_eq!(bound(&project), ["recipient_group.team"]);
     converged(&project);
