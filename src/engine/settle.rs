@@ -362,8 +362,16 @@ impl Seen<'_> {
             .filter(|o| self.binding(collection, &o.id).is_none())
             .find(|o| is_made_by(sent, o))?;
         let address = sent.address.as_ref();
-        let changes =
-            address.map(|address| bind(self.ours(sent, address, &object.id), self.bindings));
+        let changes = address.map(|address| {
+            let mut ours = self.ours(sent, address, &object.id);
+            if let Some(attempt) = attempt_of(&object.id)
+                && *collection == Collection::UserGroups
+            {
+                let mark = Binding::mark(attempt);
+                ours.applied.set(Field::Description, mark);
+            }
+            bind(ours, self.bindings)
+        });
         Some((Some(object.id.clone()), changes.unwrap_or_default()))
     }
 
@@ -374,9 +382,7 @@ impl Seen<'_> {
         let changes = match (self.binding(&sent.call.collection, id), &sent.address) {
             (Some(binding), _) => {
                 let mut binding = binding.clone();
-                for (field, value) in sent.sent.iter() {
-                    binding.applied.set(field, value.clone());
-                }
+                binding.note(&sent.sent);
                 binding.updated_at = self.at;
                 vec![BindingChange::Bind(binding)]
             }
@@ -426,6 +432,19 @@ fn carries(sent: &Fields, object: &Object) -> bool {
             let live = object.fields.get(field);
             live.is_some_and(|live| value.satisfied_by(live))
         })
+}
+
+/// How the id of a contact user group that we make begins.
+const GROUP: &str = "beadle";
+
+/// The id of the contact user group that an attempt makes.
+pub(super) fn group_id(attempt: &str) -> RemoteId {
+    RemoteId::new(&format!("{GROUP}{attempt}"))
+}
+
+/// The attempt that has made a contact user group.
+fn attempt_of(id: &RemoteId) -> Option<&str> {
+    id.as_str().strip_prefix(GROUP)
 }
 
 /// Binds an object; an older object of the same address is kept under a side address, so that the

@@ -560,8 +560,14 @@ impl<'a> Work<'a> {
             // (page `contact-v3/group/patch`).
             desired.remove(Field::Description);
         }
-        let mut changes = compare_fields(declared.ignore, &desired, applied, &live);
-        if !declared.ignore.contains(&Field::Members) {
+        // What is ignored is written once, with the create, which an apply may not have ended.
+        let nothing = BTreeSet::new();
+        let ignore = match applied {
+            Some(applied) if Binding::is_unfilled(applied) => &nothing,
+            _ => declared.ignore,
+        };
+        let mut changes = compare_fields(ignore, &desired, applied, &live);
+        if !ignore.contains(&Field::Members) {
             changes.extend(self.member_change(declared, object, applied));
         }
         changes

@@ -30,6 +30,8 @@ struct Team {
     has_chat: bool,
     /// The chat's `id`.
     pins: bool,
+    /// Description and members are written once and then left alone.
+    ignores: bool,
 }
 
 fn team(people: Range<u32>) -> Team {
@@ -42,6 +44,7 @@ fn team(people: Range<u32>) -> Team {
         is_user_group: true,
         has_chat: true,
         pins: false,
+        ignores: false,
     }
 }
 
@@ -145,14 +148,22 @@ impl<'a> Case<'a> {
             if team.pins {
                 text += &format!("    id: {}\n", self.pin());
             }
+            if team.ignores {
+                text += "    ignore: [description, members]\n";
+            }
             text += &format!(
                 "    manage: {{ name: {name}, description: {}, members: [{key}], on_delete: dissolve }}\n",
                 team.description
             );
         }
         let kept = if team.is_user_group {
+            let ignore = if team.ignores {
+                "description, members"
+            } else {
+                ""
+            };
             format!(
-                ", user_group: {{ name: {name}, description: {} }}",
+                ", user_group: {{ name: {name}, description: {}, ignore: [{ignore}] }}",
                 team.description
             )
         } else {
@@ -370,6 +381,15 @@ fn taking_a_chat_over_survives_every_death() {
     let goal = Team {
         pins: true,
         is_user_group: false,
+        ..team(0..60)
+    };
+    sweep(&Scenario::new(None, goal), &[Then::Renamed]);
+}
+
+#[test]
+fn a_first_apply_of_what_is_left_alone_later_survives_every_death() {
+    let goal = Team {
+        ignores: true,
         ..team(0..60)
     };
     sweep(&Scenario::new(None, goal), &[Then::Renamed]);

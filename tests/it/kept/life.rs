@@ -89,11 +89,16 @@ fn a_chat_is_dissolved_when_asked_twice_and_nobody_posts_to_it_any_more() {
     );
     assert_eq!(project.writes(), Vec::<Value>::new());
     assert_eq!(chats(&project, "Operations").len(), 1);
+
+    let delete = "deleteTasklistActivitySubscription";
+    project.fault(&format!("code@{delete}:1,code=1470403,status=403"));
+    let failed = run(&project, &["--allow-deletes"]).exits(1);
+    assert_eq!(failed.last_line(), "Apply: 1 failed, 1 skipped.");
+    assert_eq!(operations(&project), [delete]);
+    assert_eq!(chats(&project, "Operations").len(), 1);
+    project.clear_calls();
     run(&project, &["--allow-deletes"]).exits(0);
-    assert_eq!(
-        operations(&project),
-        ["deleteTasklistActivitySubscription", "dissolveChat"]
-    );
+    assert_eq!(operations(&project), [delete, "dissolveChat"]);
     assert_eq!(chats(&project, "Operations").len(), 0);
     assert_eq!(bound(&project), ["recipient_group.team"]);
     converged(&project);
@@ -542,4 +547,27 @@ fn destroy_deletes_what_is_not_to_stay_and_lets_go_of_the_rest() {
             );
         }
     }
+}
+
+#[test]
+fn a_chat_may_be_imported_and_let_go_of_by_hand() {
+    let (project, all) = staffed(3);
+    let theirs = json!({"chat_id": "oc_theirs", "name": "Chatter", "users": all[..1]});
+    project.control("POST", "chats", &theirs);
+    declare(&project, &[&room(""), &team(&all), PROGRESS]);
+    project
+        .beadle(&["import", "chat.room", "oc_theirs"])
+        .exits(0);
+    assert_eq!(project.writes(), Vec::<Value>::new());
+    run(&project, &[]).exits(0);
+    assert_eq!(count(&project, "createChat"), 0);
+    let chat = chat(&project, "Operations");
+    assert_eq!((id_of(&chat), people(&chat)), ("oc_theirs", set(&all)));
+    converged(&project);
+    project.beadle(&["state", "forget", "chat.room"]).exits(0);
+    // Equal, and so it is ours again.
+    run(&project, &[]).exits(0);
+    assert_eq!(count(&project, "createChat"), 0);
+    assert!(bound(&project).contains(&"chat.room".to_owned()));
+    converged(&project);
 }

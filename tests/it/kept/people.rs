@@ -521,18 +521,24 @@ fn what_posts_to_a_chat_that_could_not_be_made_waits_and_nothing_else_does() {
 
 #[test]
 fn whom_somebody_took_away_is_not_ours_when_somebody_brings_them_back() {
-    let (project, all) = staffed(3);
-    let (stays, goes, comes) = (&all[0], &all[1], &all[2]);
-    declare(&project, &[&room(""), &crew(&[stays, goes], "")]);
-    run(&project, &[]).exits(0);
-    somebody_removes(&project, goes);
-    declare(&project, &[&room(""), &crew(&[stays, comes], "")]);
-    run(&project, &[]).exits(0);
-    both_hold(&project, &[stays, comes]);
-    somebody_adds(&project, goes);
-    run(&project, &[]).exits(0);
-    both_hold(&project, &all);
-    converged(&project);
+    // The apply in between has something else to do, or nothing at all.
+    for somebody_comes in [true, false] {
+        let (project, all) = staffed(3);
+        let (stays, goes, comes) = (&all[0], &all[1], &all[2]);
+        declare(&project, &[&room(""), &crew(&[stays, goes], "")]);
+        run(&project, &[]).exits(0);
+        somebody_removes(&project, goes);
+        let mut listed = vec![stays];
+        listed.extend(somebody_comes.then_some(comes));
+        declare(&project, &[&room(""), &crew(&listed, "")]);
+        run(&project, &[]).exits(0);
+        both_hold(&project, &listed);
+        somebody_adds(&project, goes);
+        run(&project, &[]).exits(0);
+        listed.push(goes);
+        both_hold(&project, &listed);
+        converged(&project);
+    }
 }
 
 #[test]

@@ -116,6 +116,45 @@ tasklist_subscriptions: {{ posts: {{ tasklist: a, subscribers: [room], events: [
     text
 }
 
+/// How the manifest changes.
+#[derive(Clone, Debug)]
+enum Edit {
+    All(Declared),
+    People(BTreeSet<u8>),
+    /// Whoever is no longer in the chat is listed no longer.
+    FollowsTheChat,
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    prop_oneof![
+        2 => declared().prop_map(Edit::All),
+        1 => prop::collection::btree_set(0..PEOPLE, 1..4).prop_map(Edit::People),
+        2 => Just(Edit::FollowsTheChat),
+    ]
+}
+
+impl Edit {
+    fn of(&self, before: &Declared, sides: &Sides) -> Declared {
+        let mut after = before.clone();
+        match self {
+            Edit::All(declared) => return declared.clone(),
+            Edit::People(people) => after.people.clone_from(people),
+            Edit::FollowsTheChat => {
+                let chats = sides.kept.values();
+                let gone = |id: &String| {
+                    let mut chats = chats.clone();
+                    chats.any(|o| !o.fields.items(Field::Members).contains(id))
+                };
+                after.people.retain(|number| !gone(&person(*number)));
+                if after.people.is_empty() {
+                    return before.clone();
+                }
+            }
+        }
+        after
+    }
+}
+
 type Key = (Collection, RemoteId);
 
 /// Who put people where, as those who are asked remember it.
@@ -244,12 +283,15 @@ proptest! {
 
     #[test]
     fn people_are_where_they_are_listed_and_nobody_else_is_moved(
-        rounds in prop::collection::vec((declared(), deeds()), 1..6),
+        first in declared(),
+        rounds in prop::collection::vec((edit(), deeds()), 1..7),
     ) {
-        let mut sides = Sides::new(&yaml(&rounds[0].0));
+        let mut sides = Sides::new(&yaml(&first));
+        let mut declared = first;
         let mut memory = Memory::default();
-        for (declared, deeds) in &rounds {
-            sides = sides.declare(&yaml(declared));
+        for (edit, deeds) in &rounds {
+            declared = edit.of(&declared, &sides);
+            sides = sides.declare(&yaml(&declared));
             let room = declared.has_chat.then_some("chat.room");
             let group = declared.is_user_group.then_some("recipient_group.team/feishu");
             let consent = |address: &str| address.parse().unwrap();
