@@ -5,7 +5,7 @@
 //!
 //! Start at [`manifest::Manifest`] and [`group`], then [`parse`], which makes one of YAML: [`yaml`] has the tree and
 //! its places, `shape` and `written` what users may write, `resources` and `settings` what it means,
-//! `checks` what must hold.
+//! `checks` what must hold. [`schedule`] is when notices fire.
 
 pub mod address;
 mod checks;
@@ -18,6 +18,7 @@ pub mod interpolate;
 pub mod manifest;
 pub mod parse;
 mod resources;
+pub mod schedule;
 mod settings;
 mod shape;
 mod written;

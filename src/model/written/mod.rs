@@ -6,6 +6,7 @@
 mod groups;
 mod kept;
 mod providers;
+mod schedule;
 
 use std::borrow::Cow;
 
@@ -22,6 +23,7 @@ use super::{Field, Kind};
 pub(crate) use groups::{Block, Group, GroupKeys, People};
 pub(crate) use kept::{ChatDefaults, KeptField, Manage, UserGroup};
 pub(crate) use providers::{Provider, Providers, VENDORS};
+pub(crate) use schedule::{Calendar, DaysWord, OffDaysWord, Schedule, ScheduleFile, ScheduleKeys};
 
 /// The keys that stand only in `beadle.yaml`.
 pub(crate) const SETTINGS: [&str; 8] = [
