@@ -5,6 +5,7 @@
 
 mod groups;
 mod kept;
+mod message;
 mod providers;
 
 use std::borrow::Cow;
@@ -21,6 +22,7 @@ use super::{Field, Kind};
 
 pub(crate) use groups::{Block, Group, GroupKeys, People};
 pub(crate) use kept::{ChatDefaults, KeptField, Manage, UserGroup};
+pub(crate) use message::{Link, Message};
 pub(crate) use providers::{Provider, Providers, VENDORS};
 
 /// The keys that stand only in `beadle.yaml`.
