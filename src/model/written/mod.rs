@@ -5,6 +5,7 @@
 
 mod groups;
 mod kept;
+mod message;
 mod providers;
 mod schedule;
 
@@ -22,6 +23,7 @@ use super::{Field, Kind};
 
 pub(crate) use groups::{Block, Group, GroupKeys, People};
 pub(crate) use kept::{ChatDefaults, KeptField, Manage, UserGroup};
+pub(crate) use message::{Link, Message};
 pub(crate) use providers::{Provider, Providers, VENDORS};
 pub(crate) use schedule::{Calendar, DaysWord, OffDaysWord, Schedule, ScheduleFile, ScheduleKeys};
 
