@@ -597,3 +597,43 @@ fn as_a_child_holds_the_lease() {
     // Until it is killed, or its parent is.
     let _ = std::io::stdin().read_line(&mut String::new());
 }
+
+/// A ledger as the first version of beadle wrote it, with one binding.
+fn of_format_one(files: &Files) {
+    fs::create_dir_all(files.path().parent().unwrap()).unwrap();
+    let conn = rusqlite::Connection::open(files.path()).unwrap();
+    let first = include_str!("../../../src/ledger/migrations/0001_bindings_lease_journal.sql");
+    conn.execute_batch(first).unwrap();
+    conn.execute_batch(
+        "PRAGMA application_id = 0x62646c65; PRAGMA user_version = 1;
+         INSERT INTO binding VALUES ('p', 'tasklist_subscription.a', 'feishu', 'cli_a', 't1', 's1',
+             '{\"name\":\"a\"}', 1, '2026-11-22T10:00:00.000000000Z');",
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_ledger_of_an_earlier_beadle_is_read_as_it_is_and_brought_forward_by_who_writes() {
+    let files = Files::new();
+    of_format_one(&files);
+    let before = fs::read(files.path()).unwrap();
+    let expected = |ledger: &dyn Ledger| {
+        let bindings = now(ledger.bindings()).unwrap();
+        let one = &bindings[0];
+        assert_eq!(bindings.len(), 1);
+        assert_eq!(one.collection, "t1".into());
+        assert_eq!((one.id.as_str(), one.protect), ("s1", true));
+        assert_eq!(now(ledger.look_ups()).unwrap(), []);
+    };
+    expected(&*files.read());
+    assert!(
+        fs::read(files.path()).unwrap() == before,
+        "looking changes nothing"
+    );
+    expected(&*files.try_open(Access::Write).unwrap());
+    let conn = rusqlite::Connection::open(files.path()).unwrap();
+    let format: i64 = conn
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(format, KNOWN);
+}
