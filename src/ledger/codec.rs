@@ -54,6 +54,27 @@ struct FieldsRow {
     #[serde(default, deserialize_with = "present")]
     #[serde(skip_serializing_if = "Option::is_none")]
     on_delete: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<BTreeSet<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    via: Option<BTreeSet<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calendars: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    late: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<String>,
 }
 
 /// A chat by its id.
@@ -162,6 +183,13 @@ pub fn fields_to_json(fields: &Fields) -> Result<String, String> {
             (Field::Owner, Value::Text(text)) => row.owner = Some(text.clone()),
             (Field::Added, Value::Items(items)) => row.added = Some(items.clone()),
             (Field::OnDelete, Value::Text(text)) => row.on_delete = Some(text.clone()),
+            (Field::To, Value::Items(it)) => row.to = Some(it.clone()),
+            (Field::Via, Value::Items(it)) => row.via = Some(it.clone()),
+            (Field::Schedule, Value::Text(it)) => row.schedule = Some(it.clone()),
+            (Field::Calendars, Value::Text(it)) => row.calendars = Some(it.clone()),
+            (Field::Message, Value::Text(it)) => row.message = Some(it.clone()),
+            (Field::Late, Value::Text(it)) => row.late = Some(it.clone()),
+            (Field::Audience, Value::Text(it)) => row.audience = Some(it.clone()),
             (
                 Field::Name
                 | Field::Subscribers
@@ -174,7 +202,14 @@ pub fn fields_to_json(fields: &Fields) -> Result<String, String> {
                 | Field::Members
                 | Field::Owner
                 | Field::Added
-                | Field::OnDelete,
+                | Field::OnDelete
+                | Field::To
+                | Field::Via
+                | Field::Schedule
+                | Field::Calendars
+                | Field::Message
+                | Field::Late
+                | Field::Audience,
                 Value::Text(_)
                 | Value::Flag(_)
                 | Value::Chats(_)
@@ -205,6 +240,13 @@ pub fn fields_from_json(text: &str) -> Result<Fields, String> {
         owner,
         added,
         on_delete,
+        to,
+        via,
+        schedule,
+        calendars,
+        message,
+        late,
+        audience,
     } = serde_json::from_str(text).map_err(|e| e.to_string())?;
     let keys = |keys: Vec<u32>| keys.into_iter().map(EventKey).collect();
     let chats = |ids: Vec<ChatRow>| ids.into_iter().map(|ChatRow(id)| id).collect();
@@ -231,6 +273,13 @@ pub fn fields_from_json(text: &str) -> Result<Fields, String> {
         owner.map(|text| (Field::Owner, Value::Text(text))),
         added.map(|items| (Field::Added, Value::Items(items))),
         on_delete.map(|text| (Field::OnDelete, Value::Text(text))),
+        to.map(|it| (Field::To, Value::Items(it))),
+        via.map(|it| (Field::Via, Value::Items(it))),
+        schedule.map(|it| (Field::Schedule, Value::Text(it))),
+        calendars.map(|it| (Field::Calendars, Value::Text(it))),
+        message.map(|it| (Field::Message, Value::Text(it))),
+        late.map(|it| (Field::Late, Value::Text(it))),
+        audience.map(|it| (Field::Audience, Value::Text(it))),
     ]
     .into_iter()
     .flatten()

@@ -32,11 +32,25 @@ pub enum Field {
     Added,
     /// Whether a chat that is declared no more is dissolved; known to the ledger alone.
     OnDelete,
+    /// Whom a notice is for: groups and chats.
+    To,
+    /// The providers by which a notice goes out.
+    Via,
+    /// When a notice fires, as it is written.
+    Schedule,
+    /// The calendars that the schedule of a notice goes by, as they are written.
+    Calendars,
+    /// What a notice says, as it is written.
+    Message,
+    /// How much later than it fires a notice is still sent.
+    Late,
+    /// Consent to a large audience.
+    Audience,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 12] = [
+    pub const ALL: [Field; 19] = [
         Field::Name,
         Field::Subscribers,
         Field::Events,
@@ -49,6 +63,13 @@ impl Field {
         Field::Owner,
         Field::Added,
         Field::OnDelete,
+        Field::To,
+        Field::Via,
+        Field::Schedule,
+        Field::Calendars,
+        Field::Message,
+        Field::Late,
+        Field::Audience,
     ];
 
     /// The fields of a managed chat and of a contact user group that can be left as they are live.
@@ -86,6 +107,13 @@ impl Field {
             Field::Owner => "owner",
             Field::Added => "added",
             Field::OnDelete => "on_delete",
+            Field::To => "to",
+            Field::Via => "via",
+            Field::Schedule => "schedule",
+            Field::Calendars => "calendars",
+            Field::Message => "message",
+            Field::Late => "late",
+            Field::Audience => "audience",
         }
     }
 

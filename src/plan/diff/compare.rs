@@ -52,11 +52,21 @@ fn absent(field: Field) -> Value {
         Field::Subscribers => Value::Chats(BTreeSet::new()),
         Field::Events => Value::Events(Events::default()),
         Field::Enabled => Value::Flag(true),
-        Field::Description | Field::Owner => Value::Text(String::new()),
+        Field::Description
+        | Field::Owner
+        | Field::Schedule
+        | Field::Calendars
+        | Field::Message
+        | Field::Late
+        | Field::Audience => Value::Text(String::new()),
         Field::OnDelete => Value::Text(OnDelete::Keep.as_str().to_owned()),
-        Field::People | Field::Include | Field::Exclude | Field::Members | Field::Added => {
-            Value::Items(BTreeSet::new())
-        }
+        Field::People
+        | Field::Include
+        | Field::Exclude
+        | Field::Members
+        | Field::Added
+        | Field::To
+        | Field::Via => Value::Items(BTreeSet::new()),
     }
 }
 

@@ -126,7 +126,14 @@ fn to_wire(fields: &Fields) -> SubscriptionFields<'_> {
                 | Field::Members
                 | Field::Owner
                 | Field::Added
-                | Field::OnDelete,
+                | Field::OnDelete
+                | Field::To
+                | Field::Via
+                | Field::Schedule
+                | Field::Calendars
+                | Field::Message
+                | Field::Late
+                | Field::Audience,
                 _,
             ) => {
                 debug_assert!(false, "{field} holds {value:?}");
