@@ -5,7 +5,7 @@
 //!
 //! Start at [`manifest::Manifest`] and [`group`], then [`parse`], which makes one of YAML: [`yaml`] has the tree and
 //! its places, `shape` and `written` what users may write, `resources` and `settings` what it means,
-//! `checks` what must hold.
+//! `checks` what must hold. [`schedule`] is when notices fire, and [`message`] what they say.
 
 pub mod address;
 mod checks;
@@ -16,8 +16,10 @@ pub mod field;
 pub mod group;
 pub mod interpolate;
 pub mod manifest;
+pub mod message;
 pub mod parse;
 mod resources;
+pub mod schedule;
 mod settings;
 mod shape;
 mod written;

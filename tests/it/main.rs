@@ -43,6 +43,8 @@ mod manifest_tree;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod runner;
+#[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod sandbox_faults;
