@@ -532,8 +532,18 @@ fn destroy_deletes_what_is_not_to_stay_and_lets_go_of_the_rest() {
         declare(&project, &[&room(more), &crew(&all, ""), PROGRESS]);
         run(&project, &[]).exits(0);
         project.clear_calls();
-        // Whoever says so to `destroy` has said it.
-        project.beadle(&["destroy", "--auto-approve"]).exits(0);
+        let mut args = vec!["destroy", "--auto-approve"];
+        if dissolved {
+            let refused = project.beadle(&args).exits(1);
+            assert!(
+                refused.stderr.contains("--allow-deletes"),
+                "{}",
+                refused.stderr
+            );
+            assert_eq!(project.writes(), Vec::<Value>::new());
+            args.push("--allow-deletes");
+        }
+        project.beadle(&args).exits(0);
         assert_eq!(chats(&project, "Operations").len(), usize::from(!dissolved));
         assert_eq!(user_groups(&project, "Crew").len(), 0);
         assert_eq!(project.live_names(RELEASE), Vec::<String>::new());
