@@ -242,6 +242,9 @@ pub(super) struct Apply {
 pub(super) struct Destroy {
     #[command(flatten)]
     pub(super) selection: Selection,
+    /// Let chats be dissolved that have `on_delete: dissolve`
+    #[arg(long)]
+    pub(super) allow_deletes: bool,
     #[command(flatten)]
     pub(super) consent: Consent,
 }

@@ -57,7 +57,7 @@ pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
 pub(super) async fn destroy(global: &Global, args: &Destroy, ui: &Ui) -> Result {
     super::only(ui, "destroy", &super::HUMAN_JSON)?;
     let allowed = Permissions {
-        allow_deletes: true,
+        allow_deletes: args.allow_deletes,
         allow_member_changes: true,
         ..Permissions::default()
     };

@@ -453,7 +453,12 @@ impl<'a> Work<'a> {
                 _ => None,
             })
             .collect();
-        if !inputs.choice.destroy {
+        if inputs.choice.destroy {
+            // Whoever destroys wants everything deleted; what was said in a chat is more than that.
+            self.plan
+                .refusals
+                .extend(guard::dissolves(&self.plan.changes));
+        } else {
             let counts = Counts {
                 bound: inputs.bindings.len(),
                 declared: inputs.manifest.resources(),

@@ -93,7 +93,7 @@ fn a_chat_is_dissolved_when_asked_twice_and_nobody_posts_to_it_any_more() {
     let delete = "deleteTasklistActivitySubscription";
     project.fault(&format!("code@{delete}:1,code=1470403,status=403"));
     let failed = run(&project, &["--allow-deletes"]).exits(1);
-    assert_eq!(failed.last_line(), "Apply: 1 failed, 1 skipped.");
+    assert_eq!(failed.last_line(), "Apply: 0 applied, 1 failed, 1 skipped.");
     assert_eq!(operations(&project), [delete]);
     assert_eq!(chats(&project, "Operations").len(), 1);
     project.clear_calls();
@@ -532,8 +532,18 @@ fn destroy_deletes_what_is_not_to_stay_and_lets_go_of_the_rest() {
         declare(&project, &[&room(more), &crew(&all, ""), PROGRESS]);
         run(&project, &[]).exits(0);
         project.clear_calls();
-        // Whoever says so to `destroy` has said it.
-        project.beadle(&["destroy", "--auto-approve"]).exits(0);
+        let mut args = vec!["destroy", "--auto-approve"];
+        if dissolved {
+            let refused = project.beadle(&args).exits(1);
+            assert!(
+                refused.stderr.contains("--allow-deletes"),
+                "{}",
+                refused.stderr
+            );
+            assert_eq!(project.writes(), Vec::<Value>::new());
+            args.push("--allow-deletes");
+        }
+        project.beadle(&args).exits(0);
         assert_eq!(chats(&project, "Operations").len(), usize::from(!dissolved));
         assert_eq!(user_groups(&project, "Crew").len(), 0);
         assert_eq!(project.live_names(RELEASE), Vec::<String>::new());
@@ -569,5 +579,25 @@ fn a_chat_may_be_imported_and_let_go_of_by_hand() {
     run(&project, &[]).exits(0);
     assert_eq!(count(&project, "createChat"), 0);
     assert!(bound(&project).contains(&"chat.room".to_owned()));
+    converged(&project);
+}
+
+#[test]
+fn what_posts_to_a_chat_that_is_left_out_is_left_alone_and_said_so() {
+    let (project, all) = staffed(1);
+    declare(&project, &[&room(""), &team(&all), PROGRESS]);
+    let ran = run(&project, &["--exclude", "chat.room"]).exits(1);
+    let words = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(
+        words.contains("tasklist_subscription.progress")
+            && words.contains("chat.room is not made yet, and is left out"),
+        "{words}"
+    );
+    assert_eq!(project.writes(), Vec::<Value>::new());
+    run(&project, &["--target", "chat.room"]).exits(0);
+    assert_eq!(operations(&project).len(), 3);
+    // It is there now, and what is left out is no hindrance.
+    run(&project, &["--exclude", "chat.room"]).exits(0);
+    assert_eq!(project.live_names(RELEASE), ["progress"]);
     converged(&project);
 }

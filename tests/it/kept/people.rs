@@ -583,3 +583,30 @@ fn an_apply_that_is_interrupted_between_two_calls_goes_on_next_time() {
     assert_eq!(project.live_names(RELEASE), ["progress"]);
     converged(&project);
 }
+
+#[test]
+fn while_people_cannot_be_looked_up_what_they_are_in_is_left_alone() {
+    let (project, all) = staffed(3);
+    let address = json!({"email": "li@example.com"});
+    project.control("POST", &format!("users/{}", all[0]), &address);
+    let other = format!(
+        "  other: {{ tasklist: release, subscribers: [{ONCALL}], events: [task.added] }}\n"
+    );
+    declare(&project, &[&room(""), &crew(&all[1..], ""), PROGRESS]);
+    run(&project, &[]).exits(0);
+    let by_address = crew(&all[1..2], "").replace("users:", "emails: [li@example.com], users:");
+    declare(&project, &[&room(""), &by_address, PROGRESS, &other]);
+    project.fault("code@batchGetUserIds,code=99991672");
+    project.clear_calls();
+    let ran = run(&project, &[]).exits(1);
+    let words = said(&ran);
+    for word in ["chat.room", "recipient_group.team/feishu", "99991672"] {
+        assert!(words.contains(word), "{word}: {words}");
+    }
+    both_hold(&project, &all[1..]);
+    assert_eq!(operations(&project), ["createTasklistActivitySubscription"]);
+    project.no_faults();
+    run(&project, &[]).exits(0);
+    both_hold(&project, &all[..2]);
+    converged(&project);
+}
