@@ -39,6 +39,8 @@ mod manifest_cli;
 #[cfg(test)]
 mod manifest_tree;
 #[cfg(test)]
+mod message;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod sandbox;

@@ -441,13 +441,21 @@ fn part(reader: &mut Reader<'_>, at: NodeId, want: Want) -> Option<Part> {
             PartValue::Plain(plain(text)?)
         }
         (Want::Flag, _) => {
-            reader.wrong(at, "true or false", None);
+            reader.wrong(
+                at,
+                "true or false",
+                Some("Write one of these words without quotes."),
+            );
             return None;
         }
         (Want::List(inner), _) => {
             let parts = list(reader, at, *inner)?;
             if parts.is_empty() {
-                reader.wrong(at, "a list with something in it", None);
+                reader.wrong(
+                    at,
+                    "a list with something in it",
+                    Some("Write an element, or remove the key."),
+                );
                 return None;
             }
             PartValue::List(parts)
@@ -456,12 +464,25 @@ fn part(reader: &mut Reader<'_>, at: NodeId, want: Want) -> Option<Part> {
         (Want::Keys(_) | Want::Locales(..) | Want::AnyMap, _) | (Want::Any, Yaml::Map(_)) => {
             PartValue::Map(pairs(reader, at, want)?)
         }
+        (Want::Word(known), _) => {
+            let wanted = format!("one of {}", words(known.iter().copied()));
+            let word = template(reader, at, &wanted)?;
+            if !known.contains(&word.source()) {
+                reader.wrong(at, &wanted, Some("Write one of these words."));
+                return None;
+            }
+            PartValue::Text(word)
+        }
         _ => PartValue::Text(template(reader, at, "text")?),
     };
     if let (PartValue::Plain(value), Want::Flag) = (&value, want)
         && !value.is_boolean()
     {
-        reader.wrong(at, "true or false", None);
+        reader.wrong(
+            at,
+            "true or false",
+            Some("Write one of these words without quotes."),
+        );
         return None;
     }
     Some(Part { span, value })
@@ -526,7 +547,11 @@ fn pairs(reader: &mut Reader<'_>, at: NodeId, want: Want) -> Option<Vec<(String,
         }
     }
     if let (Want::Locales(..), true) = (want, found.is_empty() && good) {
-        reader.wrong(at, "a mapping from locales with something in it", None);
+        reader.wrong(
+            at,
+            "a mapping from locales with something in it",
+            Some("Write `zh_cn:` with what is said in that language."),
+        );
         return None;
     }
     good.then_some(found)
