@@ -874,6 +874,47 @@ fn the_same_message_renders_the_same_bytes() {
 }
 
 #[test]
+fn what_is_kept_of_a_message_renders_alike() {
+    for text in [
+        "title: { default: T, zh_cn: U }\ntext: \"${var:team} $${x} {{ scheduled }}\"\nlink: { url: u, label: l, picture: p }",
+        "markdown: |\n  # a\n\n  b\u{2028}c\n",
+        "image: img_1",
+        "image: { media_id: m }",
+        "share_chat: oc_1",
+        "card: { a: [1, '1', true, 'true', ~, { b: \"{{ scheduled }}\" }] }",
+        "feishu: { msg_type: post, content: { zh-CN: { content: [[{ tag: text, text: '', un_escape: true }]] } } }\ndingtalk: { msgtype: action_card, action_card: { markdown: m, btn_orientation: 0, btn_json_list: [{ title: t, action_url: u }] } }\nenos: { body: { defaultValue: '1' } }",
+        "feishu: { msg_type: interactive, card: { a: 1 } }",
+    ] {
+        let message = message(text);
+        let value = message.to_value();
+        let (kept, found) = parse::stored_message(&value);
+        assert_eq!(found, [], "{value}");
+        let kept = kept.unwrap();
+        assert_eq!(kept.to_value(), value);
+        for (vendor, target) in EVERYBODY {
+            let content = |message| {
+                rendered(message, vendor, target)
+                    .ok()
+                    .map(|made| made.content)
+            };
+            assert_eq!(content(&kept), content(&message), "{value}");
+        }
+    }
+    let value =
+        message("title: { default: T, zh-cn: U }\nmarkdown: \"${var:team} $${x} {{ scheduled }}\"")
+            .to_value();
+    assert_eq!(
+        value,
+        json!({ "title": { "default": "T", "zh_CN": "U" }, "markdown": "ops ${x} {{ scheduled }}" })
+    );
+    assert!(
+        parse::stored_message(&json!({ "text": "a", "of_another_version": 1 }))
+            .0
+            .is_none()
+    );
+}
+
+#[test]
 fn markdown_as_plain_text() {
     let text = "# Duty\n\nGo to **room** _A_ ([map](https://example.com/map), <https://example.com>, <a@example.com>).\nSoon.\n\n1. one\n2. two\n   - inner `code`\n\n   more\n\n> said\n>\n> twice\n\n```sh\nls -l\n```\n\n---\n\n![a cat](cat.png) <b>bold</b>\n";
     assert_snapshot!(plain_text(text), @r#"
@@ -1092,6 +1133,10 @@ proptest! {
         // JSON is YAML, with every character that YAML does not take escaped.
         let written = format!("{key}: {}", json!(source)).replace('\u{7f}', "\\u007f");
         if let (_, Some(message), _) = read(&written) {
+            let value = message.to_value();
+            let (again, found) = parse::stored_message(&value);
+            prop_assert!(again.is_some(), "{value} {found:?}");
+            prop_assert_eq!(again.unwrap().to_value(), value);
             for (vendor, target) in EVERYBODY {
                 let first = rendered(&message, vendor, target);
                 if let Ok(made) = &first {

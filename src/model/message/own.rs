@@ -251,6 +251,14 @@ pub(crate) const ENOS: Want = Want::Keys(&[
     may("features", Want::List(&I18N)),
 ]);
 
+/// The key of a `feishu` block that holds what a kind of message says.
+pub(crate) fn feishu_holder(kind: &str) -> &'static str {
+    match kind {
+        "interactive" => "card",
+        _ => "content",
+    }
+}
+
 /// What a kind of message holds.
 pub(crate) fn of_kind(kinds: Kinds, kind: &str) -> Option<(&'static str, Want)> {
     kinds.iter().find(|(name, _)| *name == kind).copied()

@@ -269,23 +269,14 @@ pub(crate) struct FeishuMessage(pub(crate) Own);
 
 impl Shape for FeishuMessage {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
-        let holder = |kind| match kind {
-            "interactive" => "card",
-            _ => "content",
-        };
-        own_message(reader, at, "msg_type", FEISHU, holder).map(FeishuMessage)
+        own_message(reader, at, "msg_type", FEISHU, own::feishu_holder).map(FeishuMessage)
     }
 }
 
 inline_schema!(FeishuMessage, "FeishuMessage", {
-    let kinds = FEISHU.iter().map(|(kind, want)| {
-        let holder = if *kind == "interactive" {
-            "card"
-        } else {
-            "content"
-        };
-        one_kind("msg_type", kind, holder, *want)
-    });
+    let kinds = FEISHU.iter();
+    let kinds =
+        kinds.map(|(kind, want)| one_kind("msg_type", kind, own::feishu_holder(kind), *want));
     any_of(kinds.collect())
 });
 
