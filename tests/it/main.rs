@@ -43,6 +43,8 @@ mod sandbox;
 #[cfg(test)]
 mod sandbox_faults;
 #[cfg(test)]
+mod schedule;
+#[cfg(test)]
 mod schemas;
 #[cfg(test)]
 mod tidy;

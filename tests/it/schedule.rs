@@ -1,0 +1,303 @@
+//! When schedules fire: rules against other programs' answers and against every minute of the clock,
+//! days on which clocks are put forward or back, calendars, and what is wrong with a schedule.
+
+use std::fmt::Write as _;
+
+use beadle::model::diagnostic::{FileId, Sources};
+use beadle::model::schedule::{Clock, Event, Exhausted, Firing, Read, Schedule, Skip, read};
+use jiff::civil::DateTime;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+fn read(text: &str) -> (Sources, Read) {
+    let mut sources = Sources::default();
+    let file = sources.add("schedules.yaml", text);
+    assert_eq!(file, FileId(0));
+    let read = read::file(&sources, file);
+    (sources, read)
+}
+
+/// A schedule without a mistake, by its keys, with these calendars.
+#[track_caller]
+fn with_calendars(keys: &str, calendars: &str) -> Schedule {
+    let (_, read) = read(&format!(
+        "schedules: {{ s: {{ {keys} }} }}\ncalendars: {{ {calendars} }}\n"
+    ));
+    assert_eq!(read.diagnostics, [], "{keys}");
+    read.schedules.into_values().next().unwrap()
+}
+
+#[track_caller]
+fn schedule(keys: &str) -> Schedule {
+    with_calendars(keys, "")
+}
+
+fn zone(name: &str) -> TimeZone {
+    TimeZoneDatabase::bundled().get(name).unwrap()
+}
+
+/// An instant, from a local time in the schedule's zone or with an offset.
+#[track_caller]
+fn instant(schedule: &Schedule, text: &str) -> Timestamp {
+    text.parse().unwrap_or_else(|_| {
+        let local: DateTime = text.parse().unwrap();
+        schedule.zone().to_timestamp(local).unwrap()
+    })
+}
+
+/// A firing as `2026-03-08T03:30-04:00`, with what happened to it.
+fn shown(schedule: &Schedule, firing: &Firing) -> String {
+    let show = |at: Timestamp| {
+        let zoned = at.to_zoned(schedule.zone().clone());
+        assert_eq!(zoned.timestamp(), at);
+        zoned.strftime("%Y-%m-%dT%H:%M%:z").to_string()
+    };
+    assert_eq!(schedule.zone().to_datetime(firing.at), firing.local);
+    let mut text = show(firing.at);
+    match firing.why.clock {
+        Clock::Plain => {}
+        Clock::Shifted { meant } => write!(text, " shifted from {}", meant.time()).unwrap(),
+        Clock::First => text += " first",
+        Clock::Second => text += " second",
+    }
+    match firing.why.moved_from {
+        None => assert_eq!(firing.nominal, firing.at),
+        Some(date) => {
+            assert_eq!(schedule.zone().to_datetime(firing.nominal).date(), date);
+            write!(text, " moved from {date}").unwrap();
+        }
+    }
+    text
+}
+
+fn fired(schedule: &Schedule, from: &str, to: &str) -> Vec<String> {
+    let (from, to) = (instant(schedule, from), instant(schedule, to));
+    let all: Vec<Firing> = schedule.firings(from, to).collect();
+    assert_chained(schedule, from, to, &all);
+    all.iter().map(|firing| shown(schedule, firing)).collect()
+}
+
+/// Asking for one after the other gives what asking for all gives, in order and each once.
+fn assert_chained(schedule: &Schedule, from: Timestamp, to: Timestamp, all: &[Firing]) {
+    let mut after = from - SignedDuration::from_nanos(1);
+    let mut chained = Vec::new();
+    while let Ok(Some(firing)) = schedule.next(after)
+        && firing.at < to
+    {
+        assert!(firing.at > after);
+        after = firing.at;
+        chained.push(firing);
+    }
+    assert_eq!(chained, all);
+    let mut nominals: Vec<Timestamp> = all.iter().map(|firing| firing.nominal).collect();
+    nominals.sort_unstable();
+    nominals.dedup();
+    assert_eq!(
+        nominals.len(),
+        all.len(),
+        "a nominal instant names one firing"
+    );
+}
+
+fn with_skips(schedule: &Schedule, from: &str, to: &str) -> Vec<String> {
+    let events = schedule.firings_with_skips(instant(schedule, from), instant(schedule, to));
+    events
+        .map(|event| match event {
+            Event::Fires(firing) => shown(schedule, &firing),
+            Event::Skips(skipped) => {
+                let why = match skipped.why {
+                    Skip::Gap => "no such time".to_owned(),
+                    Skip::OffDay => "off".to_owned(),
+                    Skip::NoDay => "no day".to_owned(),
+                    Skip::Merged { into } => {
+                        format!("merged into {}", schedule.zone().to_datetime(into).date())
+                    }
+                };
+                format!("skips {}: {why}", skipped.local.strftime("%Y-%m-%dT%H:%M"))
+            }
+        })
+        .collect()
+}
+
+/// The fields of a fixture's line.
+fn fixture(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split(" | ").collect())
+}
+
+fn locals(firings: impl Iterator<Item = Firing>) -> String {
+    let all: Vec<String> = firings
+        .map(|firing| firing.local.strftime("%Y-%m-%dT%H:%M").to_string())
+        .collect();
+    if all.is_empty() {
+        "-".to_owned()
+    } else {
+        all.join(" ")
+    }
+}
+
+#[test]
+fn cron_agrees_with_another_evaluator() {
+    let mut seen = 0;
+    for line in fixture(include_str!("../fixtures/schedule/cron.txt")) {
+        let [rule, after, expected] = line[..] else {
+            panic!("{line:?}")
+        };
+        seen += 1;
+        let keys = format!("cron: \"{rule}\", timezone: UTC");
+        if expected == "-" {
+            let (_, read) = read(&format!("schedules: {{ s: {{ {keys} }} }}"));
+            assert_eq!(read.diagnostics[0].code, "never-fires", "{rule}");
+            continue;
+        }
+        let schedule = schedule(&keys);
+        let mut at = instant(&schedule, after);
+        let chain = std::iter::from_fn(|| {
+            let firing = schedule.next(at).unwrap()?;
+            at = firing.at;
+            Some(firing)
+        });
+        let expected_len = expected.split(' ').count();
+        assert_eq!(
+            locals(chain.take(expected_len)),
+            expected,
+            "{rule} after {after}"
+        );
+    }
+    assert_eq!(seen, 700);
+}
+
+#[test]
+fn rrule_agrees_with_another_evaluator() {
+    let (mut seen, mut never) = (0, 0);
+    for line in fixture(include_str!("../fixtures/schedule/rrule.txt")) {
+        let [rule, start, from, expected] = line[..] else {
+            panic!("{line:?}")
+        };
+        seen += 1;
+        let schedule = schedule(&format!(
+            "rrule: \"{rule}\", timezone: UTC, start: \"{start}\""
+        ));
+        let from = instant(schedule, from);
+        let to = instant(schedule, "2090-01-01T00:00");
+        let found = locals(schedule.firings(from, to).take(6));
+        assert_eq!(found, expected, "{rule} start {start} from {from}");
+    }
+    assert!(seen == 700 && never < 10, "{seen} rules, of which {never} never fire");
+}
+
+/// A cron field: its text, and the numbers that it stands for.
+fn field(first: u32, last: u32) -> impl Strategy<Value = (String, Vec<u32>)> {
+    let all: Vec<u32> = (first..=last).collect();
+    let listed = proptest::sample::subsequence(all.clone(), 1..4).prop_map(|values| {
+        let texts: Vec<String> = values.iter().map(u32::to_string).collect();
+        (texts.join(","), values)
+    });
+    let ranged = (first..=last, first..=last, 1..5u32).prop_map(|(a, b, step)| {
+        let (a, b) = (a.min(b), a.max(b));
+        (
+            format!("{a}-{b}/{step}"),
+            (a..=b).step_by(step as usize).collect(),
+        )
+    });
+    prop_oneof![Just(("*".to_owned(), all)), listed, ranged]
+}
+
+/// Every minute whose clock fits, found by looking at the clock every minute.
+fn by_the_clock(
+    fields: &[(String, Vec<u32>)],
+    zone: &TimeZone,
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<Timestamp> {
+    let mut at = from;
+    let mut found = Vec::new();
+    let number = |n: i8| u32::try_from(n).unwrap();
+    while at < to {
+        let local = zone.to_datetime(at);
+        let fits = |at: usize, n: i8| fields[at].1.contains(&number(n));
+        let day = fits(2, local.day());
+        let weekday = fits(4, local.weekday().to_sunday_zero_offset());
+        let restricted = |at: usize| fields[at].0 != "*";
+        let on = match restricted(2) && restricted(4) {
+            true => day || weekday,
+            false => day && weekday,
+        };
+        if on && fits(3, local.month()) && fits(1, local.hour()) && fits(0, local.minute()) {
+            found.push(at);
+        }
+        at += SignedDuration::from_mins(1);
+    }
+    found
+}
+
+/// Days around a clock being put forward or back.
+const CHANGES: [(&str, &str); 14] = [
+    ("UTC", "2026-03-08T12:00Z"),
+    ("America/New_York", "2026-03-08T07:00Z"),
+    ("America/New_York", "2026-11-01T06:00Z"),
+    ("Europe/Berlin", "2026-03-29T01:00Z"),
+    ("Europe/Berlin", "2026-10-25T01:00Z"),
+    ("Australia/Lord_Howe", "2026-10-03T15:30Z"),
+    ("Australia/Lord_Howe", "2026-04-04T15:00Z"),
+    ("Pacific/Apia", "2011-12-30T10:00Z"),
+    ("America/Havana", "2026-03-08T05:00Z"),
+    ("America/Havana", "2025-11-02T05:00Z"),
+    // Midnight is skipped and repeated.
+    ("America/Nuuk", "2024-03-31T01:00Z"),
+    ("America/St_Johns", "2010-11-07T02:31Z"),
+    ("Africa/Casablanca", "2026-02-15T02:00Z"),
+    ("Pacific/Kwajalein", "1993-08-21T12:00Z"),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn cron_fires_at_every_minute_whose_clock_fits(
+        fields in (field(0, 59), field(0, 23), field(1, 31), field(1, 12), field(0, 6)),
+        change in 0..CHANGES.len(),
+    ) {
+        let fields = [fields.0, fields.1, fields.2, fields.3, fields.4];
+        let (name, change) = CHANGES[change];
+        let change: Timestamp = change.parse().unwrap();
+        let days = |n: i64| SignedDuration::from_hours(24 * n);
+        let (from, to) = (change - days(4), change + days(4));
+        let texts: Vec<&str> = fields.iter().map(|(text, _)| &**text).collect();
+        let rule = texts.join(" ");
+        let read_with = |policy: &str| {
+            let (_, read) = read(&format!("schedules: {{ s: {{ cron: \"{rule}\", timezone: {name}, {policy} }} }}"));
+            read.schedules.into_values().next()
+        };
+        let Some(both) = read_with("gap: skip, repeat: both") else {
+            // It never fires, and says so.
+            prop_assert_eq!(by_the_clock(&fields, &zone(name), from, to), []);
+            return Ok(());
+        };
+        let ats = |schedule: &Schedule| {
+            let all: Vec<Firing> = schedule.firings(from, to).collect();
+            if all.len() < 600 {
+                assert_chained(schedule, from, to, &all);
+            }
+            all.into_iter().map(|firing| firing.at).collect::<Vec<_>>()
+        };
+        let wide = by_the_clock(&fields, both.zone(), from - days(2), to + days(2));
+        let inside = |at: &Timestamp| from <= *at && *at < to;
+        let expected: Vec<Timestamp> = wide.iter().copied().filter(inside).collect();
+        prop_assert_eq!(ats(&both), expected);
+        let local = |at: Timestamp| both.zone().to_datetime(at);
+        let only = |keep_first: bool| -> Vec<Timestamp> {
+            let kept = wide.iter().enumerate().filter(|(n, at)| {
+                let same = |other: &Timestamp| local(*other) == local(**at);
+                if keep_first { !wide[..*n].iter().any(same) } else { !wide[n + 1..].iter().any(same) }
+            });
+            kept.map(|(_, at)| *at).filter(inside).collect()
+        };
+        if wide.len() < 2_000 {
+            prop_assert_eq!(ats(&read_with("gap: skip, repeat: first").unwrap()), only(true));
+            prop_assert_eq!(ats(&read_with("gap: skip, repeat: last").unwrap()), only(false));
+        }
+    }
+}
