@@ -227,17 +227,40 @@ pub fn message(
     file: FileId,
     inputs: &Inputs<'_>,
 ) -> (Option<Message>, Vec<Diagnostic>) {
-    let mut found = Vec::new();
     let vars = inputs.vars.iter();
-    let vars = vars.map(|(name, value)| (name.clone(), Some(value.clone())));
-    let vars: Vars = vars.collect();
-    let message = Tree::read(file, &sources.get(file).text, &mut found).and_then(|tree| {
-        let interpolator = Interpolator::new(&vars, inputs.env, inputs.file);
-        let mut reader = Reader::new(&tree, &interpolator);
+    let vars: Vars = vars
+        .map(|(name, value)| (name.clone(), Some(value.clone())))
+        .collect();
+    let interpolator = Interpolator::new(&vars, inputs.env, inputs.file);
+    let by_id = |text: &str| text.starts_with("oc_").then(|| ChatId::new(text));
+    one_message(file, &sources.get(file).text, &interpolator, &by_id)
+}
+
+/// Reads what [`Message::to_value`] made. What is found points into nothing that users know.
+#[must_use]
+pub fn stored_message(value: &serde_json::Value) -> (Option<Message>, Vec<Diagnostic>) {
+    // JSON is YAML, save for the one character that YAML wants escaped; `$${` is a plain `${`.
+    let text = value.to_string();
+    let text = text.replace('\u{7f}', "\\u007f").replace("${", "$${");
+    let vars = Vars::new();
+    let nothing = |_: &str, _: Scope| Err("nothing is put into what is kept".to_owned());
+    let interpolator = Interpolator::new(&vars, &|_| None, &nothing);
+    let any = |text: &str| Some(ChatId::new(text));
+    one_message(FileId(0), &text, &interpolator, &any)
+}
+
+fn one_message(
+    file: FileId,
+    text: &str,
+    interpolator: &Interpolator<'_>,
+    chat: &dyn Fn(&str) -> Option<ChatId>,
+) -> (Option<Message>, Vec<Diagnostic>) {
+    let mut found = Vec::new();
+    let message = Tree::read(file, text, &mut found).and_then(|tree| {
+        let mut reader = Reader::new(&tree, interpolator);
         let written = written::Message::read(&mut reader, tree.root());
         found.append(&mut reader.diagnostics);
-        let by_id = |text: &str| text.starts_with("oc_").then(|| ChatId::new(text));
-        Message::new(written?, tree.span(tree.root()), &by_id, &mut found)
+        Message::new(written?, tree.span(tree.root()), chat, &mut found)
     });
     settle(&mut found);
     let failed = has_errors(&found);

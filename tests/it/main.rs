@@ -41,6 +41,8 @@ mod manifest_cli;
 #[cfg(test)]
 mod manifest_tree;
 #[cfg(test)]
+mod message;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod runner;
@@ -48,6 +50,8 @@ mod runner;
 mod sandbox;
 #[cfg(test)]
 mod sandbox_faults;
+#[cfg(test)]
+mod schedule;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]

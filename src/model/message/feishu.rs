@@ -47,7 +47,7 @@ pub(super) fn neutral(message: &Neutral, context: Context<'_>) -> Result<Made, R
         }),
         Body::ShareChat(chat) => Ok(Made::new("share_chat", json!({ "chat_id": chat.as_str() }))),
         Body::Card(card) => {
-            let card = own::render(card, "card", own::Want::AnyMap, PAGE, context)?;
+            let card = made_card(card, context)?;
             Ok(Made::new("interactive", card))
         }
     }
@@ -55,8 +55,23 @@ pub(super) fn neutral(message: &Neutral, context: Context<'_>) -> Result<Made, R
 
 pub(super) fn own(own: &Own, context: Context<'_>) -> Result<Made, RenderError> {
     let (kind, want) = own::of_kind(FEISHU, own.kind).expect("the reader takes no other kind");
+    if kind == "interactive" {
+        return Ok(Made::new(kind, made_card(&own.content, context)?));
+    }
     let content = own::render(&own.content, kind, want, PAGE, context)?;
     Ok(Made::new(kind, content))
+}
+
+/// Feishu sends a card without anything in it too.
+fn made_card(card: &Part, context: Context<'_>) -> Result<Value, RenderError> {
+    let made = own::render(card, "card", own::Want::AnyMap, PAGE, context)?;
+    if made.as_object().is_none_or(Map::is_empty) {
+        return Err(RenderError::Empty {
+            span: card.span,
+            what: "card".to_owned(),
+        });
+    }
+    Ok(made)
 }
 
 /// Says whether what is written for a chat can also be sent to people: there are no styles and no

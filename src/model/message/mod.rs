@@ -25,6 +25,7 @@ pub(crate) mod own;
 mod plain;
 mod read;
 mod render;
+mod stored;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};

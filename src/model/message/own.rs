@@ -50,7 +50,7 @@ pub(crate) enum Want {
     Text(usize),
     /// A text that may be empty.
     Blank,
-    /// One of these words.
+    /// One of these words, which no template makes.
     Word(&'static [&'static str]),
     /// `true` or `false`.
     Flag,
@@ -251,6 +251,14 @@ pub(crate) const ENOS: Want = Want::Keys(&[
     may("features", Want::List(&I18N)),
 ]);
 
+/// The key of a `feishu` block that holds what a kind of message says.
+pub(crate) fn feishu_holder(kind: &str) -> &'static str {
+    match kind {
+        "interactive" => "card",
+        _ => "content",
+    }
+}
+
 /// What a kind of message holds.
 pub(crate) fn of_kind(kinds: Kinds, kind: &str) -> Option<(&'static str, Want)> {
     kinds.iter().find(|(name, _)| *name == kind).copied()
@@ -328,13 +336,6 @@ pub(crate) fn fits(
             }),
             _ => Ok(()),
         },
-        Want::Word(words) if !words.contains(&text) => {
-            let words = crate::model::shape::words(words.iter().copied());
-            Err(unfit(format!(
-                "`{name}` is none of {words}: {:?}",
-                crate::model::shape::shorten(text)
-            )))
-        }
         Want::Seconds if !text.parse::<u8>().is_ok_and(|s| (1..60).contains(&s)) => Err(unfit(
             format!("`{name}` is a number of seconds from 1 to 59"),
         )),
@@ -356,9 +357,11 @@ pub(crate) fn schema(want: Want) -> Value {
         Want::Text(_) | Want::Blank | Want::Seconds | Want::Colour | Want::Digits => {
             json!({ "type": ["string", "number"] })
         }
-        Want::Word(words) => json!({
-            "anyOf": [{ "enum": words }, { "type": ["string", "number"], "pattern": "[{$]|^[0-9]+$" }]
-        }),
+        Want::Word(words) => {
+            let numbers = words.iter().filter_map(|word| word.parse::<u8>().ok());
+            let words = words.iter().map(|word| Value::from(*word));
+            json!({ "enum": words.chain(numbers.map(Value::from)).collect::<Vec<_>>() })
+        }
         Want::Flag => json!({ "type": "boolean" }),
         Want::List(inner) => json!({ "type": "array", "minItems": 1, "items": schema(*inner) }),
         Want::Keys(keys) => {

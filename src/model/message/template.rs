@@ -139,11 +139,17 @@ impl Template {
             let end = start + line.len();
             if part.start <= end {
                 let Some(place) = place else { break };
+                // What is missing at the end of a line is blamed on the line.
+                let part = if part.start == end {
+                    start..end
+                } else {
+                    part.start..part.end.clamp(part.start, end)
+                };
                 let at = |byte: usize| place + u32::try_from(byte - start).unwrap_or(0);
                 return Span {
                     file: self.span.file,
                     start: at(part.start),
-                    end: at(part.end.clamp(part.start, end)),
+                    end: at(part.end),
                 };
             }
             start = end + 1;
@@ -254,21 +260,25 @@ fn evaluate(source: &str, context: Context<'_>, locale: Option<&Locale>) -> Resu
         ("address", notice.to_string()),
     ];
     let vars = context.vars.iter();
+    let scheduled = Instant(context.scheduled.clone());
     let known = [
-        (
-            "scheduled",
-            Value::from_object(Instant(context.scheduled.clone())),
-        ),
-        ("notice", notice.into_iter().collect()),
+        ("scheduled", Value::from_object(scheduled)),
+        ("notice", map(notice)),
         (
             "vars",
-            vars.map(|(name, value)| (name.as_str(), value.as_str()))
-                .collect(),
+            map(vars.map(|(name, value)| (name, value.as_str()))),
         ),
         ("locale", locale.map_or("", Locale::as_str).into()),
     ];
-    let known: Value = known.into_iter().collect();
+    let known = map(known);
     engine.template_from_str(source)?.render(known)
+}
+
+/// A mapping, in the order of its keys.
+fn map<K: ToString, V: Into<Value>>(pairs: impl IntoIterator<Item = (K, V)>) -> Value {
+    let pairs = pairs.into_iter();
+    let pairs = pairs.map(|(key, value)| (key.to_string(), value.into()));
+    pairs.collect::<BTreeMap<String, Value>>().into()
 }
 
 fn invalid(words: impl Into<String>) -> Error {
@@ -279,12 +289,12 @@ fn instant(value: &Value) -> Result<&Zoned, Error> {
     let instant = value.downcast_object_ref::<Instant>();
     instant
         .map(|instant| &instant.0)
-        .ok_or_else(|| invalid("this is no instant; write `scheduled | …`"))
+        .ok_or_else(|| invalid("this filter takes an instant, such as `scheduled`"))
 }
 
 fn formatted(value: &Value, format: &str) -> Result<String, Error> {
     jiff::fmt::strtime::format(format, instant(value)?)
-        .map_err(|error| invalid(format!("the format {format:?} is none: {error}")))
+        .map_err(|error| invalid(format!("{format:?} is no format: {error}")))
 }
 
 /// The name of the day in a language: the one that is asked for, or that of the text.
@@ -300,7 +310,7 @@ fn weekday(state: &State<'_, '_>, value: &Value, language: Option<&str>) -> Resu
         }
         Some("en") => Ok(at.strftime("%A").to_string()),
         _ => Err(invalid(
-            "in which language? Write `weekday('zh')` or `weekday('en')`",
+            "`weekday` needs a language here, such as `weekday('zh')` or `weekday('en')`",
         )),
     }
 }
@@ -308,6 +318,7 @@ fn weekday(state: &State<'_, '_>, value: &Value, language: Option<&str>) -> Resu
 /// What an error of the engine says, and what to do.
 fn words(error: &Error, part: Option<&str>) -> (String, &'static str) {
     const KNOWN: &str = "A message knows `scheduled`, `notice.name`, `notice.address`, `vars.NAME` and `locale`; there is no `now`.";
+    const FILTERS: &str = "The filters of instants are `date('%m-%d')`, `time('%H:%M')`, `weekday('zh')` and `add_days(1)`; those of texts are the usual ones of Jinja, such as `upper` and `default`.";
     let part = part.map(|part| part.chars().take(60).collect::<String>());
     let detail = error.detail().unwrap_or_default();
     match error.kind() {
@@ -322,17 +333,12 @@ fn words(error: &Error, part: Option<&str>) -> (String, &'static str) {
             "the template takes too long, or makes too much text".to_owned(),
             "Write what people are to read; tables and long lists fit better into a document that the message links to.",
         ),
-        ErrorKind::UnknownFilter => (
-            format!("the template has a mistake: {detail}"),
-            "The filters of instants are `date`, `time`, `weekday` and `add_days`; those of texts are the usual ones of Jinja, such as `upper` and `default`.",
-        ),
+        ErrorKind::UnknownFilter => (format!("the template has a mistake: {detail}"), FILTERS),
         ErrorKind::SyntaxError => (
             format!("the template has a mistake: {detail}"),
             "Write `{{ scheduled | date('%m-%d') }}`; a plain `{{` is written as `{{ '{{' }}`.",
         ),
-        kind => {
-            let colon = if detail.is_empty() { "" } else { ": " };
-            (format!("the template fails: {kind}{colon}{detail}"), KNOWN)
-        }
+        kind if detail.is_empty() => (format!("the template fails: {kind}"), FILTERS),
+        _ => (format!("the template fails: {detail}"), FILTERS),
     }
 }

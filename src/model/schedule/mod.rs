@@ -141,11 +141,14 @@ impl Schedule {
         let from = after.saturating_add(SignedDuration::from_nanos(1));
         let from = from.unwrap_or(after).max(first_instant());
         let base = self.start.map_or(from, |start| from.max(start));
-        let year = self
-            .zone
-            .to_datetime(base)
-            .year()
-            .saturating_add(HORIZON_YEARS);
+        let year = match self.source {
+            // There is little to look through, however far away.
+            Source::At(_) => LAST_YEAR,
+            Source::Rule(_) | Source::Every { .. } => {
+                let year = self.zone.to_datetime(base).year();
+                year.saturating_add(HORIZON_YEARS)
+            }
+        };
         let limit = midnight(year.min(LAST_YEAR));
         if from > instant_of(&self.zone, limit) {
             return Ok(None);

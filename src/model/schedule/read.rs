@@ -15,7 +15,7 @@ use super::{OffDays, On, Schedule, Source, midnight};
 use crate::model::diagnostic::{Diagnostic, FileId, Sources, Span};
 use crate::model::interpolate::{Interpolator, Vars};
 use crate::model::shape::{Given, Reader, Shape, Spanned, Text, closest, shorten, words};
-use crate::model::written::{self, DaysWord, OffDaysWord, ScheduleKeys};
+use crate::model::written::{self, DaysWord, OffDaysWord, ScheduleKeys, StepText};
 use crate::model::yaml::Tree;
 use crate::model::{Name, parse};
 
@@ -147,7 +147,7 @@ pub(crate) fn schedule(
         place,
         found: diagnostics,
     }
-    .schedule(written.0, calendars);
+    .schedule(written, calendars);
     schedule.filter(|_| diagnostics.len() == before || !has_error(&diagnostics[before..]))
 }
 
@@ -172,7 +172,7 @@ impl Reading<'_> {
             .push(Diagnostic::error(code, span, what).help(help));
     }
 
-    fn schedule(&mut self, written: ScheduleKeys, calendars: &Calendars) -> Option<Schedule> {
+    fn schedule(&mut self, written: written::Schedule, calendars: &Calendars) -> Option<Schedule> {
         let ScheduleKeys {
             cron,
             rrule,
@@ -186,7 +186,7 @@ impl Reading<'_> {
             off_days,
             gap,
             repeat,
-        } = written;
+        } = written.keys;
         let is_bad = [
             cron.is_bad(),
             rrule.is_bad(),
@@ -207,7 +207,7 @@ impl Reading<'_> {
             place_of(&at),
             place_of(&every),
         ];
-        self.one_kind(kinds, is_bad[..4].contains(&true));
+        self.one_kind(kinds, written.has_unknown || is_bad[..4].contains(&true));
         let on = self.on(calendar, days, off_days, calendars);
         let zone = timezone.into_option().map(|zone| zone.value.0);
         let times = zone.as_ref().map(|zone| {
@@ -297,13 +297,13 @@ impl Reading<'_> {
         Some(schedule)
     }
 
-    fn one_kind(&mut self, kinds: [Option<Span>; 4], is_bad: bool) {
+    fn one_kind(&mut self, kinds: [Option<Span>; 4], is_told: bool) {
         let mut given = KINDS
             .into_iter()
             .zip(kinds)
             .filter_map(|(kind, span)| Some((kind, span?)));
         match (given.next(), given.next()) {
-            (None, _) if !is_bad => self.error(
+            (None, _) if !is_told => self.error(
                 "no-schedule",
                 self.place,
                 "the schedule does not say when",
@@ -481,7 +481,7 @@ impl Reading<'_> {
         is_good.then(|| all.into_iter().map(|(nominal, _)| nominal).collect())
     }
 
-    fn step(&mut self, text: &Spanned<Text>) -> Option<(SignedDuration, Span)> {
+    fn step(&mut self, text: &Spanned<StepText>) -> Option<(SignedDuration, Span)> {
         let written = &text.value.0;
         let range = "Write a time from `1m` to `3660d`, with the units `m`, `h`, `d` and `w`.";
         match when::step(written) {

@@ -269,23 +269,14 @@ pub(crate) struct FeishuMessage(pub(crate) Own);
 
 impl Shape for FeishuMessage {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
-        let holder = |kind| match kind {
-            "interactive" => "card",
-            _ => "content",
-        };
-        own_message(reader, at, "msg_type", FEISHU, holder).map(FeishuMessage)
+        own_message(reader, at, "msg_type", FEISHU, own::feishu_holder).map(FeishuMessage)
     }
 }
 
 inline_schema!(FeishuMessage, "FeishuMessage", {
-    let kinds = FEISHU.iter().map(|(kind, want)| {
-        let holder = if *kind == "interactive" {
-            "card"
-        } else {
-            "content"
-        };
-        one_kind("msg_type", kind, holder, *want)
-    });
+    let kinds = FEISHU.iter();
+    let kinds =
+        kinds.map(|(kind, want)| one_kind("msg_type", kind, own::feishu_holder(kind), *want));
     any_of(kinds.collect())
 });
 
@@ -441,13 +432,21 @@ fn part(reader: &mut Reader<'_>, at: NodeId, want: Want) -> Option<Part> {
             PartValue::Plain(plain(text)?)
         }
         (Want::Flag, _) => {
-            reader.wrong(at, "true or false", None);
+            reader.wrong(
+                at,
+                "true or false",
+                Some("Write one of these words without quotes."),
+            );
             return None;
         }
         (Want::List(inner), _) => {
             let parts = list(reader, at, *inner)?;
             if parts.is_empty() {
-                reader.wrong(at, "a list with something in it", None);
+                reader.wrong(
+                    at,
+                    "a list with something in it",
+                    Some("Write an element, or remove the key."),
+                );
                 return None;
             }
             PartValue::List(parts)
@@ -456,12 +455,25 @@ fn part(reader: &mut Reader<'_>, at: NodeId, want: Want) -> Option<Part> {
         (Want::Keys(_) | Want::Locales(..) | Want::AnyMap, _) | (Want::Any, Yaml::Map(_)) => {
             PartValue::Map(pairs(reader, at, want)?)
         }
+        (Want::Word(known), _) => {
+            let wanted = format!("one of {}", words(known.iter().copied()));
+            let word = template(reader, at, &wanted)?;
+            if !known.contains(&word.source()) {
+                reader.wrong(at, &wanted, Some("Write one of these words."));
+                return None;
+            }
+            PartValue::Text(word)
+        }
         _ => PartValue::Text(template(reader, at, "text")?),
     };
     if let (PartValue::Plain(value), Want::Flag) = (&value, want)
         && !value.is_boolean()
     {
-        reader.wrong(at, "true or false", None);
+        reader.wrong(
+            at,
+            "true or false",
+            Some("Write one of these words without quotes."),
+        );
         return None;
     }
     Some(Part { span, value })
@@ -526,7 +538,11 @@ fn pairs(reader: &mut Reader<'_>, at: NodeId, want: Want) -> Option<Vec<(String,
         }
     }
     if let (Want::Locales(..), true) = (want, found.is_empty() && good) {
-        reader.wrong(at, "a mapping from locales with something in it", None);
+        reader.wrong(
+            at,
+            "a mapping from locales with something in it",
+            Some("Write `zh_cn:` with what is said in that language."),
+        );
         return None;
     }
     good.then_some(found)

@@ -25,7 +25,9 @@ pub(crate) use groups::{Block, Group, GroupKeys, People};
 pub(crate) use kept::{ChatDefaults, KeptField, Manage, UserGroup};
 pub(crate) use message::{Link, Message};
 pub(crate) use providers::{Provider, Providers, VENDORS};
-pub(crate) use schedule::{Calendar, DaysWord, OffDaysWord, Schedule, ScheduleFile, ScheduleKeys};
+pub(crate) use schedule::{
+    Calendar, DaysWord, OffDaysWord, Schedule, ScheduleFile, ScheduleKeys, StepText,
+};
 
 /// The keys that stand only in `beadle.yaml`.
 pub(crate) const SETTINGS: [&str; 8] = [

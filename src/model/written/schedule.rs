@@ -16,7 +16,11 @@ use crate::model::yaml::NodeId;
 
 /// `schedule`.
 #[derive(Debug)]
-pub(crate) struct Schedule(pub(crate) ScheduleKeys);
+pub(crate) struct Schedule {
+    pub(crate) keys: ScheduleKeys,
+    /// Whether a key was mistyped, which may be one that is missing.
+    pub(crate) has_unknown: bool,
+}
 
 shape! {
     /// When it fires: one of `cron`, `rrule`, `at` and `every`, in a time zone.
@@ -32,7 +36,7 @@ shape! {
         at: Spanned<Vec<Spanned<Text>>>,
         /// The time from one firing to the next, such as `90m`, `2h` or `3d`. It is elapsed time from `start`,
         /// whatever clocks show; a day is 24 hours.
-        every: Spanned<Text>,
+        every: Spanned<StepText>,
         /// Whose clocks it goes by: a name such as `Asia/Shanghai`.
         [required]
         timezone: Spanned<Zone>,
@@ -64,7 +68,11 @@ impl Item for Schedule {}
 
 impl Shape for Schedule {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
-        ScheduleKeys::read(reader, at).map(Schedule)
+        let before = reader.diagnostics.len();
+        let keys = ScheduleKeys::read(reader, at)?;
+        let mut found = reader.diagnostics[before..].iter();
+        let has_unknown = found.any(|d| d.code == "unknown-key");
+        Some(Schedule { keys, has_unknown })
     }
 }
 
@@ -199,6 +207,23 @@ impl Shape for DateText {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
         let (text, _) = reader.scalar(at, "a date such as `2026-12-24`")?;
         Some(DateText(text.into_owned()))
+    }
+}
+
+/// The text of `every`.
+#[derive(Debug)]
+pub(crate) struct StepText(pub(crate) String);
+
+inline_schema!(
+    StepText,
+    "Step",
+    json_schema!({ "type": "string", "pattern": "^([0-9]+[mhdw])+$|\\$\\{" })
+);
+
+impl Shape for StepText {
+    fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
+        let (text, _) = reader.scalar(at, "a time between firings such as `2h`")?;
+        Some(StepText(text.into_owned()))
     }
 }
 

@@ -136,17 +136,12 @@ fn resolve(
         };
         path.push((name.clone(), extends.span));
         if let Some(first) = path.iter().position(|(name, _)| name == parent) {
-            let names: Vec<&str> = path[first..]
-                .iter()
-                .map(|(name, _)| name.as_str())
-                .collect();
+            let names = path[first..].iter().map(|(name, _)| format!("`{name}`, "));
+            let names: String = names.collect();
             let mut cycle = Diagnostic::error(
                 "calendar-cycle",
                 extends.span,
-                format!(
-                    "calendars extend each other: {} and again `{parent}`",
-                    words(names)
-                ),
+                format!("calendars extend each other: {names}`{parent}`"),
             )
             .help("Remove one `extends`.");
             for (_, span) in &path[first..path.len() - 1] {

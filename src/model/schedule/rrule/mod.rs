@@ -95,17 +95,20 @@ impl Rrule {
             return Some(from);
         }
         let before = out.len();
+        let limit = self.until.map_or(limit, |until| limit.min(until));
         let rest = if self.positions.is_empty() || self.freq <= Freq::Hourly {
             self.stretch_by_hours(from, limit, out)
         } else {
             self.stretch_by_periods(from, limit, out)
         };
-        if let Some(until) = self.until {
-            while out.len() > before && out.back().is_some_and(|last| *last > until) {
-                out.pop_back();
-            }
+        let Some(until) = self.until else {
+            return rest;
+        };
+        while out.len() > before && out.back().is_some_and(|last| *last > until) {
+            out.pop_back();
         }
-        rest
+        // A search that ended at the end has no rest.
+        rest.filter(|rest| *rest < until || out.len() > before)
     }
 
     /// The times of the next hour that has any.

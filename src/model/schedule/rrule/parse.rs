@@ -132,10 +132,14 @@ impl Parts {
     }
 
     fn take(&mut self, part: &str, place: &Range<usize>) -> Result<(), Wrong> {
+        let help = "Write NAME=VALUE, several with `;` between them.";
+        if part.is_empty() {
+            return Err(("a part of the rule is empty".to_owned(), help.to_owned()));
+        }
         let (name, value) = part.split_once('=').ok_or_else(|| {
             (
                 format!("`{}` is no part of a rule", shorten(part)),
-                "Write NAME=VALUE, several with `;` between them.".to_owned(),
+                help.to_owned(),
             )
         })?;
         let upper = name.trim().to_ascii_uppercase();
