@@ -33,13 +33,15 @@
 //! [`ApiError::Unreachable`]: crate::engine::ApiError::Unreachable
 //! [`ApiError::Unknown`]: crate::engine::ApiError::Unknown
 
+mod calls;
+mod digest;
 mod dingtalk;
+mod doubt;
 mod enos;
 mod feishu;
 mod http;
 pub mod limits;
 mod pace;
-mod reads;
 mod redact;
 mod retry;
 mod token;
@@ -48,9 +50,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::engine::channel::Channel;
 use crate::engine::{Directory, Writer};
-use crate::model::manifest::Edition;
 
+pub use dingtalk::Agency;
 pub use feishu::Settings;
 pub use retry::Patience;
 
@@ -59,20 +62,36 @@ pub fn connect(settings: Settings) -> Result<Arc<dyn Writer>, BuildError> {
     Ok(Arc::new(feishu::Feishu::new(settings)?))
 }
 
-/// One client in both of its jobs.
-pub type Jobs = (Arc<dyn Writer>, Arc<dyn Directory>);
-
-/// Makes the client of a Feishu provider for both jobs, so that they share one token and one pace. It
-/// does not connect yet.
-pub fn feishu(settings: Settings) -> Result<Jobs, BuildError> {
-    let client = Arc::new(feishu::Feishu::new(settings)?);
-    Ok((client.clone(), client))
+/// The jobs of one client that every vendor has. They share one token and one pace.
+#[derive(Clone)]
+pub struct Jobs {
+    /// Who is behind an id.
+    pub directory: Arc<dyn Directory>,
+    /// What is sent.
+    pub channel: Arc<dyn Channel>,
 }
 
-/// Makes the address book of an app at DingTalk. Where `base_url` is one of DingTalk's two hosts, each
-/// call goes to the one that serves it; any other server is taken to serve both.
-pub fn dingtalk(settings: Settings, edition: Edition) -> Result<Arc<dyn Directory>, BuildError> {
-    Ok(Arc::new(dingtalk::DingTalk::new(settings, edition)?))
+impl Jobs {
+    fn of<C: Directory + Channel + 'static>(client: Arc<C>) -> Self {
+        Self {
+            directory: client.clone(),
+            channel: client,
+        }
+    }
+}
+
+/// Makes the client of a Feishu provider for all its jobs, so that they share one token and one pace. It
+/// does not connect yet.
+pub fn feishu(settings: Settings) -> Result<(Arc<dyn Writer>, Jobs), BuildError> {
+    let client = Arc::new(feishu::Feishu::new(settings)?);
+    Ok((client.clone(), Jobs::of(client)))
+}
+
+/// Makes the client of an app at DingTalk. Where `base_url` is one of DingTalk's two hosts, each call goes
+/// to the one that serves it; any other server is taken to serve both.
+pub fn dingtalk(settings: Settings, agency: Agency) -> Result<Jobs, BuildError> {
+    let client = dingtalk::DingTalk::new(settings, agency)?;
+    Ok(Jobs::of(Arc::new(client)))
 }
 
 /// Makes the address book of an OU at EnOS. `now` is the clock that requests are signed with; how far it

@@ -12,10 +12,10 @@ use secrecy::SecretString;
 
 use super::{Enos, codes, sign};
 use crate::engine::ApiError;
-use crate::vendors::http::Request;
+use crate::vendors::calls::{Client, Envelope, Link, Made, Manner, Members, text};
+use crate::vendors::http::{Body, Request};
 use crate::vendors::limits::Row;
 use crate::vendors::limits::enos::rule;
-use crate::vendors::reads::{Client, Envelope, Link, Made, Manner, Members, text};
 use crate::vendors::token::{Fetched, Tokens};
 
 pub(super) const MANNER: Manner = Manner {
@@ -86,7 +86,7 @@ impl Client for Enos {
             method: row.method.clone(),
             url: self.http.url(row.path.iter().copied(), &[])?,
             headers,
-            body: Some(body.into()),
+            body: Some(Body::Json(body.into())),
         };
         Ok((&self.http, request))
     }

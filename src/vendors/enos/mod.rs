@@ -23,10 +23,10 @@ use secrecy::SecretString;
 
 use self::call::Clock;
 use self::wire::{PageQuery, Roster, RosterQuery};
+use super::calls::{self, Link, Members, member};
 use super::http::{Http, checked_base};
 use super::limits::enos::{ROSTER, ROWS, row};
 use super::pace::Pace;
-use super::reads::{self, Link, Members, member};
 use super::redact::Secrets;
 use super::token::Tokens;
 use super::{BuildError, Settings};
@@ -172,7 +172,7 @@ impl Enos {
         };
         let body = serde_json::to_string(&query).expect("text and numbers become JSON");
         let read = |members: Members| member(members, "data");
-        reads::call(self, row(ROSTER), &body, read).await
+        calls::read(self, row(ROSTER), &body, read).await
     }
 }
 
