@@ -297,7 +297,9 @@ fn connect(
             }
             Vendor::Enos => {
                 let org = provider.org_id.as_deref().unwrap_or_default();
-                vendors::enos(settings, org, Timestamp::now).map_err(unusable)?
+                vendors::enos(settings, org, Timestamp::now)
+                    .map_err(unusable)?
+                    .directory
             }
         };
         directories.insert(key.clone(), directory);

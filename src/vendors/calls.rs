@@ -117,7 +117,7 @@ enum Next {
 
 /// Whether a call changes anything.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Effect {
+pub(crate) enum Effect {
     Nothing,
     Something,
 }
@@ -142,7 +142,8 @@ pub(crate) async fn write<C: Client, T>(
     call(client, row, body, read, Effect::Something).await
 }
 
-async fn call<C: Client, T>(
+/// Makes a call of either sort.
+pub(crate) async fn call<C: Client, T>(
     client: &C,
     row: &'static Row,
     body: &str,

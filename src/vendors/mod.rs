@@ -1,11 +1,12 @@
-//! Clients of other people's APIs: settings in, a [`Writer`] and a [`Directory`] out.
+//! Clients of other people's APIs: settings in, a [`Writer`], a [`Directory`] and a [`Channel`] out.
 //!
 //! What is not here: no vendor's shapes leave this module, nothing is read from disk or environment
 //! (settings are arguments; proxies are the exception, reqwest reads their variables), nothing decides
 //! what should be written, and nothing is remembered beyond the process.
 //!
-//! Start at [`connect`], then `feishu/mod.rs`; `limits.rs` says what each endpoint allows. What only reads,
-//! at [`dingtalk()`] and [`enos()`], goes through `reads.rs`.
+//! Start at [`feishu()`], then `feishu/mod.rs`; `limits.rs` says what each endpoint allows. What DingTalk
+//! and EnOS are asked, at [`dingtalk()`] and [`enos()`], goes through `calls.rs`. What once means for a
+//! message is in each vendor's `channel.rs`.
 //!
 //! # Guarantees
 //!
@@ -13,8 +14,8 @@
 //!   bytes), or the attempt before was refused before any effect or never left.
 //! - [`ApiError::Refused`] and [`ApiError::Unreachable`] say that none of the attempts of that write can
 //!   have had an effect. Everything in doubt is [`ApiError::Unknown`].
-//! - Secrets and tokens are in no error, event or `Debug` output, nor are the e-mail addresses and
-//!   mobile numbers that a directory was asked about or answers.
+//! - Secrets and tokens are in no error, event or `Debug` output, nor is what a message says, nor are the
+//!   e-mail addresses and mobile numbers that a directory was asked about or answers.
 //! - Credentials go to the vendor's hosts, to loopback and to the hosts in the settings, nowhere else.
 //!
 //! # Assumptions
@@ -94,14 +95,11 @@ pub fn dingtalk(settings: Settings, agency: Agency) -> Result<Jobs, BuildError> 
     Ok(Jobs::of(Arc::new(client)))
 }
 
-/// Makes the address book of an OU at EnOS. `now` is the clock that requests are signed with; how far it
-/// may be off is not documented.
-pub fn enos(
-    settings: Settings,
-    org_id: &str,
-    now: fn() -> Timestamp,
-) -> Result<Arc<dyn Directory>, BuildError> {
-    Ok(Arc::new(enos::Enos::new(settings, org_id, now)?))
+/// Makes the client of an OU at EnOS. `now` is the clock that requests are signed with; how far it may be
+/// off is not documented.
+pub fn enos(settings: Settings, org_id: &str, now: fn() -> Timestamp) -> Result<Jobs, BuildError> {
+    let client = enos::Enos::new(settings, org_id, now)?;
+    Ok(Jobs::of(Arc::new(client)))
 }
 
 /// Why a client cannot be made from its settings.

@@ -42,7 +42,9 @@ fn dingtalk(base_url: &str) -> Arc<dyn Directory> {
 }
 
 fn enos(base_url: &str, org_id: &str) -> Arc<dyn Directory> {
-    vendors::enos(settings(base_url), org_id, Timestamp::now).unwrap()
+    vendors::enos(settings(base_url), org_id, Timestamp::now)
+        .unwrap()
+        .directory
 }
 
 /// Recipients as [`Recipient`] writes them.
@@ -423,7 +425,7 @@ async fn an_answer_that_does_not_come_is_not_waited_for_forever() {
             (Vendor::DingTalk, made.unwrap().directory)
         } else {
             let made = vendors::enos(settings, "o_sandbox", Timestamp::now);
-            (Vendor::Enos, made.unwrap())
+            (Vendor::Enos, made.unwrap().directory)
         };
         assert_eq!(outcome(&directory, vendor, "user x").await, "unknown");
         let seen = directory.look_up(&recipients(vendor, &["user x"])).await;
@@ -464,7 +466,9 @@ async fn what_an_administrator_has_to_do_is_said() {
         ),
         (
             Vendor::Enos,
-            vendors::enos(wrong(settings(&base_url)), "o_sandbox", Timestamp::now).unwrap(),
+            vendors::enos(wrong(settings(&base_url)), "o_sandbox", Timestamp::now)
+                .unwrap()
+                .directory,
             "enos.getAccessToken",
         ),
     ];
@@ -507,7 +511,7 @@ async fn a_token_that_died_is_fetched_anew_once() {
     // A clock that stands still would make two digests of one.
     let still = || Timestamp::from_millisecond(1_768_465_800_000).unwrap();
     let directory = vendors::enos(settings(&stage.sandbox.base_url()), "o_sandbox", still);
-    let found = outcome(&directory.unwrap(), Vendor::Enos, "user u1").await;
+    let found = outcome(&directory.unwrap().directory, Vendor::Enos, "user u1").await;
     assert_eq!(found, "user u1");
     let pair = ["enos.getAccessToken", "enos.listOrganizationUsers"];
     assert_eq!(called(&stage).await, [pair, pair].concat());
