@@ -596,7 +596,12 @@ async fn feishu_counts_who_has_a_batch_and_takes_it_back_once() {
         let receipt = channel.receipt(&parcel, "bm-1").await.unwrap();
         let _ = writeln!(said, "{receipt:?}");
     }
-    insta::assert_snapshot!(said, @"");
+    insta::assert_snapshot!(said, @r"
+    Receipt { valid: Some(204), delivered: Some(200), read: Some(7), readers: [], refused: [], is_done: false, is_recalled: false, untold: None }
+    Receipt { valid: Some(204), delivered: Some(204), read: Some(7), readers: [], refused: [], is_done: true, is_recalled: true, untold: None }
+    Receipt { valid: None, delivered: None, read: Some(7), readers: [], refused: [], is_done: false, is_recalled: false, untold: None }
+    Receipt { valid: None, delivered: None, read: Some(7), readers: [], refused: [], is_done: false, is_recalled: false, untold: None }
+    ");
     let begun = server.calls();
     assert_eq!(begun, 8);
     server.script([

@@ -427,7 +427,12 @@ mod tests {
             To::Recipient(recipient) => format!("{recipient}: {why}\n"),
             To::Chat(_) => unreachable!("no chat was sent to"),
         });
-        insta::assert_snapshot!(refused.collect::<String>(), @"");
+        insta::assert_snapshot!(refused.collect::<String>(), @r"
+        user u000: is unknown to DingTalk, or outside of the app's range
+        user u001: DingTalk failed to deliver it
+        user u002: was dropped by DingTalk: has had the same content from this app today (code 143106)
+        user u003: was dropped by DingTalk: has had as many notices of this app today as DingTalk allows (code 143105)
+        ");
         assert_eq!((receipt.valid, receipt.delivered), (Some(3), Some(2)));
         assert_eq!(
             (receipt.read, receipt.readers),

@@ -16,8 +16,9 @@ use crate::model::AppId;
 use crate::vendors::doubt::{in_all, unsent};
 use crate::vendors::http::{Body, Form, Http, Lost, Reply, Request};
 use crate::vendors::limits::{
-    BATCH_GET_USER_IDS, BATCH_GET_USERS, BATCH_SEND, CREATE_MESSAGE, MESSAGE_READ_USERS, Reaction,
-    Row, TOKEN, row,
+    BATCH_GET_USER_IDS, BATCH_GET_USERS, BATCH_PROGRESS, BATCH_READ_USER, BATCH_SEND,
+    CREATE_MESSAGE, MESSAGE_READ_USERS, RECALL_BATCH, RECALL_MESSAGE, Reaction, Row, TOKEN,
+    UPLOAD_IMAGE, row,
 };
 use crate::vendors::pace::Pace;
 use crate::vendors::redact::{Secrets, cut, strike_contacts};
@@ -33,7 +34,16 @@ const MESSAGE_KEPT: usize = 500;
 const LOG_ID_KEPT: usize = 128;
 
 /// The calls whose requests and answers hold messages and their readers.
-const MESSAGES: [&str; 3] = [BATCH_SEND, CREATE_MESSAGE, MESSAGE_READ_USERS];
+const MESSAGES: [&str; 8] = [
+    BATCH_SEND,
+    RECALL_BATCH,
+    BATCH_READ_USER,
+    BATCH_PROGRESS,
+    CREATE_MESSAGE,
+    RECALL_MESSAGE,
+    MESSAGE_READ_USERS,
+    UPLOAD_IMAGE,
+];
 
 /// What to ask.
 pub(super) struct Ask<'a> {
