@@ -9,9 +9,11 @@ pub mod channel;
 pub mod directory;
 pub mod ledger;
 pub mod one_by_one;
+pub mod outbox;
 pub mod people;
 pub mod refresh;
 pub mod right;
+pub mod runner;
 pub mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};

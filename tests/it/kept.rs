@@ -7,11 +7,13 @@
 //! | `people` | who comes and goes, whom nobody sees, what asks too much |
 //! | `lost` | calls whose answer does not come, and what is refused |
 //! | `deaths` | an apply that dies at each of its steps |
+//! | `rounds` | the diff alone: rounds of edits and applies, many and at random |
 
 mod deaths;
 mod life;
 mod lost;
 mod people;
+mod rounds;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;

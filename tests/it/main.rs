@@ -27,6 +27,8 @@ mod group_command;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod impex;
+#[cfg(test)]
 mod kept;
 #[cfg(test)]
 mod lease;
@@ -42,6 +44,8 @@ mod manifest_cli;
 mod manifest_tree;
 #[cfg(test)]
 mod plan;
+#[cfg(test)]
+mod runner;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]

@@ -383,21 +383,46 @@ impl<'a> Work<'a> {
     fn refuse_owned(&mut self, declared: &Declared<'a>, object: &Object) -> bool {
         let key = (&declared.collection, &object.id);
         let owner = match (self.by_object.get(&key), self.claims.get(&key)) {
-            (Some(binding), _) => format!("{} of this project", binding.address),
-            (None, Some(claim)) => format!("{} of project `{}`", claim.address, claim.project),
-            (None, None) => return false,
+            (Some(binding), _) => format!("bound to {} of this project", binding.address),
+            (None, Some(claim)) => {
+                format!("bound to {} of project `{}`", claim.address, claim.project)
+            }
+            (None, None) => match self.adopted_by(key) {
+                Some(other) => format!("taken for {other} already"),
+                None => return false,
+            },
         };
         self.kept_error(
             declared,
             "bound-elsewhere",
             declared.pin_span,
             format!(
-                "{} is bound to {owner}, and so cannot be {} too",
+                "{} is {owner}, and so cannot be {} too",
                 object.id, declared.address
             ),
             "An object has one owner: remove one of the two declarations, or let the binding go with `beadle state forget` there.",
         );
         true
+    }
+
+    /// The resource that this plan adopts an object for.
+    fn adopted_by(&self, (collection, id): (&Collection, &RemoteId)) -> Option<&Address> {
+        let adopting = self.plan.changes.iter().find_map(|change| {
+            let here = change.collection == *collection;
+            let adopts = matches!(&change.action, Action::Adopt { id: other, .. } if other == id);
+            (here && adopts).then(|| change.subject.address()).flatten()
+        });
+        adopting.or_else(|| {
+            self.plan.records.iter().find_map(|record| match record {
+                Record::Bind {
+                    address,
+                    collection: of,
+                    id: other,
+                    ..
+                } if of == collection && other == id => Some(address),
+                _ => None,
+            })
+        })
     }
 
     pub(super) fn roster(&self, declared: &Declared<'_>) -> (&'a BTreeSet<String>, usize) {
@@ -535,8 +560,14 @@ impl<'a> Work<'a> {
             // (page `contact-v3/group/patch`).
             desired.remove(Field::Description);
         }
-        let mut changes = compare_fields(declared.ignore, &desired, applied, &live);
-        if !declared.ignore.contains(&Field::Members) {
+        // What is ignored is written once, with the create, which an apply may not have ended.
+        let nothing = BTreeSet::new();
+        let ignore = match applied {
+            Some(applied) if Binding::is_unfilled(applied) => &nothing,
+            _ => declared.ignore,
+        };
+        let mut changes = compare_fields(ignore, &desired, applied, &live);
+        if !ignore.contains(&Field::Members) {
             changes.extend(self.member_change(declared, object, applied));
         }
         changes

@@ -180,6 +180,7 @@ pub(super) async fn delete_subscription(
 struct NewChat {
     chat_id: Option<String>,
     name: Option<String>,
+    description: Option<String>,
     members: Option<Vec<String>>,
     /// People by any id.
     #[serde(default)]
@@ -199,6 +200,9 @@ pub(super) async fn add_chat(State(shared): State<Arc<Shared>>, body: Bytes) -> 
             let bots = new.members.unwrap_or_else(|| vec![APP_ID.to_owned()]);
             let mut chat = Chat::of_bots(new.name, bots);
             chat.public = new.public;
+            if let Some(text) = new.description {
+                chat.settings.insert("description".to_owned(), text.into());
+            }
             for user in new.users {
                 chat.users.push(person(&user, moment)?.id);
             }

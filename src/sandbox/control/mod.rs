@@ -16,7 +16,7 @@
 //! | `POST /_sandbox/tasklists/{guid}/members {id, type?, role?}` · `DELETE …/members/{id}` | a member more · one less |
 //! | `POST /_sandbox/tasklists/{guid}/subscriptions {name, …}` | a subscription by somebody else |
 //! | `POST /_sandbox/subscriptions/{guid} {…}` · `DELETE` | sets these fields · deletes it |
-//! | `POST /_sandbox/chats {name, chat_id?, members?, users?, owner?, public?}` | a chat with these apps, ours unless told, and these people |
+//! | `POST /_sandbox/chats {name, chat_id?, description?, members?, users?, owner?, public?}` | a chat with these apps, ours unless told, and these people |
 //! | `POST /_sandbox/users {name, open_id?, union_id?, user_id?, dingtalk_user_id?, enos_user_id?, email?, mobile?, departments?, …}` or an array · `GET` | people more · everybody |
 //! | `GET /_sandbox/users/{id}` · `POST {left?, out_of_scope?, …}` · `DELETE` | one person by any id · sets these fields · as if never there |
 //! | `POST /_sandbox/departments {name, open_department_id?, department_id?, dingtalk_dept_id?, parent?}` or an array · `GET` | departments more · all |

@@ -30,6 +30,8 @@ struct Team {
     has_chat: bool,
     /// The chat's `id`.
     pins: bool,
+    /// Description and members are written once and then left alone.
+    ignores: bool,
 }
 
 fn team(people: Range<u32>) -> Team {
@@ -42,6 +44,7 @@ fn team(people: Range<u32>) -> Team {
         is_user_group: true,
         has_chat: true,
         pins: false,
+        ignores: false,
     }
 }
 
@@ -51,6 +54,18 @@ struct Scenario {
     start: Option<Team>,
     /// Applied with a death.
     goal: Team,
+    /// Somebody dissolves the chat in between.
+    vanishes: bool,
+}
+
+impl Scenario {
+    fn new(start: Option<Team>, goal: Team) -> Scenario {
+        Scenario {
+            start,
+            goal,
+            vanishes: false,
+        }
+    }
 }
 
 /// What happens to the manifest between the death and the next apply.
@@ -133,14 +148,22 @@ impl<'a> Case<'a> {
             if team.pins {
                 text += &format!("    id: {}\n", self.pin());
             }
+            if team.ignores {
+                text += "    ignore: [description, members]\n";
+            }
             text += &format!(
                 "    manage: {{ name: {name}, description: {}, members: [{key}], on_delete: dissolve }}\n",
                 team.description
             );
         }
         let kept = if team.is_user_group {
+            let ignore = if team.ignores {
+                "description, members"
+            } else {
+                ""
+            };
             format!(
-                ", user_group: {{ name: {name}, description: {} }}",
+                ", user_group: {{ name: {name}, description: {}, ignore: [{ignore}] }}",
                 team.description
             )
         } else {
@@ -181,8 +204,16 @@ impl<'a> Case<'a> {
             self.declare(start);
             Ran::from(self.apply().output().unwrap()).exits(0);
         }
+        if scenario.vanishes {
+            let chat = &chats(self.project, &self.name)[0];
+            let path = format!("chats/{}", id_of(chat));
+            self.project.control("DELETE", &path, &Value::Null);
+        }
         self.declare(&scenario.goal);
         let mut apply = self.apply();
+        if scenario.vanishes {
+            apply.args(["--recreate", "chat.ops-room"]);
+        }
         apply
             .env("BEADLE_CRASH_AT", crash_at.to_string())
             .env("BEADLE_TIMEOUT", "1s");
@@ -270,10 +301,15 @@ fn dies_and_recovers(case: &Case<'_>, scenario: &Scenario, at: u64, then: Then) 
     let context = format!("{}: dead at {at} ({point}), then {then:?}", case.name);
     let wanted = then.of(&scenario.goal);
     case.declare(&wanted);
-    let applied = Ran::from(case.apply().output().unwrap());
+    let mut apply = case.apply();
+    if scenario.vanishes {
+        apply.args(["--recreate", &format!("chat.{}-room", wanted.key)]);
+    }
+    let applied = Ran::from(apply.output().unwrap());
     assert_eq!(applied.status, Some(0), "{context}\n{applied:?}");
     case.check(&wanted, &context);
-    assert!(case.chats_made() <= 1, "{context}");
+    let most = 1 + usize::from(scenario.vanishes);
+    assert!(case.chats_made() <= most, "{context}");
     point.to_owned()
 }
 
@@ -318,7 +354,7 @@ const ALL: &[Then] = &[Then::Renamed, Then::Gone];
 #[test]
 fn a_first_apply_survives_every_death() {
     let goal = team(0..60);
-    sweep(&Scenario { start: None, goal }, ALL);
+    sweep(&Scenario::new(None, goal), ALL);
 }
 
 #[test]
@@ -329,7 +365,7 @@ fn an_update_survives_every_death() {
         ..team(60..130)
     };
     let start = Some(team(0..70));
-    sweep(&Scenario { start, goal }, ALL);
+    sweep(&Scenario::new(start, goal), ALL);
 }
 
 #[test]
@@ -337,7 +373,7 @@ fn an_end_survives_every_death() {
     let start = team(0..130);
     let goal = Then::Gone.of(&start);
     let start = Some(start);
-    sweep(&Scenario { start, goal }, &[]);
+    sweep(&Scenario::new(start, goal), &[]);
 }
 
 #[test]
@@ -347,7 +383,82 @@ fn taking_a_chat_over_survives_every_death() {
         is_user_group: false,
         ..team(0..60)
     };
-    sweep(&Scenario { start: None, goal }, &[Then::Renamed]);
+    sweep(&Scenario::new(None, goal), &[Then::Renamed]);
+}
+
+#[test]
+fn a_first_apply_of_what_is_left_alone_later_survives_every_death() {
+    let goal = Team {
+        ignores: true,
+        ..team(0..60)
+    };
+    sweep(&Scenario::new(None, goal), &[Then::Renamed]);
+}
+
+#[test]
+fn making_a_chat_again_survives_every_death() {
+    let scenario = Scenario {
+        vanishes: true,
+        ..Scenario::new(Some(team(0..60)), team(0..60))
+    };
+    sweep(&scenario, ALL);
+}
+
+/// Starts an apply and kills it while the vendor holds a call.
+fn killed_while_held(case: &Case<'_>, fault: &str) {
+    case.project.fault(fault);
+    let mut apply = case.apply();
+    apply
+        .env("BEADLE_TIMEOUT", "2s")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut child = apply.spawn().unwrap();
+    case.project.wait_until_held(1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    case.project.release();
+    case.project.no_faults();
+}
+
+#[test]
+fn a_chat_of_a_killed_apply_is_found_whatever_somebody_calls_it_by_then() {
+    let (project, _) = staffed(3);
+    let case = Case::new(&project, 0);
+    let goal = team(0..3);
+    case.declare(&goal);
+    killed_while_held(&case, "hold-after@createChat:1");
+    let made = id_of(&chats(&project, &case.name)[0]).to_owned();
+    let path = format!("chats/{made}");
+    project.control("POST", &path, &json!({"name": "What is this?"}));
+    Ran::from(case.apply().output().unwrap()).exits(0);
+    case.check(&goal, "renamed");
+    assert_eq!(case.chats_made(), 1);
+    assert_eq!(id_of(&chats(&project, &case.name)[0]), made);
+}
+
+#[test]
+fn whom_a_killed_apply_has_put_into_a_chat_that_it_was_taking_over_is_ours() {
+    let (project, _) = staffed(3);
+    let case = Case::new(&project, 0);
+    let taken_over = |people| Team {
+        pins: true,
+        is_user_group: false,
+        ..team(people)
+    };
+    // Nothing but people is to change.
+    let theirs = json!({"chat_id": case.pin(), "name": case.name, "users": ids(0..1)});
+    project.control("POST", "chats", &theirs);
+    let path = format!("chats/{}", case.pin());
+    project.control("POST", &path, &json!({"description": "First"}));
+    case.declare(&taken_over(0..3));
+    killed_while_held(&case, "hold-after@addChatMembers:1");
+    Ran::from(case.apply().output().unwrap()).exits(0);
+    case.check(&taken_over(0..3), "taken over");
+    case.declare(&taken_over(2..3));
+    Ran::from(case.apply().output().unwrap()).exits(0);
+    // Who was there before stays, who was put there by the killed one goes.
+    let left = people(&chats(&project, &case.name)[0]);
+    assert_eq!(left, set(&["ou_0000", "ou_0002"]));
 }
 
 /// A real SIGKILL while the vendor has the call, before or after its effect.
@@ -367,18 +478,7 @@ fn a_kill_while_the_vendor_has_the_call_loses_nothing() {
         let case = Case::new(&project, 0);
         let goal = team(0..60);
         case.declare(&goal);
-        project.fault(&format!("{fault}@{operation}:1"));
-        let mut apply = case.apply();
-        apply
-            .env("BEADLE_TIMEOUT", "2s")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut child = apply.spawn().unwrap();
-        project.wait_until_held(1);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        project.release();
-        project.no_faults();
+        killed_while_held(&case, &format!("{fault}@{operation}:1"));
         let next = Ran::from(case.apply().output().unwrap()).exits(0);
         assert!(
             next.stderr.contains("Settled"),

@@ -57,6 +57,8 @@ fn a_chat_that_is_declared_no_more_lives_on() {
     let before = chat(&project, "Operations");
     project.clear_calls();
     declare(&project, &[subscription]);
+    // A create and a delete after a reading; letting go of a chat takes no call.
+    assert_eq!(planned(&project)["budget"]["calls"], 3);
     let applied = run(&project, &[]).exits(0);
     assert!(applied.stdout.contains("chat.room"), "{}", applied.stdout);
     assert_eq!(chat(&project, "Operations"), before);
@@ -87,11 +89,16 @@ fn a_chat_is_dissolved_when_asked_twice_and_nobody_posts_to_it_any_more() {
     );
     assert_eq!(project.writes(), Vec::<Value>::new());
     assert_eq!(chats(&project, "Operations").len(), 1);
+
+    let delete = "deleteTasklistActivitySubscription";
+    project.fault(&format!("code@{delete}:1,code=1470403,status=403"));
+    let failed = run(&project, &["--allow-deletes"]).exits(1);
+    assert_eq!(failed.last_line(), "Apply: 0 applied, 1 failed, 1 skipped.");
+    assert_eq!(operations(&project), [delete]);
+    assert_eq!(chats(&project, "Operations").len(), 1);
+    project.clear_calls();
     run(&project, &["--allow-deletes"]).exits(0);
-    assert_eq!(
-        operations(&project),
-        ["deleteTasklistActivitySubscription", "dissolveChat"]
-    );
+    assert_eq!(operations(&project), [delete, "dissolveChat"]);
     assert_eq!(chats(&project, "Operations").len(), 0);
     assert_eq!(bound(&project), ["recipient_group.team"]);
     converged(&project);
@@ -180,7 +187,10 @@ fn a_contact_user_group_that_is_declared_no_more_is_emptied_and_deleted() {
 fn a_thousand_people_are_twenty_calls_and_ten() {
     let (project, all) = staffed(1_001);
     declare(&project, &[&room(""), &crew(&all[..1_000], "")]);
+    let plan = planned(&project);
+    assert_eq!(plan["budget"]["calls"], 33, "{plan}");
     run(&project, &[]).exits(0);
+    assert_eq!(operations(&project).len(), 33);
     assert_eq!(count(&project, "addChatMembers"), 20);
     assert_eq!(count(&project, "batchAddUserGroupMembers"), 10);
     assert_eq!(people(&chat(&project, "Operations")), set(&all[..1_000]));
@@ -194,9 +204,12 @@ fn a_thousand_people_are_twenty_calls_and_ten() {
     declare(&project, &[&room(""), &crew(&all, "")]);
     let plan = project.beadle(&["plan"]).exits(0);
     assert_eq!(
-        plan.stdout.matches("+ 1 person").count(),
-        3,
-        "the group, the chat, the contact user group: {}",
+        (
+            plan.stdout.matches("+ 1 recipient").count(),
+            plan.stdout.matches("+ 1 person").count(),
+        ),
+        (1, 2),
+        "the group; the chat and the contact user group: {}",
         plan.stdout
     );
     run(&project, &[]).exits(0);
@@ -411,5 +424,170 @@ fn a_ledger_of_the_first_format_is_brought_forward_with_its_bindings() {
             "tasklist_subscription.progress"
         ]
     );
+    converged(&project);
+}
+
+#[test]
+fn two_resources_do_not_share_one_object() {
+    let (project, all) = staffed(1);
+    let theirs = json!({"chat_id": "oc_theirs", "name": "Operations", "users": all});
+    project.control("POST", "chats", &theirs);
+    let twins = |ids: [&str; 2]| {
+        let block = |(key, id): (&str, &str)| {
+            format!("  {key}: {{ {id}manage: {{ name: Operations, members: [team] }} }}\n")
+        };
+        let both = ["one", "two"].into_iter().zip(ids).map(block);
+        format!("chats:\n{}", both.collect::<String>())
+    };
+    let pin = "id: oc_theirs, ";
+    for ids in [["", ""], [pin, ""], ["", pin], [pin, pin]] {
+        declare(&project, &[&twins(ids), &team(&all)]);
+        let refused = run(&project, &[]).exits(1);
+        assert!(
+            refused.stderr.contains("oc_theirs")
+                && refused.stderr.contains("chat.one")
+                && refused.stderr.contains("chat.two"),
+            "{ids:?}: {}",
+            refused.stderr
+        );
+        assert_eq!(project.writes(), Vec::<Value>::new());
+    }
+    // Nothing was bound on the way: one of them can have it.
+    declare(
+        &project,
+        &[
+            &room("").replace("description: Who runs it, ", ""),
+            &team(&all),
+        ],
+    );
+    run(&project, &[]).exits(0);
+    assert_eq!(bound(&project), ["chat.room", "recipient_group.team"]);
+}
+
+#[test]
+fn a_contact_user_group_of_the_same_name_is_bound_if_equal_and_else_needs_consent() {
+    let (project, all) = staffed(2);
+    let theirs = json!({"id": "theirs", "name": "Crew", "description": "Old", "users": all});
+    project.control("POST", "user_groups", &theirs);
+    declare(&project, &[&crew(&all, ", description: New")]);
+    let refused = run(&project, &[]).exits(1);
+    assert!(
+        refused.stderr.contains("adopt-needs-consent") && refused.stderr.contains("id: theirs"),
+        "{}",
+        refused.stderr
+    );
+    // Feishu cannot clear a description, so none is as good as any.
+    declare(&project, &[&crew(&all, "")]);
+    run(&project, &[]).exits(0);
+    assert_eq!(project.writes(), Vec::<Value>::new());
+    converged(&project);
+    declare(&project, &[&crew(&all, ", description: New")]);
+    run(&project, &[]).exits(0);
+    assert_eq!(operations(&project), ["patchUserGroup"]);
+    declare(&project, &[&crew(&all, "")]);
+    converged(&project);
+    let group = &user_groups(&project, "Crew")[0];
+    assert_eq!((id_of(group), people(group)), ("theirs", set(&all)));
+}
+
+#[test]
+fn a_contact_user_group_that_somebody_deleted_is_made_again() {
+    let (project, all) = staffed(2);
+    declare(&project, &[&crew(&all, "")]);
+    run(&project, &[]).exits(0);
+    let old = id_of(&user_groups(&project, "Crew")[0]).to_owned();
+    project.control("DELETE", &format!("user_groups/{old}"), &Value::Null);
+    let plan = planned(&project);
+    assert_eq!(plan["changes"][0]["cause"], "vanished", "{plan}");
+    run(&project, &[]).exits(0);
+    let groups = user_groups(&project, "Crew");
+    assert_eq!((groups.len(), people(&groups[0])), (1, set(&all)));
+    assert_ne!(id_of(&groups[0]), old);
+    converged(&project);
+}
+
+#[test]
+fn a_saved_plan_is_carried_out_as_it_is_or_not_at_all() {
+    let (project, all) = staffed(3);
+    declare(&project, &[&room(""), &crew(&all[..2], ""), PROGRESS]);
+    project.beadle(&["plan", "--out", "first.plan"]).exits(0);
+    project.beadle(&["apply", "first.plan"]).exits(0);
+    converged(&project);
+
+    declare(&project, &[&room(""), &crew(&all, ""), PROGRESS]);
+    project.beadle(&["plan", "--out", "second.plan"]).exits(0);
+    let id = id_of(&chat(&project, "Operations")).to_owned();
+    let path = format!("chats/{id}/members");
+    project.control("POST", &path, &json!({"user": all[2]}));
+    project.clear_calls();
+    let stale = project.beadle(&["apply", "second.plan"]).exits(1);
+    assert!(stale.stderr.contains("stale"), "{}", stale.stderr);
+    assert_eq!(project.writes(), Vec::<Value>::new());
+}
+
+#[test]
+fn destroy_deletes_what_is_not_to_stay_and_lets_go_of_the_rest() {
+    for (more, dissolved) in [("", false), ("on_delete: dissolve", true)] {
+        let (project, all) = staffed(2);
+        declare(&project, &[&room(more), &crew(&all, ""), PROGRESS]);
+        run(&project, &[]).exits(0);
+        project.clear_calls();
+        // Whoever says so to `destroy` has said it.
+        project.beadle(&["destroy", "--auto-approve"]).exits(0);
+        assert_eq!(chats(&project, "Operations").len(), usize::from(!dissolved));
+        assert_eq!(user_groups(&project, "Crew").len(), 0);
+        assert_eq!(project.live_names(RELEASE), Vec::<String>::new());
+        assert_eq!(bound(&project), Vec::<String>::new());
+        if dissolved {
+            let order = operations(&project);
+            let at = |name: &str| order.iter().position(|o| o == name);
+            assert!(
+                at("deleteTasklistActivitySubscription") < at("dissolveChat"),
+                "{order:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_chat_may_be_imported_and_let_go_of_by_hand() {
+    let (project, all) = staffed(3);
+    let theirs = json!({"chat_id": "oc_theirs", "name": "Chatter", "users": all[..1]});
+    project.control("POST", "chats", &theirs);
+    declare(&project, &[&room(""), &team(&all), PROGRESS]);
+    project
+        .beadle(&["import", "chat.room", "oc_theirs"])
+        .exits(0);
+    assert_eq!(project.writes(), Vec::<Value>::new());
+    run(&project, &[]).exits(0);
+    assert_eq!(count(&project, "createChat"), 0);
+    let chat = chat(&project, "Operations");
+    assert_eq!((id_of(&chat), people(&chat)), ("oc_theirs", set(&all)));
+    converged(&project);
+    project.beadle(&["state", "forget", "chat.room"]).exits(0);
+    // Equal, and so it is ours again.
+    run(&project, &[]).exits(0);
+    assert_eq!(count(&project, "createChat"), 0);
+    assert!(bound(&project).contains(&"chat.room".to_owned()));
+    converged(&project);
+}
+
+#[test]
+fn what_posts_to_a_chat_that_is_left_out_is_left_alone_and_said_so() {
+    let (project, all) = staffed(1);
+    declare(&project, &[&room(""), &team(&all), PROGRESS]);
+    let ran = run(&project, &["--exclude", "chat.room"]).exits(1);
+    let words = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(
+        words.contains("tasklist_subscription.progress")
+            && words.contains("chat.room is not made yet, and is left out"),
+        "{words}"
+    );
+    assert_eq!(project.writes(), Vec::<Value>::new());
+    run(&project, &["--target", "chat.room"]).exits(0);
+    assert_eq!(operations(&project).len(), 3);
+    // It is there now, and what is left out is no hindrance.
+    run(&project, &["--exclude", "chat.room"]).exits(0);
+    assert_eq!(project.live_names(RELEASE), ["progress"]);
     converged(&project);
 }

@@ -217,3 +217,86 @@ fn a_refusal_is_told_and_leaves_no_doubt() {
         check(&project, errand.goal.as_ref(), &context);
     });
 }
+
+#[test]
+fn a_lost_reply_about_people_of_whom_some_were_not_taken_forgets_nobody() {
+    let operations = ["addChatMembers", "batchAddUserGroupMembers"];
+    let cases = operations.iter().flat_map(|operation| {
+        [("lost-reply", "OP:1"), ("5xx-after", "OP")].map(|f| (operation, f))
+    });
+    each(cases, |(operation, (kind, calls))| {
+        let (project, _) = staffed(4);
+        let with_bad = [ids(0..4), vec!["ou_nobody".to_owned()]].concat();
+        let manifest = |people: &[String]| {
+            declare(&project, &[&room(""), &crew(people, "")]);
+        };
+        manifest(&with_bad);
+        project.fault(&format!("{kind}@{}", calls.replace("OP", operation)));
+        let first = apply(&project, "2s").exits(1);
+        project.no_faults();
+        let context = format!("{kind} {operation}\n{first:?}");
+        let second = apply(&project, "30s");
+        assert_eq!(second.status, Some(1), "{context}{second:?}");
+        assert!(second.stderr.contains("ou_nobody"), "{context}{second:?}");
+        // They are ours, whatever came of the answer: delisted, they go.
+        manifest(&ids(0..2));
+        apply(&project, "30s").exits(0);
+        let expected = set(&ids(0..2));
+        assert_eq!(
+            people(&chats(&project, "Operations")[0]),
+            expected,
+            "{context}"
+        );
+        assert_eq!(
+            people(&user_groups(&project, "Crew")[0]),
+            expected,
+            "{context}"
+        );
+        converged(&project);
+    });
+}
+
+#[test]
+fn readings_that_lag_behind_neither_double_nor_lose_anything() {
+    let steps = [
+        (None, crew_of("First", 0..4)),
+        (crew_of("First", 0..4), crew_of("Second", 2..6)),
+    ];
+    each(&steps, |(start, goal)| {
+        let (project, _) = staffed(6);
+        declare_crew(&project, start.as_ref());
+        apply(&project, "30s").exits(0);
+        project.fault("read-lag@*,ms=1500");
+        declare_crew(&project, goal.as_ref());
+        // However they end: they read what is not so any more.
+        for _ in 0..3 {
+            apply(&project, "30s");
+        }
+        project.no_faults();
+        apply(&project, "30s").exits(0);
+        assert_eq!(effects(&project, "createChat"), 1);
+        assert_eq!(effects(&project, "createUserGroup"), 1);
+        assert_eq!(effects(&project, "dissolveChat"), 0);
+        assert_eq!(effects(&project, "deleteUserGroup"), 0);
+        check(&project, goal.as_ref(), "lag");
+    });
+}
+
+#[test]
+fn a_plan_tells_of_a_chat_of_which_nothing_is_known_and_does_no_more() {
+    let (project, people) = staffed(2);
+    declare(&project, &[&room(""), &team(&people), super::PROGRESS]);
+    project.fault("5xx@createChat:1");
+    let first = apply(&project, "2s").exits(1);
+    assert_eq!(first.last_line(), "Apply: 1 applied, 1 skipped, 1 unknown.");
+    project.clear_calls();
+    let plan = super::planned(&project);
+    assert_eq!(plan["unsettled"][0]["operation"], "createChat", "{plan}");
+    assert_eq!(plan["unsettled"][0]["address"], "chat.room");
+    assert_eq!(plan["changes"], serde_json::json!([]), "{plan}");
+    assert_eq!(project.writes(), Vec::<Value>::new());
+    let second = apply(&project, "30s").exits(0);
+    assert!(second.stderr.contains("had not taken effect"), "{second:?}");
+    assert_eq!(chats(&project, "Operations").len(), 1);
+    converged(&project);
+}

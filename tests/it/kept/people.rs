@@ -518,3 +518,95 @@ fn what_posts_to_a_chat_that_could_not_be_made_waits_and_nothing_else_does() {
     assert_eq!(project.live_names(RELEASE), ["other", "progress"]);
     converged(&project);
 }
+
+#[test]
+fn whom_somebody_took_away_is_not_ours_when_somebody_brings_them_back() {
+    // The apply in between has something else to do, or nothing at all.
+    for somebody_comes in [true, false] {
+        let (project, all) = staffed(3);
+        let (stays, goes, comes) = (&all[0], &all[1], &all[2]);
+        declare(&project, &[&room(""), &crew(&[stays, goes], "")]);
+        run(&project, &[]).exits(0);
+        somebody_removes(&project, goes);
+        let mut listed = vec![stays];
+        listed.extend(somebody_comes.then_some(comes));
+        declare(&project, &[&room(""), &crew(&listed, "")]);
+        run(&project, &[]).exits(0);
+        both_hold(&project, &listed);
+        somebody_adds(&project, goes);
+        run(&project, &[]).exits(0);
+        listed.push(goes);
+        both_hold(&project, &listed);
+        converged(&project);
+    }
+}
+
+#[test]
+fn who_has_left_is_named_until_delisted_and_is_in_nobodys_way() {
+    let (project, all) = staffed(3);
+    declare(&project, &[&room(""), &crew(&all, "")]);
+    run(&project, &[]).exits(0);
+    let left = format!("users/{}", all[2]);
+    project.control("POST", &left, &json!({"left": true}));
+    let ran = run(&project, &[]).exits(1);
+    assert!(said(&ran).contains(&all[2]), "{ran:?}");
+    declare(&project, &[&room(""), &crew(&all[..2], "")]);
+    run(&project, &[]).exits(0);
+    converged(&project);
+    // Whoever has left does not keep the group from going.
+    declare(&project, &[&room(""), &team(&all[..2])]);
+    run(&project, &[]).exits(0);
+    assert_eq!(user_groups(&project, "Crew").len(), 0);
+}
+
+#[test]
+fn an_apply_that_is_interrupted_between_two_calls_goes_on_next_time() {
+    let (project, all) = staffed(120);
+    declare(&project, &[&room(""), &team(&all), PROGRESS]);
+    project.fault("hold-after@addChatMembers:2");
+    let child = project.start(super::APPLY);
+    project.wait_until_held(1);
+    project.signal(&child, "INT");
+    // The word is out before the call is let go, or the third call might leave.
+    let mut child = child;
+    let talk = std::io::BufReader::new(child.stderr.as_mut().unwrap());
+    let stopping = std::io::BufRead::lines(talk).any(|line| line.unwrap().contains("Stopping"));
+    assert!(stopping);
+    project.release();
+    let ran = Ran::from(child.wait_with_output().unwrap()).exits(130);
+    assert_eq!(count(&project, "addChatMembers"), 2, "{ran:?}");
+    assert_eq!(people(&chat(&project, "Operations")).len(), 100);
+    let next = run(&project, &[]).exits(0);
+    assert!(!next.stderr.contains("Settled"), "{}", next.stderr);
+    assert_eq!(count(&project, "addChatMembers"), 3);
+    assert_eq!(people(&chat(&project, "Operations")), set(&all));
+    assert_eq!(project.live_names(RELEASE), ["progress"]);
+    converged(&project);
+}
+
+#[test]
+fn while_people_cannot_be_looked_up_what_they_are_in_is_left_alone() {
+    let (project, all) = staffed(3);
+    let address = json!({"email": "li@example.com"});
+    project.control("POST", &format!("users/{}", all[0]), &address);
+    let other = format!(
+        "  other: {{ tasklist: release, subscribers: [{ONCALL}], events: [task.added] }}\n"
+    );
+    declare(&project, &[&room(""), &crew(&all[1..], ""), PROGRESS]);
+    run(&project, &[]).exits(0);
+    let by_address = crew(&all[1..2], "").replace("users:", "emails: [li@example.com], users:");
+    declare(&project, &[&room(""), &by_address, PROGRESS, &other]);
+    project.fault("code@batchGetUserIds,code=99991672");
+    project.clear_calls();
+    let ran = run(&project, &[]).exits(1);
+    let words = said(&ran);
+    for word in ["chat.room", "recipient_group.team/feishu", "99991672"] {
+        assert!(words.contains(word), "{word}: {words}");
+    }
+    both_hold(&project, &all[1..]);
+    assert_eq!(operations(&project), ["createTasklistActivitySubscription"]);
+    project.no_faults();
+    run(&project, &[]).exits(0);
+    both_hold(&project, &all[..2]);
+    converged(&project);
+}
