@@ -281,14 +281,25 @@ fn connect(
             |error| Failure::new(format!("provider `{key}` cannot be used")).because(error);
         let directory = match provider.vendor {
             Vendor::Feishu => {
-                let (writer, directory) = vendors::feishu(settings).map_err(unusable)?;
+                let (writer, jobs) = vendors::feishu(settings).map_err(unusable)?;
                 writers.insert(key.clone(), writer);
-                directory
+                jobs.directory
             }
-            Vendor::DingTalk => vendors::dingtalk(settings, provider.edition).map_err(unusable)?,
+            Vendor::DingTalk => {
+                let agency = vendors::Agency {
+                    edition: provider.edition,
+                    agent_id: provider.agent_id,
+                    robot_code: None,
+                };
+                vendors::dingtalk(settings, agency)
+                    .map_err(unusable)?
+                    .directory
+            }
             Vendor::Enos => {
                 let org = provider.org_id.as_deref().unwrap_or_default();
-                vendors::enos(settings, org, Timestamp::now).map_err(unusable)?
+                vendors::enos(settings, org, Timestamp::now)
+                    .map_err(unusable)?
+                    .directory
             }
         };
         directories.insert(key.clone(), directory);

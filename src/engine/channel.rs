@@ -2,8 +2,16 @@
 //!
 //! A message is cut into [`Parcel`]s once, when its occurrence is admitted; from then on its bytes are
 //! stored and sent as they are, and never computed again.
+//!
+//! What `once` means differs from vendor to vendor; each channel's module says it in its Guarantees,
+//! Assumptions and Caveats, and [`Channel::repeats`] says it as data.
+//!
+//! # Guarantees
+//!
+//! - What is sent, and to whom, shows in no `Debug` output of a letter or a parcel.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use jiff::SignedDuration;
 
@@ -16,13 +24,13 @@ pub trait Channel: Send + Sync {
     /// The app that sends.
     fn app(&self) -> &AppId;
 
-    /// Cuts a letter into the fewest calls that the contract allows. `key` names the letter for good
-    /// (project, occurrence); where the vendor takes a key of ours it is made of it, and the same
-    /// arguments always make the same parcels.
+    /// Cuts a letter into the fewest calls that the contract allows and whose receipts can be told
+    /// apart. `key` names the letter for good (project, occurrence); where the vendor takes a key of
+    /// ours it is made of it, and the same arguments always make the same parcels.
     ///
     /// # Errors
     ///
-    /// When the vendor cannot carry this letter to such recipients, in words.
+    /// When the vendor cannot carry this letter to such recipients, in words that name nobody.
     fn pack(&self, letter: &Letter, to: &[To], key: &str) -> Result<Vec<Parcel>, String>;
 
     /// What the contract lets follow a send whose outcome is unknown.
@@ -32,21 +40,23 @@ pub trait Channel: Send + Sync {
     /// refused before any effect.
     fn send<'a>(&'a self, parcel: &'a Parcel) -> Pending<'a, Result<Sent, ApiError>>;
 
-    /// What has become of a message so far. May be repeated, within the vendor's quota.
+    /// What has become of a message so far; `message` is [`Sent::message`]. May be repeated, within the
+    /// vendor's quota.
     fn receipt<'a>(
         &'a self,
         parcel: &'a Parcel,
         message: &'a str,
     ) -> Pending<'a, Result<Receipt, ApiError>>;
 
-    /// Takes a message back. What is gone already counts as taken back.
+    /// Takes a message back. What is gone already counts as taken back. Where the vendor knows no way,
+    /// nothing leaves and the error says so.
     fn recall<'a>(
         &'a self,
         parcel: &'a Parcel,
         message: &'a str,
     ) -> Pending<'a, Result<(), ApiError>>;
 
-    /// Uploads an image and returns the vendor's key of it.
+    /// Uploads an image and returns the vendor's key of it, where the vendor takes images.
     fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, ApiError>>;
 
     /// How long one attempt of a call may be under way, in milliseconds.
@@ -63,16 +73,50 @@ pub enum To {
 }
 
 /// A message in a vendor's own shape.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Letter {
     /// The vendor's word for the kind of message, such as `interactive` or `markdown`.
     pub kind: String,
     /// What the vendor's page calls the content of that kind.
     pub content: serde_json::Value,
+    /// How it gets to people.
+    pub people: People,
+}
+
+impl Letter {
+    /// A letter that gets to people in as few calls as can be.
+    #[must_use]
+    pub fn new(kind: &str, content: serde_json::Value) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            content,
+            people: People::Together,
+        }
+    }
+}
+
+impl fmt::Debug for Letter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Letter")
+            .field("kind", &self.kind)
+            .field("people", &self.people)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a letter gets to people, where the vendor has more ways than one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum People {
+    /// Many in a call.
+    #[default]
+    Together,
+    /// A message each, which the vendor may know by its key (Feishu): an unknown send can then be
+    /// repeated. For few people.
+    OneByOne,
 }
 
 /// A letter cut to what one call takes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Parcel {
     /// The contract's name of the call.
     pub operation: String,
@@ -82,6 +126,17 @@ pub struct Parcel {
     pub body: String,
     /// Whom it is for.
     pub to: BTreeSet<To>,
+}
+
+impl fmt::Debug for Parcel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parcel")
+            .field("operation", &self.operation)
+            .field("query", &self.query)
+            .field("bytes", &self.body.len())
+            .field("to", &self.to.len())
+            .finish()
+    }
 }
 
 /// What may follow a send whose outcome is unknown.
@@ -119,8 +174,10 @@ pub struct Receipt {
     pub readers: Vec<Recipient>,
     /// Who does not get it, each with why.
     pub refused: Vec<(To, String)>,
-    /// Whether the vendor says that it is done.
+    /// Whether the vendor says that it is done: nothing more will be delivered.
     pub is_done: bool,
-    /// Whether it was taken back.
+    /// Whether the vendor says that it was taken back.
     pub is_recalled: bool,
+    /// What the vendor cannot be asked, in words, such as who has a message that went to departments.
+    pub untold: Option<String>,
 }

@@ -28,6 +28,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Method, Response, Url};
 
 use super::BuildError;
+use super::digest::digest;
 
 /// The most that is read of an answer.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
@@ -49,8 +50,41 @@ pub(crate) struct Request<'a> {
     pub(crate) url: Url,
     /// What the vendor knows the caller by; secret values are marked as sensitive.
     pub(crate) headers: HeaderMap,
-    /// A JSON body, sent as it is.
-    pub(crate) body: Option<Cow<'a, str>>,
+    pub(crate) body: Option<Body<'a>>,
+}
+
+/// What a request carries, sent as it is.
+pub(crate) enum Body<'a> {
+    Json(Cow<'a, str>),
+    Form(&'a Form),
+}
+
+/// A form with a file in it (`multipart/form-data`).
+pub(crate) struct Form {
+    boundary: String,
+    bytes: Vec<u8>,
+}
+
+impl Form {
+    /// A form of short fields, whose names and values are ours, and a file. The boundary is made of the
+    /// file, so that the same form always makes the same bytes.
+    pub(crate) fn new(fields: &[(&str, &str)], (name, file): (&str, &[u8])) -> Self {
+        let boundary = format!("beadle-{}", digest([file]));
+        let mut bytes = Vec::with_capacity(file.len() + 512);
+        for (field, value) in fields {
+            let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{field}\"");
+            bytes.extend_from_slice(format!("{head}\r\n\r\n{value}\r\n").as_bytes());
+        }
+        // Servers take a part for a file by its file name, and Feishu looks at the bytes for its kind.
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        );
+        bytes.extend_from_slice(head.as_bytes());
+        bytes.extend_from_slice(file);
+        bytes.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+        Self { boundary, bytes }
+    }
 }
 
 /// A whole answer.
@@ -148,11 +182,16 @@ impl Http {
     pub(crate) async fn exchange(&self, request: Request<'_>) -> Result<Reply, Lost> {
         let mut builder = self.client.request(request.method, request.url);
         builder = builder.headers(request.headers);
-        if let Some(body) = request.body {
-            builder = builder
+        builder = match request.body {
+            None => builder,
+            Some(Body::Json(body)) => builder
                 .header(CONTENT_TYPE, "application/json; charset=utf-8")
-                .body(body.into_owned());
-        }
+                .body(body.into_owned()),
+            Some(Body::Form(form)) => {
+                let kind = format!("multipart/form-data; boundary={}", form.boundary);
+                builder.header(CONTENT_TYPE, kind).body(form.bytes.clone())
+            }
+        };
         let response = builder.send().await.map_err(|error| {
             // A builder error is found before anything is connected.
             let unsent = error.is_connect() || error.is_builder();
@@ -339,6 +378,24 @@ mod tests {
         for id in ["", ".", "..", "a\nb", "a\tb", ".\n.", "\0"] {
             assert!(url(id).is_err(), "{id}");
         }
+    }
+
+    #[test]
+    fn a_form_holds_its_file_byte_for_byte() {
+        let form = Form::new(&[("image_type", "message")], ("image", b"\xff\r\n--\0"));
+        let boundary = form.boundary.as_bytes();
+        assert_eq!(boundary.len(), "beadle-".len() + 40);
+        let rest: Vec<u8> = form.bytes.clone();
+        let text = String::from_utf8_lossy(&rest).replace(&form.boundary, "B");
+        assert_eq!(
+            text,
+            "--B\r\nContent-Disposition: form-data; name=\"image_type\"\r\n\r\nmessage\r\n\
+             --B\r\nContent-Disposition: form-data; name=\"image\"; filename=\"image\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n\u{fffd}\r\n--\0\r\n--B--\r\n"
+        );
+        assert!(form.bytes.windows(6).any(|w| w == b"\xff\r\n--\0"));
+        let other = Form::new(&[], ("image", b"other"));
+        assert_ne!(form.boundary, other.boundary);
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! Clients of other people's APIs: settings in, a [`Writer`] and a [`Directory`] out.
+//! Clients of other people's APIs: settings in, a [`Writer`], a [`Directory`] and a [`Channel`] out.
 //!
 //! What is not here: no vendor's shapes leave this module, nothing is read from disk or environment
 //! (settings are arguments; proxies are the exception, reqwest reads their variables), nothing decides
 //! what should be written, and nothing is remembered beyond the process.
 //!
-//! Start at [`connect`], then `feishu/mod.rs`; `limits.rs` says what each endpoint allows. What only reads,
-//! at [`dingtalk()`] and [`enos()`], goes through `reads.rs`.
+//! Start at [`feishu()`], then `feishu/mod.rs`; `limits.rs` says what each endpoint allows. What DingTalk
+//! and EnOS are asked, at [`dingtalk()`] and [`enos()`], goes through `calls.rs`. What once means for a
+//! message is in each vendor's `channel.rs`.
 //!
 //! # Guarantees
 //!
@@ -13,8 +14,8 @@
 //!   bytes), or the attempt before was refused before any effect or never left.
 //! - [`ApiError::Refused`] and [`ApiError::Unreachable`] say that none of the attempts of that write can
 //!   have had an effect. Everything in doubt is [`ApiError::Unknown`].
-//! - Secrets and tokens are in no error, event or `Debug` output, nor are the e-mail addresses and
-//!   mobile numbers that a directory was asked about or answers.
+//! - Secrets and tokens are in no error, event or `Debug` output, nor is what a message says, nor are the
+//!   e-mail addresses and mobile numbers that a directory was asked about or answers.
 //! - Credentials go to the vendor's hosts, to loopback and to the hosts in the settings, nowhere else.
 //!
 //! # Assumptions
@@ -33,13 +34,15 @@
 //! [`ApiError::Unreachable`]: crate::engine::ApiError::Unreachable
 //! [`ApiError::Unknown`]: crate::engine::ApiError::Unknown
 
+mod calls;
+mod digest;
 mod dingtalk;
+mod doubt;
 mod enos;
 mod feishu;
 mod http;
 pub mod limits;
 mod pace;
-mod reads;
 mod redact;
 mod retry;
 mod token;
@@ -48,9 +51,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::engine::channel::Channel;
 use crate::engine::{Directory, Writer};
-use crate::model::manifest::Edition;
 
+pub use dingtalk::Agency;
 pub use feishu::Settings;
 pub use retry::Patience;
 
@@ -59,30 +63,43 @@ pub fn connect(settings: Settings) -> Result<Arc<dyn Writer>, BuildError> {
     Ok(Arc::new(feishu::Feishu::new(settings)?))
 }
 
-/// One client in both of its jobs.
-pub type Jobs = (Arc<dyn Writer>, Arc<dyn Directory>);
+/// The jobs of one client that every vendor has. They share one token and one pace.
+#[derive(Clone)]
+pub struct Jobs {
+    /// Who is behind an id.
+    pub directory: Arc<dyn Directory>,
+    /// What is sent.
+    pub channel: Arc<dyn Channel>,
+}
 
-/// Makes the client of a Feishu provider for both jobs, so that they share one token and one pace. It
+impl Jobs {
+    fn of<C: Directory + Channel + 'static>(client: Arc<C>) -> Self {
+        Self {
+            directory: client.clone(),
+            channel: client,
+        }
+    }
+}
+
+/// Makes the client of a Feishu provider for all its jobs, so that they share one token and one pace. It
 /// does not connect yet.
-pub fn feishu(settings: Settings) -> Result<Jobs, BuildError> {
+pub fn feishu(settings: Settings) -> Result<(Arc<dyn Writer>, Jobs), BuildError> {
     let client = Arc::new(feishu::Feishu::new(settings)?);
-    Ok((client.clone(), client))
+    Ok((client.clone(), Jobs::of(client)))
 }
 
-/// Makes the address book of an app at DingTalk. Where `base_url` is one of DingTalk's two hosts, each
-/// call goes to the one that serves it; any other server is taken to serve both.
-pub fn dingtalk(settings: Settings, edition: Edition) -> Result<Arc<dyn Directory>, BuildError> {
-    Ok(Arc::new(dingtalk::DingTalk::new(settings, edition)?))
+/// Makes the client of an app at DingTalk. Where `base_url` is one of DingTalk's two hosts, each call goes
+/// to the one that serves it; any other server is taken to serve both.
+pub fn dingtalk(settings: Settings, agency: Agency) -> Result<Jobs, BuildError> {
+    let client = dingtalk::DingTalk::new(settings, agency)?;
+    Ok(Jobs::of(Arc::new(client)))
 }
 
-/// Makes the address book of an OU at EnOS. `now` is the clock that requests are signed with; how far it
-/// may be off is not documented.
-pub fn enos(
-    settings: Settings,
-    org_id: &str,
-    now: fn() -> Timestamp,
-) -> Result<Arc<dyn Directory>, BuildError> {
-    Ok(Arc::new(enos::Enos::new(settings, org_id, now)?))
+/// Makes the client of an OU at EnOS. `now` is the clock that requests are signed with; how far it may be
+/// off is not documented.
+pub fn enos(settings: Settings, org_id: &str, now: fn() -> Timestamp) -> Result<Jobs, BuildError> {
+    let client = enos::Enos::new(settings, org_id, now)?;
+    Ok(Jobs::of(Arc::new(client)))
 }
 
 /// Why a client cannot be made from its settings.

@@ -16,12 +16,18 @@ use beadle::vendors::{BuildError, Patience, Settings, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const SECRET: &str = "not-a-real-secret";
+pub(crate) const SECRET: &str = "not-a-real-secret";
 const ROOM: &str = "oc_2cefb2f014f8d0c6c2d2eb7bafb0e54f";
 const GUID: &str = "d19e3a2a-edc0-4e4e-b7cc-950e162b53ae";
 const OK: &str = r#"{"code":0,"msg":"success","data":{"activity_subscription":{"guid":"d19e3a2a-edc0-4e4e-b7cc-950e162b53ae","name":"release-room","subscribers":[{"id":"oc_2cefb2f014f8d0c6c2d2eb7bafb0e54f","type":"chat","role":""}],"include_keys":[100,103],"disabled":false}}}"#;
 const LIST: &str = r#"{"code":0,"msg":"success","data":{"items":[{"guid":"d19e3a2a-edc0-4e4e-b7cc-950e162b53ae","name":"release-room","subscribers":[{"id":"oc_2cefb2f014f8d0c6c2d2eb7bafb0e54f","type":"chat","role":""}],"include_keys":[100,103],"disabled":false}]}}"#;
 const TOKEN_PATH: &str = "/open-apis/auth/v3/tenant_access_token/internal";
+/// Where each vendor's tokens are fetched.
+const TOKEN_PATHS: [&str; 3] = [
+    TOKEN_PATH,
+    "/v1.0/oauth2/accessToken",
+    "/apim-token-service/v2.0/token/get",
+];
 
 /// What the server does with a request once it has read it.
 #[derive(Clone, Debug)]
@@ -76,7 +82,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
     }
@@ -133,9 +139,19 @@ impl Server {
         while let Some(seen) = read_request(&mut stream, &mut buffer).await {
             let step = {
                 let mut script = self.script.lock().unwrap();
-                if seen.line == format!("POST {TOKEN_PATH}") {
+                let path = seen.line.strip_prefix("POST ").unwrap_or_default();
+                if TOKEN_PATHS.contains(&path) {
+                    let number = script.seen_tokens.len() + 1;
+                    let fresh = match path {
+                        TOKEN_PATH => token(&format!("t-{number}"), 7200),
+                        _ => json(
+                            200,
+                            format!(
+                                r#"{{"accessToken":"t-{number}","expireIn":7200,"data":{{"accessToken":"t-{number}","expire":7200}}}}"#
+                            ),
+                        ),
+                    };
                     script.seen_tokens.push(seen);
-                    let fresh = token(&format!("t-{}", script.seen_tokens.len()), 7200);
                     script.tokens.pop_front().unwrap_or(fresh)
                 } else if script.dead.is_some() && seen.header("authorization") == script.dead {
                     script.seen.push(seen);
@@ -188,6 +204,11 @@ impl Server {
         settings
     }
 
+    /// What the calls from now on are answered.
+    pub(crate) fn script(&self, calls: impl IntoIterator<Item = Step>) {
+        self.script.lock().unwrap().calls = calls.into_iter().collect();
+    }
+
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.script.lock().unwrap().seen.clone()
     }
@@ -226,7 +247,7 @@ async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Se
             return None;
         }
     }
-    let body = String::from_utf8(buffer[head_end + 4..end].to_vec()).unwrap();
+    let body = String::from_utf8_lossy(&buffer[head_end + 4..end]).into_owned();
     buffer.drain(..end);
     Some(Seen {
         line,
@@ -291,7 +312,7 @@ async fn outcome_at(
     steps: &[Step],
     write: Option<&Write>,
 ) -> String {
-    server.script.lock().unwrap().calls = steps.iter().cloned().collect();
+    server.script(steps.iter().cloned());
     let before = server.calls();
     let result = match write {
         Some(write) => send(client, write).await.map(|_| ()),

@@ -10,7 +10,7 @@ use beadle::model::group::Recipient;
 use beadle::model::manifest::Vendor;
 use beadle::model::{AppId, Collection, Field, Fields, RemoteId, Value};
 use beadle::sandbox::{APP_ID, APP_SECRET};
-use beadle::vendors::{Settings, feishu};
+use beadle::vendors::{Jobs, Settings, feishu};
 use serde_json::{Value as Json, json};
 
 use crate::client::{Log, Server, Step, code, json as answer, with};
@@ -45,7 +45,7 @@ impl Scene {
         let mut settings = Settings::new(&url, AppId::new(APP_ID), APP_SECRET.into());
         settings.paced = false;
         settings.patience.first = std::time::Duration::from_millis(1);
-        let (client, directory) = feishu(settings).unwrap();
+        let (client, Jobs { directory, .. }) = feishu(settings).unwrap();
         Self {
             stage,
             client,
@@ -823,7 +823,7 @@ async fn a_call_that_makes_no_sense_is_not_sent() {
 
 async fn looked_up(steps: Vec<Step>, asked: &[&str]) -> String {
     let server = Server::start(steps).await;
-    let (_, directory) = feishu(server.settings()).unwrap();
+    let (_, Jobs { directory, .. }) = feishu(server.settings()).unwrap();
     match directory.look_up(&recipients(asked)).await {
         Ok(seen) => {
             let words: Vec<String> = seen.iter().map(word).collect();
@@ -884,7 +884,7 @@ async fn an_answer_about_people_is_read_with_care() {
 async fn one_token_serves_both_jobs() {
     let empty = good(json!({"items": []}));
     let server = Server::start([empty.clone(), empty]).await;
-    let (client, directory) = feishu(server.settings()).unwrap();
+    let (client, Jobs { directory, .. }) = feishu(server.settings()).unwrap();
     client.catalog(&Collection::Chats).await.unwrap();
     let asked = recipients(&["user ou_a"]);
     directory.look_up(&asked).await.unwrap();
@@ -938,7 +938,7 @@ async fn addresses_and_numbers_are_nowhere() {
             &["user ou_a"],
         ] {
             let server = Server::start(vec![step.clone(); 4]).await;
-            let (_, directory) = feishu(server.settings()).unwrap();
+            let (_, Jobs { directory, .. }) = feishu(server.settings()).unwrap();
             if let Err(error) = directory.look_up(&recipients(asked)).await {
                 let _ = writeln!(said, "{error} {error:?} {}", error.with_hint());
             }

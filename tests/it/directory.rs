@@ -16,7 +16,7 @@ use beadle::model::AppId;
 use beadle::model::group::Recipient;
 use beadle::model::manifest::{Edition, Vendor};
 use beadle::sandbox::{APP_ID, APP_SECRET, Options};
-use beadle::vendors::{self, BuildError, Patience, Settings};
+use beadle::vendors::{self, Agency, BuildError, Patience, Settings};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -36,11 +36,15 @@ fn settings(base_url: &str) -> Settings {
 }
 
 fn dingtalk(base_url: &str) -> Arc<dyn Directory> {
-    vendors::dingtalk(settings(base_url), Edition::Standard).unwrap()
+    vendors::dingtalk(settings(base_url), Agency::default())
+        .unwrap()
+        .directory
 }
 
 fn enos(base_url: &str, org_id: &str) -> Arc<dyn Directory> {
-    vendors::enos(settings(base_url), org_id, Timestamp::now).unwrap()
+    vendors::enos(settings(base_url), org_id, Timestamp::now)
+        .unwrap()
+        .directory
 }
 
 /// Recipients as [`Recipient`] writes them.
@@ -256,7 +260,9 @@ async fn many_people_at_dingtalk_are_asked_for_at_its_pace() {
     stage.control("POST", "/users", people).await;
     let mut settings = settings(&stage.sandbox.base_url());
     settings.paced = true;
-    let directory = vendors::dingtalk(settings, Edition::Standard).unwrap();
+    let directory = vendors::dingtalk(settings, Agency::default())
+        .unwrap()
+        .directory;
     let whom: Vec<_> = ids
         .iter()
         .map(|id| Recipient::UserId(id.as_str().into()))
@@ -273,7 +279,9 @@ async fn people_at_dingtalk_are_asked_for_side_by_side() {
     let stage = dingtalk_stage(faulty(&["hold-before@dingtalk.getUser"]).await).await;
     let mut settings = settings(&stage.sandbox.base_url());
     settings.concurrency = 3;
-    let directory = vendors::dingtalk(settings, Edition::Standard).unwrap();
+    let directory = vendors::dingtalk(settings, Agency::default())
+        .unwrap()
+        .directory;
     let ids = ["d1", "d2", "far", "left", "e", "f", "g", "h"];
     let whom: Vec<_> = ids.map(|id| Recipient::UserId(id.into())).to_vec();
     let looking = tokio::spawn(async move { directory.look_up(&whom).await });
@@ -409,11 +417,15 @@ async fn an_answer_that_does_not_come_is_not_waited_for_forever() {
         settings.timeout = Duration::from_millis(50);
         settings.patience.attempts = 2;
         let (vendor, directory) = if fault.contains("dingtalk") {
-            let made = vendors::dingtalk(settings, Edition::Dedicated);
-            (Vendor::DingTalk, made.unwrap())
+            let agency = Agency {
+                edition: Edition::Dedicated,
+                ..Agency::default()
+            };
+            let made = vendors::dingtalk(settings, agency);
+            (Vendor::DingTalk, made.unwrap().directory)
         } else {
             let made = vendors::enos(settings, "o_sandbox", Timestamp::now);
-            (Vendor::Enos, made.unwrap())
+            (Vendor::Enos, made.unwrap().directory)
         };
         assert_eq!(outcome(&directory, vendor, "user x").await, "unknown");
         let seen = directory.look_up(&recipients(vendor, &["user x"])).await;
@@ -447,12 +459,16 @@ async fn what_an_administrator_has_to_do_is_said() {
     let clients = [
         (
             Vendor::DingTalk,
-            vendors::dingtalk(wrong(settings(&base_url)), Edition::Standard).unwrap(),
+            vendors::dingtalk(wrong(settings(&base_url)), Agency::default())
+                .unwrap()
+                .directory,
             "dingtalk.getAccessToken",
         ),
         (
             Vendor::Enos,
-            vendors::enos(wrong(settings(&base_url)), "o_sandbox", Timestamp::now).unwrap(),
+            vendors::enos(wrong(settings(&base_url)), "o_sandbox", Timestamp::now)
+                .unwrap()
+                .directory,
             "enos.getAccessToken",
         ),
     ];
@@ -495,7 +511,7 @@ async fn a_token_that_died_is_fetched_anew_once() {
     // A clock that stands still would make two digests of one.
     let still = || Timestamp::from_millisecond(1_768_465_800_000).unwrap();
     let directory = vendors::enos(settings(&stage.sandbox.base_url()), "o_sandbox", still);
-    let found = outcome(&directory.unwrap(), Vendor::Enos, "user u1").await;
+    let found = outcome(&directory.unwrap().directory, Vendor::Enos, "user u1").await;
     assert_eq!(found, "user u1");
     let pair = ["enos.getAccessToken", "enos.listOrganizationUsers"];
     assert_eq!(called(&stage).await, [pair, pair].concat());
@@ -544,7 +560,7 @@ async fn the_older_token_call_stands_in_for_the_newer_one() {
 
 #[test]
 fn credentials_do_not_go_to_strangers() {
-    let word = |made: Result<Arc<dyn Directory>, BuildError>| match made {
+    let word = |made: Result<(), BuildError>| match made {
         Ok(_) => "ok",
         Err(BuildError::ForeignHost(_)) => "foreign",
         Err(BuildError::PlainText(_)) => "plain",
@@ -564,10 +580,10 @@ fn credentials_do_not_go_to_strangers() {
     for (base_url, at_dingtalk, at_enos) in cases {
         let mut settings = settings(base_url);
         settings.allow_hosts = vec!["gateway.example".to_owned()];
-        let made = vendors::dingtalk(settings.clone(), Edition::Standard);
-        assert_eq!(word(made), at_dingtalk, "{base_url}");
+        let made = vendors::dingtalk(settings.clone(), Agency::default());
+        assert_eq!(word(made.map(drop)), at_dingtalk, "{base_url}");
         let made = vendors::enos(settings, "o", Timestamp::now);
-        assert_eq!(word(made), at_enos, "{base_url}");
+        assert_eq!(word(made.map(drop)), at_enos, "{base_url}");
     }
 }
 

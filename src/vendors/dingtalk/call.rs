@@ -1,17 +1,17 @@
 //! How a request is made and what every answer has. The older host takes the token in the query, answers
 //! HTTP 200 whatever happens, and may wrap a code in another one; the newer host answers with a word.
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::SecretString;
 use serde_json::Value;
 
 use super::DingTalk;
 use super::codes;
 use crate::engine::ApiError;
-use crate::vendors::http::Request;
+use crate::vendors::calls::{Client, Envelope, Link, Made, Manner, Members, text};
+use crate::vendors::http::{Body, Request};
 use crate::vendors::limits::Row;
 use crate::vendors::limits::dingtalk::{BAN, rule};
-use crate::vendors::reads::{Client, Envelope, Link, Made, Manner, Members, text};
 use crate::vendors::token::{Fetched, Tokens};
 
 pub(super) const MANNER: Manner = Manner {
@@ -37,14 +37,28 @@ impl Client for DingTalk {
     }
 
     fn request<'a>(&'a self, row: &Row, token: &str, body: &'a str) -> Made<'a> {
-        let query = [("access_token", token)];
+        let path = row.path.iter().copied();
+        let mut headers = HeaderMap::new();
+        // What begins with a version is served by the newer host, which reads this header alone.
+        let (http, query) = if row.path.first() == Some(&"v1.0") {
+            let mut token = HeaderValue::try_from(token)
+                .map_err(|_| "the token cannot stand in a header".to_owned())?;
+            token.set_sensitive(true);
+            headers.insert(
+                HeaderName::from_static("x-acs-dingtalk-access-token"),
+                token,
+            );
+            (&self.new, None)
+        } else {
+            (&self.old, Some(("access_token", token)))
+        };
         let request = Request {
             method: row.method.clone(),
-            url: self.old.url(row.path.iter().copied(), &query)?,
-            headers: HeaderMap::new(),
-            body: Some(body.into()),
+            url: http.url(path, query.as_slice())?,
+            headers,
+            body: Some(Body::Json(body.into())),
         };
-        Ok((&self.old, request))
+        Ok((http, request))
     }
 }
 
@@ -72,7 +86,10 @@ fn envelope(members: &Members) -> Option<Envelope> {
             log_id: text(members, "uuid"),
         });
     }
-    let ok = members.get("accessToken").is_some_and(Value::is_string);
+    // The newer host's successes have no code, but what was asked for.
+    let ok = ["accessToken", "processQueryKey"]
+        .iter()
+        .any(|name| members.get(*name).is_some_and(Value::is_string));
     let code = text(members, "code").or_else(|| ok.then(|| "0".to_owned()))?;
     Some(Envelope {
         ok: code == "0" && ok,
@@ -104,6 +121,7 @@ mod tests {
                 "invalidClientIdOrSecret",
             ),
             (r#"{"accessToken":"t","expireIn":7200}"#, "0"),
+            (r#"{"processQueryKey":"k"}"#, "0"),
             (r#"{"status":1111,"wait":5,"punish":"deny"}"#, "1111"),
         ] {
             let members = serde_json::from_str(body).unwrap();

@@ -5,7 +5,7 @@
 
 use crate::vendors::limits::Row;
 use crate::vendors::limits::dingtalk::{
-    BAN, GET_DEPARTMENT, GET_USER, GET_USER_BY_MOBILE, LEGACY_TOKEN, TOKEN,
+    BAN, GET_DEPARTMENT, GET_USER, GET_USER_BY_MOBILE, LEGACY_TOKEN, RECALL, TOKEN,
 };
 
 /// What a refusal says about somebody who was looked up; none when it says nothing about them.
@@ -30,6 +30,23 @@ pub(super) fn absence(operation: &str, code: i64) -> Option<&'static str> {
         }
         _ => return None,
     })
+}
+
+/// Why somebody does not have a notice that DingTalk took (`delivery_codes` of the contract).
+pub(super) fn dropped(code: &str) -> String {
+    let why = match code {
+        "143103" | "143203" => "the app has sent to too many people within a minute",
+        "143104" | "143204" => "the organisation has sent to too many people within a minute",
+        "143105" | "143205" => "has had as many notices of this app today as DingTalk allows",
+        "143106" | "143206" => "has had the same content from this app today",
+        "1430000" => "nobody was left whom it could go to",
+        "1430001" => "the app has no right that DingTalk knows",
+        "1430002" => "the notice has words that DingTalk forbids",
+        "1430003" => "DingTalk protects itself",
+        "1430004" => "is protected from notices by an administrator",
+        _ => return format!("was dropped by DingTalk (code {code})"),
+    };
+    format!("was dropped by DingTalk: {why} (code {code})")
 }
 
 /// What to do about a code; none where the contract knows nothing that would help.
@@ -86,6 +103,40 @@ pub(super) fn hint(row: &Row, code: &str) -> Option<&'static str> {
         "-1" | "500" | "400001" | "server.error" | "system.error" => {
             "DingTalk had an internal fault or was overloaded; try again later."
         }
+        "40056" | "41011" | "70003" | "70004" => {
+            "Check the provider's `agent_id`; it stands on the app's page in the developer console."
+        }
+        "41028" | "41044" => {
+            "DingTalk does not let the app send to these people; an administrator of the organisation can."
+        }
+        "41029" | "40031" | "40032" => {
+            "DingTalk does not take the list of receivers; check the ids in it."
+        }
+        "41045" => "DingTalk delivers at most three notices a day to everyone.",
+        "41046" | "41047" | "send.too.fast" => {
+            "DingTalk's limit of receivers in a minute was hit; try again in a minute."
+        }
+        "41049" | "contain.notAllowed.text" => "The notice has words that DingTalk forbids.",
+        "40048" | "contain.unsafe.url" => "DingTalk holds a link of the notice to be unsafe.",
+        "34014" | "34016" | "40008" | "45002" | "41101" => {
+            "DingTalk does not take the message of this kind or length."
+        }
+        "41052" => "DingTalk has no result yet, or there are more than 100 receivers.",
+        "400002" if row.operation == RECALL => {
+            "DingTalk does not know the task any more, or not the `agent_id`."
+        }
+        "invalidParameter.robotCode.empty" | "invalidParameter.robotCode.auth" => {
+            "The robot is not one of this app; check its code."
+        }
+        "invalidParameter.msgKey.invalid"
+        | "invalidParameter.msgParam.invalid"
+        | "invalidParameter.msgParam.tooLong" => {
+            "DingTalk does not take the robot's message of this kind or length."
+        }
+        "invalid.openConversationId" => "Check the id of the group, and that the robot is in it.",
+        "group.disbanded" => "The group was disbanded; it cannot come back.",
+        "bot.stopped" => "The robot was stopped in the group; somebody there can start it again.",
+        "unknown.send.result" => "DingTalk does not know whether it sent; look into the group.",
         "22" | "404" => "The server does not know this call; check `base_url`.",
         "40000" | "40035" | "41001" | "400002" => {
             "DingTalk did not take the request for one of its own; please report this as a fault of beadle."
@@ -117,6 +168,22 @@ mod tests {
                 assert!(told || code == "88", "{}: {code}", row.operation);
             }
         }
+    }
+
+    #[test]
+    fn every_code_of_somebody_dropped_is_explained() {
+        let contract = include_str!("../../../tests/fixtures/vendors/dingtalk.openapi.yaml");
+        let contract: serde_json::Value = serde_yaml::from_str(contract).unwrap();
+        let codes = contract["x-error-catalog"]["delivery_codes"]
+            .as_object()
+            .unwrap();
+        let codes = codes.keys().filter(|code| *code != "note");
+        let said: Vec<_> = codes.map(|code| (code, dropped(code))).collect();
+        assert!(said.len() > 10, "{said:?}");
+        for (code, words) in said {
+            assert!(words.contains("DingTalk: "), "{code}: {words}");
+        }
+        assert_eq!(dropped("9"), "was dropped by DingTalk (code 9)");
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! DingTalk: who is behind a user id or a mobile number, and whether a department is there.
+//! DingTalk: who is behind a user id or a mobile number, whether a department is there, and messages.
 //!
-//! It sends nothing and lists nobody. Start at [`DingTalk::look_up_all`]; `call.rs` makes a request and
-//! reads what every answer has, `wire.rs` has the shapes, `codes.rs` the words.
+//! It lists nobody. Start at [`DingTalk::look_up_all`], or for messages at `channel.rs`, which says what
+//! once means here; `call.rs` makes a request and reads what every answer has, `wire.rs` has the shapes,
+//! `codes.rs` the words.
 //!
 //! # Assumptions
 //!
@@ -14,7 +15,10 @@
 //! - One call tells of one person, and twenty are allowed in a second: a thousand people take a minute.
 
 mod call;
+mod channel;
 mod codes;
+mod group;
+mod notification;
 mod token;
 mod wire;
 
@@ -27,10 +31,10 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use self::wire::{Department, DepartmentQuery, Found, MobileQuery, User, UserQuery};
+use super::calls::{self, Link, Members, member};
 use super::http::{Http, checked_base};
 use super::limits::dingtalk::{GET_DEPARTMENT, GET_USER, GET_USER_BY_MOBILE, ROWS, rate, row};
 use super::pace::Pace;
-use super::reads::{self, Link, Members, member};
 use super::redact::Secrets;
 use super::token::Tokens;
 use super::{BuildError, Settings};
@@ -51,9 +55,21 @@ const EARLY: Duration = Duration::from_secs(10 * 60);
 /// The longest number that may be asked for (the SDK's check).
 const LONGEST_NUMBER: usize = 15;
 
+/// What DingTalk has to be told of an app besides its key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agency {
+    /// The organisation's edition of DingTalk, which decides what may be called.
+    pub edition: Edition,
+    /// The app's number, as which its notices are sent; without one it sends none.
+    pub agent_id: Option<u64>,
+    /// The app's robot, as which it sends to groups; without one it sends to none.
+    pub robot_code: Option<String>,
+}
+
 /// A client of DingTalk.
 pub(super) struct DingTalk {
     link: Link,
+    agency: Agency,
     new: Http,
     old: Http,
     tokens: Tokens<SecretString>,
@@ -61,7 +77,7 @@ pub(super) struct DingTalk {
 }
 
 impl DingTalk {
-    pub(super) fn new(settings: Settings, edition: Edition) -> Result<Self, BuildError> {
+    pub(super) fn new(settings: Settings, agency: Agency) -> Result<Self, BuildError> {
         let Settings {
             base_url,
             app,
@@ -76,7 +92,7 @@ impl DingTalk {
         } = settings;
         let base = checked_base(&base_url, &[NEW, OLD], &allow_hosts)?;
         let http = |base| Http::new(base, connect_timeout, timeout, authorities.as_deref());
-        let per_second = per_second(edition);
+        let per_second = per_second(agency.edition);
         let rate = |row: &_| rate(row, per_second);
         Ok(Self {
             link: Link {
@@ -86,6 +102,7 @@ impl DingTalk {
                 patience,
                 manner: call::MANNER,
             },
+            agency,
             new: http(at_host(&base, NEW))?,
             old: http(at_host(&base, OLD))?,
             tokens: Tokens::new(EARLY),
@@ -176,8 +193,7 @@ impl DingTalk {
         query: &impl Serialize,
         read: impl Fn(Members) -> Result<Sighting, String>,
     ) -> Result<Sighting, ApiError> {
-        let body = serde_json::to_string(query).expect("text and numbers become JSON");
-        match reads::call(self, row(operation), &body, read).await {
+        match calls::read(self, row(operation), &json(query), read).await {
             Err(ApiError::Refused(answer)) => {
                 let absence = answer.code.and_then(|code| codes::absence(operation, code));
                 absence.map(unseen).ok_or(ApiError::Refused(answer))
@@ -198,6 +214,11 @@ impl Directory for DingTalk {
     ) -> Pending<'a, Result<Vec<Sighting>, ApiError>> {
         Box::pin(self.look_up_all(recipients))
     }
+}
+
+/// A body. The same shape always makes the same bytes.
+fn json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("text, numbers and flags become JSON")
 }
 
 fn person(userid: &str) -> Sighting {

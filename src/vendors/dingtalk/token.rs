@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use super::DingTalk;
 use super::wire::{Credentials, LegacyToken, Token};
 use crate::engine::ApiError;
-use crate::vendors::http::{Http, Request};
+use crate::vendors::calls::{Link, Made, Members};
+use crate::vendors::http::{Body, Http, Request};
 use crate::vendors::limits::dingtalk::{LEGACY_TOKEN, TOKEN, row};
-use crate::vendors::reads::{Link, Made, Members};
 use crate::vendors::token::Fetched;
 
 pub(super) async fn fetch(client: &DingTalk) -> Result<Fetched<SecretString>, ApiError> {
@@ -80,7 +80,7 @@ fn request<'a>(
         method: row.method.clone(),
         url: http.url(row.path.iter().copied(), query)?,
         headers: HeaderMap::new(),
-        body: body.map(Into::into),
+        body: body.map(|body| Body::Json(body.into())),
     };
     Ok((http, request))
 }

@@ -104,3 +104,106 @@ fn number<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
 fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     u64::try_from(number(from)?).map_err(|_| D::Error::custom("a negative lifetime"))
 }
+
+/// The body of a work notification.
+#[derive(Serialize)]
+pub(super) struct Notification<'a> {
+    pub(super) agent_id: u64,
+    /// Ids joined by commas, as is the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) userid_list: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dept_id_list: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) to_all_user: Option<bool>,
+    pub(super) msg: &'a Value,
+}
+
+/// The answer to a work notification.
+#[derive(Deserialize)]
+pub(super) struct Task {
+    #[serde(deserialize_with = "task")]
+    pub(super) task_id: u64,
+}
+
+/// The body of a question about a work notification.
+#[derive(Serialize)]
+pub(super) struct TaskQuery {
+    pub(super) agent_id: u64,
+    pub(super) task_id: u64,
+}
+
+/// The body that takes a work notification back, where the task has another name.
+#[derive(Serialize)]
+pub(super) struct RecallQuery {
+    pub(super) agent_id: u64,
+    pub(super) msg_task_id: u64,
+}
+
+/// `progress` of a work notification.
+#[derive(Deserialize)]
+pub(super) struct ProgressAnswer {
+    /// 0 not started, 1 running, 2 done.
+    #[serde(deserialize_with = "number")]
+    pub(super) status: i64,
+}
+
+/// `send_result` of a work notification. Every list may be missing.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SendResult {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) invalid_user_id_list: Vec<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) forbidden_user_id_list: Vec<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) failed_user_id_list: Vec<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) read_user_id_list: Vec<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) unread_user_id_list: Vec<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) invalid_dept_id_list: Vec<i64>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) forbidden_list: Vec<Forbidden>,
+}
+
+/// Somebody whom a quota or a setting kept a notification from.
+#[derive(Deserialize)]
+pub(super) struct Forbidden {
+    #[serde(deserialize_with = "word")]
+    pub(super) code: String,
+    pub(super) userid: String,
+}
+
+/// The body of a robot's message.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GroupMessage<'a> {
+    pub(super) robot_code: &'a str,
+    pub(super) open_conversation_id: &'a str,
+    pub(super) msg_key: &'a str,
+    /// JSON as text.
+    pub(super) msg_param: &'a str,
+}
+
+/// Reads null as the default.
+fn nullable<'de, T, D>(from: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: Deserializer<'de>,
+{
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
+fn task<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    u64::try_from(number(from)?).map_err(|_| D::Error::custom("a negative id"))
+}
+
+fn word<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    match Value::deserialize(from)? {
+        Value::String(word) => Ok(word),
+        Value::Number(number) => Ok(number.to_string()),
+        _ => Err(D::Error::custom("no code")),
+    }
+}

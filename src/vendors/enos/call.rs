@@ -12,10 +12,10 @@ use secrecy::SecretString;
 
 use super::{Enos, codes, sign};
 use crate::engine::ApiError;
-use crate::vendors::http::Request;
+use crate::vendors::calls::{Client, Envelope, Link, Made, Manner, Members, text};
+use crate::vendors::http::{Body, Request};
 use crate::vendors::limits::Row;
-use crate::vendors::limits::enos::rule;
-use crate::vendors::reads::{Client, Envelope, Link, Made, Manner, Members, text};
+use crate::vendors::limits::enos::{GET_NOTICE, PRODUCE, rule};
 use crate::vendors::token::{Fetched, Tokens};
 
 pub(super) const MANNER: Manner = Manner {
@@ -70,7 +70,14 @@ impl Client for Enos {
     fn request<'a>(&'a self, row: &Row, token: &str, body: &'a str) -> Made<'a> {
         let millis = self.clock.millis().to_string();
         let secret = self.link.secrets.lasting();
-        let signature = sign::signature(token, &[], body, &millis, secret);
+        // The OU stands in the body of some calls and in the query of others.
+        let query = [("orgId", &*self.org_id)];
+        let query = if [PRODUCE, GET_NOTICE].contains(&row.operation) {
+            &query[..]
+        } else {
+            &[]
+        };
+        let signature = sign::signature(token, query, body, &millis, secret);
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("apim-accesstoken", token),
@@ -84,9 +91,9 @@ impl Client for Enos {
         }
         let request = Request {
             method: row.method.clone(),
-            url: self.http.url(row.path.iter().copied(), &[])?,
+            url: self.http.url(row.path.iter().copied(), query)?,
             headers,
-            body: Some(body.into()),
+            body: Some(Body::Json(body.into())),
         };
         Ok((&self.http, request))
     }

@@ -4,9 +4,10 @@
 //! users of an OU.
 
 use crate::vendors::limits::Row;
+use crate::vendors::limits::enos::{GET_NOTICE, PRODUCE};
 
 /// What to do about a code; none where the contract knows nothing that would help.
-pub(super) fn hint(_: &Row, code: &str) -> Option<&'static str> {
+pub(super) fn hint(row: &Row, code: &str) -> Option<&'static str> {
     Some(match code {
         "1001" => {
             "EnOS has seen this very request before; something else may be using the same app. Try again."
@@ -20,6 +21,9 @@ pub(super) fn hint(_: &Row, code: &str) -> Option<&'static str> {
             "EnOS did not accept a fresh token either; check that the application is enabled."
         }
         "31400" => "EnOS does not accept a parameter; check `org_id`.",
+        "31403" if row.operation == PRODUCE || row.operation == GET_NOTICE => {
+            "The OU must own the application or have acquired it; its administrator can see to that."
+        }
         "31403" | "99403" => {
             "The OU's administrator must let the application see user ids and names, mail and phone."
         }

@@ -1,7 +1,7 @@
-//! EnOS: which user ids are in an OU.
+//! EnOS: which user ids are in an OU, and notices to them.
 //!
-//! It sends nothing, and of users it reads nothing but their ids. Start at [`Enos::look_up_all`];
-//! `call.rs` signs a request and reads what every answer has, `sign.rs` has the digests, `wire.rs` the
+//! Of users it reads nothing but their ids. Start at [`Enos::look_up_all`], or for notices at
+//! `channel.rs`, which says what once means here; `call.rs` signs a request and reads what every answer has, `sign.rs` has the digests, `wire.rs` the
 //! shapes, `codes.rs` the words.
 //!
 //! # Caveats
@@ -10,23 +10,27 @@
 //!   page. Somebody who joins or leaves while the pages are read may be missed.
 
 mod call;
+mod channel;
 mod codes;
+mod notice;
 mod sign;
 mod token;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
+use serde::Serialize;
 
 use self::call::Clock;
 use self::wire::{PageQuery, Roster, RosterQuery};
+use super::calls::{self, Link, Members, member};
 use super::http::{Http, checked_base};
 use super::limits::enos::{ROSTER, ROWS, row};
 use super::pace::Pace;
-use super::reads::{self, Link, Members, member};
 use super::redact::Secrets;
 use super::token::Tokens;
 use super::{BuildError, Settings};
@@ -47,6 +51,8 @@ pub(super) struct Enos {
     tokens: Tokens<SecretString>,
     org_id: String,
     clock: Clock,
+    /// Whether this deployment has the notices where the sample of the vendor's page has them.
+    serves_older_paths: AtomicBool,
 }
 
 impl Enos {
@@ -81,6 +87,7 @@ impl Enos {
             tokens: Tokens::new(EARLY),
             org_id: org_id.to_owned(),
             clock: Clock::new(now),
+            serves_older_paths: AtomicBool::new(false),
         })
     }
 
@@ -170,9 +177,9 @@ impl Enos {
             },
             user_ids: batch,
         };
-        let body = serde_json::to_string(&query).expect("text and numbers become JSON");
+        let body = json(&query);
         let read = |members: Members| member(members, "data");
-        reads::call(self, row(ROSTER), &body, read).await
+        calls::read(self, row(ROSTER), &body, read).await
     }
 }
 
@@ -196,6 +203,11 @@ impl Directory for Enos {
     ) -> Pending<'a, Result<Vec<Sighting>, ApiError>> {
         Box::pin(self.look_up_all(recipients))
     }
+}
+
+/// A body. The same shape always makes the same bytes.
+fn json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("text and numbers become JSON")
 }
 
 fn unseen(words: &str) -> Sighting {

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 use super::wire::{Token, TokenQuery};
 use super::{EARLY, Enos, sign};
 use crate::engine::ApiError;
-use crate::vendors::http::Request;
+use crate::vendors::calls::{Members, member};
+use crate::vendors::http::{Body, Request};
 use crate::vendors::limits::enos::{REFRESH_TOKEN, TOKEN, row};
-use crate::vendors::reads::{Members, member};
 use crate::vendors::token::Fetched;
 
 pub(super) async fn fetch(client: &Enos) -> Result<Fetched<SecretString>, ApiError> {
@@ -47,7 +47,7 @@ async fn ask(
             method: row.method.clone(),
             url: client.http.url(row.path.iter().copied(), &[])?,
             headers: HeaderMap::new(),
-            body: Some(body.into()),
+            body: Some(Body::Json(body.into())),
         };
         Ok((&client.http, request))
     };

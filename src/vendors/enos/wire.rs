@@ -4,6 +4,9 @@
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::vendors::calls::Members;
 
 /// The body of a token request.
 #[derive(Serialize)]
@@ -83,4 +86,42 @@ fn id<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
         return Err(D::Error::custom("an empty id"));
     }
     Ok(id)
+}
+
+/// The body of a call that makes or sends notices.
+#[derive(Serialize)]
+pub(super) struct ProduceBody {
+    pub(super) messages: Vec<Value>,
+}
+
+/// The body of a question about a notice.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GetQuery<'a> {
+    pub(super) message_id: &'a str,
+}
+
+/// What a success says of the notices: the page's table has a flag, its sample a flag in an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Produced {
+    Yes,
+    No,
+    /// Nothing.
+    Unsaid,
+}
+
+impl Produced {
+    pub(super) fn read(members: Members) -> Result<Self, String> {
+        let data = members.get("data").unwrap_or(&Value::Null);
+        let flag = match data {
+            Value::Null => return Ok(Produced::Unsaid),
+            Value::Object(members) => members.get("success"),
+            flag => Some(flag),
+        };
+        match flag {
+            Some(Value::Bool(true)) => Ok(Produced::Yes),
+            Some(Value::Bool(false)) => Ok(Produced::No),
+            _ => Err("data is neither a flag nor says `success`".to_owned()),
+        }
+    }
 }

@@ -13,8 +13,13 @@ use super::codes;
 use super::wire::{ErrorDetail, Members};
 use crate::engine::{Answer, ApiError};
 use crate::model::AppId;
-use crate::vendors::http::{Http, Lost, Reply, Request};
-use crate::vendors::limits::{BATCH_GET_USER_IDS, BATCH_GET_USERS, Reaction, Row, TOKEN, row};
+use crate::vendors::doubt::{in_all, unsent};
+use crate::vendors::http::{Body, Form, Http, Lost, Reply, Request};
+use crate::vendors::limits::{
+    BATCH_GET_USER_IDS, BATCH_GET_USERS, BATCH_PROGRESS, BATCH_READ_USER, BATCH_SEND,
+    CREATE_MESSAGE, MESSAGE_READ_USERS, RECALL_BATCH, RECALL_MESSAGE, Reaction, Row, TOKEN,
+    UPLOAD_IMAGE, row,
+};
 use crate::vendors::pace::Pace;
 use crate::vendors::redact::{Secrets, cut, strike_contacts};
 use crate::vendors::retry::{Patience, Tries};
@@ -28,12 +33,25 @@ const MESSAGE_KEPT: usize = 500;
 /// How much of a log id is kept.
 const LOG_ID_KEPT: usize = 128;
 
+/// The calls whose requests and answers hold messages and their readers.
+const MESSAGES: [&str; 8] = [
+    BATCH_SEND,
+    RECALL_BATCH,
+    BATCH_READ_USER,
+    BATCH_PROGRESS,
+    CREATE_MESSAGE,
+    RECALL_MESSAGE,
+    MESSAGE_READ_USERS,
+    UPLOAD_IMAGE,
+];
+
 /// What to ask.
 pub(super) struct Ask<'a> {
     pub(super) row: &'static Row,
     ids: &'a [&'a str],
     query: &'a [(&'a str, &'a str)],
     body: Option<&'a str>,
+    form: Option<&'a Form>,
 }
 
 impl<'a> Ask<'a> {
@@ -43,6 +61,7 @@ impl<'a> Ask<'a> {
             ids: &[],
             query: &[],
             body: None,
+            form: None,
         }
     }
 
@@ -57,6 +76,12 @@ impl<'a> Ask<'a> {
 
     pub(super) fn body(self, body: Option<&'a str>) -> Self {
         Self { body, ..self }
+    }
+
+    /// A form in place of a body.
+    pub(super) fn form(self, form: &'a Form) -> Self {
+        let form = Some(form);
+        Self { form, ..self }
     }
 }
 
@@ -197,7 +222,10 @@ impl Link {
                     method: row.method.clone(),
                     url,
                     headers: bearer.map(|it| (AUTHORIZATION, it)).into_iter().collect(),
-                    body: ask.body.map(Into::into),
+                    body: match ask.form {
+                        Some(form) => Some(Body::Form(form)),
+                        None => ask.body.map(|body| Body::Json(body.into())),
+                    },
                 };
                 match self.http.exchange(request).await {
                     Ok(reply) => self.judge(row, reply, before),
@@ -217,14 +245,22 @@ impl Link {
 
     fn url(&self, ask: &Ask<'_>) -> Result<reqwest::Url, String> {
         let mut ids = ask.ids.iter();
-        let segments = ask.row.path.iter().map(|segment| {
+        let (path, is_folder) = match ask.row.path.split_last() {
+            Some((&"", path)) => (path, true),
+            _ => (ask.row.path, false),
+        };
+        let segments = path.iter().map(|segment| {
             if segment.starts_with('{') {
                 ids.next().copied().unwrap_or_default()
             } else {
                 segment
             }
         });
-        self.http.url(segments, ask.query)
+        let mut url = self.http.url(segments, ask.query)?;
+        if is_folder {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        Ok(url)
     }
 
     #[expect(
@@ -255,8 +291,9 @@ impl Link {
         let next = match reaction {
             Some(Reaction::Done) => return Ok((reply, members)),
             Some(Reaction::There) if before == Before::Perhaps => return Ok((reply, members)),
+            Some(Reaction::NeverUnlessInternal) if !is_internal(&message) => Next::Stop,
             Some(Reaction::Never | Reaction::NextWindow | Reaction::There) => Next::Stop,
-            Some(Reaction::InPart) => {
+            Some(Reaction::InPart | Reaction::NeverUnlessInternal) => {
                 let mut failure = self.unknown(row, Some(&reply), message);
                 failure.next = Next::Stop;
                 return Err(failure);
@@ -306,9 +343,13 @@ impl Link {
         let holds_token = row.operation == TOKEN && body.contains("access_token");
         // Nor are the addresses and numbers of people anywhere but in the answers that have them.
         let holds_people = [BATCH_GET_USER_IDS, BATCH_GET_USERS].contains(&row.operation);
+        // What a message says and who has read it is nobody else's business either; a refusal has
+        // none of it but what it quotes.
+        let is_message = MESSAGES.contains(&row.operation);
+        let holds_people = holds_people || (is_message && code.is_none_or(|code| code == 0));
         let strike = |text: &str| {
             let text = self.secrets.strike(text);
-            if holds_people {
+            if holds_people || is_message {
                 strike_contacts(&text)
             } else {
                 text
@@ -323,7 +364,7 @@ impl Link {
             body: if holds_token || holds_people {
                 String::new()
             } else {
-                cut(body, BODY_KEPT)
+                cut(strike(&body), BODY_KEPT)
             },
             hint: code
                 .and_then(|code| codes::hint(row.operation, code, &detail))
@@ -366,40 +407,9 @@ impl Link {
     }
 }
 
-/// What is to be said of a write in all, when an attempt before may have had an effect.
-fn in_all(doubt: Option<Answer>, last: ApiError) -> ApiError {
-    match (doubt, last) {
-        (None, last) => last,
-        (Some(_), ApiError::Unknown(answer)) => ApiError::Unknown(answer),
-        (Some(first), ApiError::Refused(answer)) => ApiError::Unknown(Answer {
-            message: format!(
-                "{}, but an attempt before may have taken effect ({})",
-                answer.message, first.message
-            ),
-            ..answer
-        }),
-        (Some(first), ApiError::Unreachable(why)) => ApiError::Unknown(Answer {
-            message: format!("{}; after that, could not connect: {why}", first.message),
-            ..first
-        }),
-    }
-}
-
-/// What a write is told that got no token: it never left, whatever became of the token's call.
-fn unsent(error: ApiError) -> ApiError {
-    match error {
-        ApiError::Unknown(answer) => {
-            let mut why = format!("no token to send it with: {}", answer.message);
-            if let Some(status) = answer.status {
-                why.push_str(&format!(" (HTTP {status})"));
-            }
-            if let Some(log_id) = answer.log_id {
-                why.push_str(&format!(" (log id {log_id})"));
-            }
-            ApiError::Unreachable(why)
-        }
-        error => error,
-    }
+/// Whether a refusal of content is no such thing, but a fault inside (page of `batch_send`, 11246).
+fn is_internal(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("internal error")
 }
 
 /// Reads an envelope: an object with a whole number as `code`.
@@ -477,21 +487,5 @@ mod tests {
             assert!(envelope(body.as_bytes()).is_none(), "{body}");
         }
         assert!(envelope(&[b'['; 100_000]).is_none());
-    }
-
-    #[test]
-    fn a_doubt_is_never_unsaid() {
-        let first = || {
-            Some(Answer {
-                message: "no whole answer".into(),
-                ..Answer::default()
-            })
-        };
-        let unreachable = ApiError::Unreachable("refused".into());
-        let refused = ApiError::Refused(Answer::default());
-        for last in [unreachable, refused] {
-            assert_eq!(in_all(None, last.clone()), last);
-            assert!(matches!(in_all(first(), last), ApiError::Unknown(_)));
-        }
     }
 }

@@ -10,10 +10,12 @@ use super::wire::ErrorDetail;
 use crate::engine::ApiError;
 use crate::vendors::limits::{
     ADD_CHAT_MEMBERS, ADD_USER_GROUP_MEMBERS, BATCH_GET_DEPARTMENTS, BATCH_GET_USER_IDS,
-    BATCH_GET_USERS, CREATE_CHAT, CREATE_SUBSCRIPTION, CREATE_USER_GROUP, DELETE_USER_GROUP,
-    DISSOLVE_CHAT, GET_CHAT, GET_USER_GROUP, IS_IN_CHAT, LIST_CHAT_MEMBERS, LIST_CHATS,
-    LIST_TASKLISTS, LIST_USER_GROUP_MEMBERS, LIST_USER_GROUPS, PATCH_SUBSCRIPTION,
-    PATCH_USER_GROUP, REMOVE_CHAT_MEMBERS, REMOVE_USER_GROUP_MEMBERS, UPDATE_CHAT,
+    BATCH_GET_USERS, BATCH_PROGRESS, BATCH_READ_USER, BATCH_SEND, CREATE_CHAT, CREATE_MESSAGE,
+    CREATE_SUBSCRIPTION, CREATE_USER_GROUP, DELETE_USER_GROUP, DISSOLVE_CHAT, GET_CHAT,
+    GET_USER_GROUP, IS_IN_CHAT, LIST_CHAT_MEMBERS, LIST_CHATS, LIST_TASKLISTS,
+    LIST_USER_GROUP_MEMBERS, LIST_USER_GROUPS, MESSAGE_READ_USERS, PATCH_SUBSCRIPTION,
+    PATCH_USER_GROUP, RECALL_BATCH, RECALL_MESSAGE, REMOVE_CHAT_MEMBERS, REMOVE_USER_GROUP_MEMBERS,
+    UPDATE_CHAT, UPLOAD_IMAGE,
 };
 
 /// Whether the vendor's answer has this code. Behind a 5xx it proves nothing.
@@ -36,7 +38,9 @@ pub(super) fn hint(operation: &str, code: i64, detail: &ErrorDetail) -> Option<S
         }
         1470404 => "The tasklist or the subscription does not exist, or was deleted.",
         1470500 | 2200 => "Feishu had an internal fault or was overloaded; try again later.",
-        10003 => "Check the form of `app_id`; Feishu's begin with `cli_`.",
+        10003 if operation != BATCH_SEND => {
+            "Check the form of `app_id`; Feishu's begin with `cli_`."
+        }
         10014 => {
             "Check that `app_id` exists, is enabled, and belongs to the server that `base_url` names: Feishu and Lark do not know each other's apps."
         }
@@ -71,12 +75,73 @@ pub(super) fn hint(operation: &str, code: i64, detail: &ErrorDetail) -> Option<S
         232025 => "Switch on the bot capability in the app's developer console.",
         232033 => "The app is not permitted in external chats.",
         _ => {
-            return chat(operation, code)
+            return message(operation, code)
+                .or_else(|| chat(operation, code))
                 .or_else(|| contact(code))
                 .map(str::to_owned);
         }
     };
     Some(text.to_owned())
+}
+
+/// The codes of messages (pages `batch_send`, and those of im-v1/message, batch_message and image).
+fn message(operation: &str, code: i64) -> Option<&'static str> {
+    Some(match code {
+        10002 | 10003 if operation == BATCH_SEND => {
+            "The message names what Feishu does not accept."
+        }
+        11101 => "An id is not one of this app; an open_id differs from app to app.",
+        11203 => "Grant the app the scope `im:message:send_multi_users` in the developer console.",
+        11204 => "Grant the app the scope `im:message:send_multi_depts` in the developer console.",
+        11205 | 230006 | 234007 => "Switch on the bot capability in the app's developer console.",
+        11207 | 11209 | 11210 => "Install and enable the app in this tenant.",
+        11223 => "The app may not send messages; grant it the scope `im:message:send_as_bot`.",
+        11227 | 230017 => "Upload the image with the app that sends it.",
+        11231 | 230015 => "The chat that is shared does not exist, or cannot be shared.",
+        11235 => "The chat forbids mentioning everyone; leave the mention out.",
+        11246 | 230099 => "Feishu does not accept the content; the number in the message says why.",
+        11247 => "The app has sent as many messages today as it may; it can go on tomorrow.",
+        11312 | 230022 | 230028 | 230100 => {
+            "Feishu's review of contents does not accept the words; choose others."
+        }
+        11232 | 11233 | 230020 => {
+            "Feishu holds back messages, to this chat or in all; choose another time than the full and the half hour."
+        }
+        18121 | 230049 => "An equal message is being sent; look whether it is there.",
+        230001 | 234001 => "The message names the parameter that Feishu does not accept.",
+        230002 => "Add the app's bot to the chat.",
+        230009 => "The message is older than the tenant's admin lets be recalled.",
+        230012 | 230026 => "The message is not one of this app.",
+        230013 => {
+            "Somebody is outside of the bot's availability range, or has left; widen the range in the developer console."
+        }
+        230018 | 230035 => {
+            "The chat's settings, a mute or the tenant's policy forbid the bot to post."
+        }
+        230025 => "The message is too large: 150 KB for a text, 30 KB for a post or a card.",
+        230027 => "Grant the app the scopes for messages in the developer console.",
+        230029 => "The receiver has left the organisation.",
+        230030 => "There is no such message; Feishu keeps them for 30 days.",
+        230033 => "Feishu tells readers of the last seven days' messages only.",
+        230034 => "Check the id of the chat or the person.",
+        230053 => "The receiver has muted the bot.",
+        230050 | 230110 => "The message is gone, or out of the app's sight.",
+        230054 | 230055 | 230075 => "This kind of message cannot go there.",
+        230019 => "The topic does not exist any more.",
+        230036 | 234041 => "The tenant's key is deleted, so that Feishu cannot keep messages.",
+        230038 => "The receiver belongs to another tenant.",
+        232009 if operation == CREATE_MESSAGE || operation == RECALL_MESSAGE => {
+            "The chat was dissolved; it cannot come back."
+        }
+        232096 => "Feishu keeps nothing new at the moment; try again later.",
+        234002 => "Grant the app the scope `im:resource` in the developer console.",
+        234006 | 234010 | 234039 => {
+            "An image has at most 10 MB, and 12000 by 12000 pixels, a GIF 2000 by 2000."
+        }
+        234011 => "Feishu does not know this kind of image.",
+        234042 => "The tenant has no room for images; ask its admin.",
+        _ => return None,
+    })
 }
 
 /// The codes of chats (pages of im-v1/chat and im-v1/chat-members).
@@ -187,6 +252,10 @@ fn scopes(operation: &str, detail: &ErrorDetail) -> String {
         | ADD_USER_GROUP_MEMBERS
         | REMOVE_USER_GROUP_MEMBERS => "contact:group",
         BATCH_GET_USER_IDS => "contact:user.id:readonly",
+        BATCH_SEND | CREATE_MESSAGE | RECALL_MESSAGE => "im:message:send_as_bot",
+        MESSAGE_READ_USERS => "im:message:readonly",
+        RECALL_BATCH | BATCH_PROGRESS | BATCH_READ_USER => "im:message:send_multi_users",
+        UPLOAD_IMAGE => "im:resource",
         BATCH_GET_USERS | BATCH_GET_DEPARTMENTS => "contact:contact.base:readonly",
         _ if operation.starts_with("get") || operation.starts_with("list") => "task:tasklist:read",
         _ => "task:tasklist:write",
@@ -232,6 +301,30 @@ mod tests {
     fn detail(error: &str) -> ErrorDetail {
         let envelope = format!(r#"{{"error":{error}}}"#);
         ErrorDetail::of(&serde_json::from_str(&envelope).unwrap())
+    }
+
+    #[test]
+    fn every_code_of_a_message_is_explained() {
+        let contract = include_str!("../../../tests/fixtures/vendors/feishu.openapi.yaml");
+        let contract: serde_json::Value = serde_yaml::from_str(contract).unwrap();
+        let mut explained = 0;
+        for item in contract["paths"].as_object().unwrap().values() {
+            for operation in item.as_object().unwrap().values() {
+                let id = operation["operationId"].as_str().unwrap_or_default();
+                let (tags, codes) = (&operation["tags"], &operation["x-error-codes"]);
+                if ["message", "batch_message", "image"]
+                    .iter()
+                    .any(|tag| tags[0] == *tag)
+                {
+                    for row in codes.as_array().unwrap() {
+                        let code = row["code"].as_i64().unwrap();
+                        assert!(message(id, code).is_some(), "{id}: {row}");
+                        explained += 1;
+                    }
+                }
+            }
+        }
+        assert!(explained > 80, "{explained}");
     }
 
     #[test]

@@ -1,15 +1,21 @@
-//! Feishu and Lark: tasklists and their activity subscriptions, chats, contact user groups, and who is
-//! behind an id, an address or a number.
+//! Feishu and Lark: tasklists and their activity subscriptions, chats, contact user groups, messages, and
+//! who is behind an id, an address or a number.
 //!
 //! Start at [`Feishu::call`] in `call.rs`, which makes every call and judges every answer; `wire.rs`
 //! has the vendor's shapes, `subscription.rs`, `chat.rs` and `user_group.rs` the one conversion each
-//! way, and `deliver.rs` sends what was encoded.
+//! way, and `deliver.rs` sends what was encoded. Messages are in `channel.rs`, which says what once means
+//! here.
 
+mod batch;
 mod call;
+mod channel;
 mod chat;
 mod codes;
+mod content;
 mod deliver;
 mod directory;
+mod image;
+mod message;
 mod page;
 mod subscription;
 mod tasklist;

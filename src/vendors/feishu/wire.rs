@@ -5,12 +5,14 @@
 //! unknown members are passed over. An object without its id is an error, never an object less, because
 //! a subscription that is missing from a list counts as gone.
 
+mod messages;
 mod people;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+pub(crate) use messages::*;
 pub(crate) use people::*;
 
 /// The members of an answer's object.

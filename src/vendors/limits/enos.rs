@@ -11,8 +11,20 @@ use super::{Rate, Row};
 pub(crate) const TOKEN: &str = "getAccessToken";
 pub(crate) const REFRESH_TOKEN: &str = "refreshAccessToken";
 pub(crate) const ROSTER: &str = "listOrganizationUsers";
+pub(crate) const PRODUCE: &str = "produceNoticeMessages";
+pub(crate) const GET_NOTICE: &str = "getNoticeMessage";
 
-const fn read(operation: &'static str, path: &'static [&'static str]) -> Row {
+/// The paths that the vendor's own sample has (`x-alternate-paths`).
+pub(crate) static OLDER_PRODUCE: Row = post(
+    PRODUCE,
+    &["app-portal-service", "v2.2", "notice-message", "produce"],
+);
+pub(crate) static OLDER_GET_NOTICE: Row = post(
+    GET_NOTICE,
+    &["app-portal-service", "v2.2", "notice-message", "get"],
+);
+
+const fn post(operation: &'static str, path: &'static [&'static str]) -> Row {
     Row {
         operation,
         method: Method::POST,
@@ -28,13 +40,13 @@ const fn read(operation: &'static str, path: &'static [&'static str]) -> Row {
 }
 
 /// Every endpoint that we call.
-pub(crate) static ROWS: [Row; 3] = [
-    read(TOKEN, &["apim-token-service", "v2.0", "token", "get"]),
-    read(
+pub(crate) static ROWS: [Row; 5] = [
+    post(TOKEN, &["apim-token-service", "v2.0", "token", "get"]),
+    post(
         REFRESH_TOKEN,
         &["apim-token-service", "v2.0", "token", "refresh"],
     ),
-    read(
+    post(
         ROSTER,
         &[
             "app-portal-service",
@@ -43,6 +55,15 @@ pub(crate) static ROWS: [Row; 3] = [
             "organization",
             "roster",
         ],
+    ),
+    // A repeat reaches nobody who has the notice, as its id is ours.
+    post(
+        PRODUCE,
+        &["app-portal", "api", "v3", "notice-message", "produce"],
+    ),
+    post(
+        GET_NOTICE,
+        &["app-portal", "api", "v3", "notice-message", "get"],
     ),
 ];
 
@@ -85,7 +106,14 @@ mod tests {
             assert_eq!(format!("/{}", row.path.join("/")), path);
             assert_eq!(operation["x-rate-limit"]["documented"], false, "{path}");
             let repeat = &operation["x-idempotency"];
-            assert!(repeat["safe"] == true || repeat["safe_repeat"] == "assumed");
+            let keyed = repeat["key"] == "orgId and messageId";
+            assert!(repeat["safe"] == true || repeat["safe_repeat"] == "assumed" || keyed);
+            for older in [&OLDER_PRODUCE, &OLDER_GET_NOTICE] {
+                if older.operation == row.operation {
+                    let told = &operation["x-alternate-paths"][0]["path"];
+                    assert_eq!(*told, format!("/{}", older.path.join("/")));
+                }
+            }
             for code in operation["x-error-codes"].as_array().unwrap() {
                 assert!(rule(code.as_str().unwrap()).is_some(), "{path}: {code}");
             }

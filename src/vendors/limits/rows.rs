@@ -14,7 +14,7 @@ const TIER_4: Rate = Rate {
 };
 
 /// Every endpoint that we call.
-pub(crate) static ROWS: [Row; 28] = [
+pub(crate) static ROWS: [Row; 36] = [
     Row {
         operation: TOKEN,
         method: Method::POST,
@@ -89,6 +89,104 @@ pub(crate) static ROWS: [Row; 28] = [
         repeatable: true,
         refused: &[1470400, 1470403],
         codes: &[(1470404, Reaction::Done), (1470500, Reaction::Backoff)],
+    },
+    Row {
+        operation: BATCH_SEND,
+        method: Method::POST,
+        path: &["open-apis", "message", "v4", "batch_send", ""],
+        rate: TIER_4,
+        repeatable: false,
+        refused: &[
+            10002, 10003, 11101, 11203, 11204, 11205, 11207, 11209, 11210, 11223, 11227, 11231,
+            11235, 11312, 230100,
+        ],
+        codes: &[
+            (11246, Reaction::NeverUnlessInternal),
+            (11247, Reaction::NextWindow),
+        ],
+    },
+    Row {
+        operation: RECALL_BATCH,
+        method: Method::DELETE,
+        path: BATCH,
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[230001, 230006, 230009, 230026, 230027, 230030],
+        codes: &[],
+    },
+    Row {
+        operation: BATCH_READ_USER,
+        method: Method::GET,
+        path: &[
+            "open-apis",
+            "im",
+            "v1",
+            "batch_messages",
+            "{batch_message_id}",
+            "read_user",
+        ],
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[230001, 230012, 230027, 230030],
+        codes: &[],
+    },
+    Row {
+        operation: BATCH_PROGRESS,
+        method: Method::GET,
+        path: &[
+            "open-apis",
+            "im",
+            "v1",
+            "batch_messages",
+            "{batch_message_id}",
+            "get_progress",
+        ],
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[230001, 230006, 230012, 230027, 230030],
+        codes: &[],
+    },
+    Row {
+        operation: CREATE_MESSAGE,
+        method: Method::POST,
+        path: &["open-apis", "im", "v1", "messages"],
+        rate: TIER_4,
+        repeatable: false,
+        refused: &[
+            230001, 230002, 230006, 230013, 230015, 230017, 230018, 230019, 230022, 230025, 230027,
+            230099, 230028, 230029, 230034, 230035, 230036, 230038, 230053, 230054, 230055, 230075,
+            232009,
+        ],
+        codes: &[(230020, Reaction::AfterReset), (230049, Reaction::Backoff)],
+    },
+    Row {
+        operation: RECALL_MESSAGE,
+        method: Method::DELETE,
+        path: &["open-apis", "im", "v1", "messages", "{message_id}"],
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[
+            230001, 230002, 230006, 230009, 230013, 230026, 230027, 230050, 230054, 232009,
+        ],
+        codes: &[(230110, Reaction::Done)],
+    },
+    Row {
+        operation: MESSAGE_READ_USERS,
+        method: Method::GET,
+        path: &[
+            "open-apis",
+            "im",
+            "v1",
+            "messages",
+            "{message_id}",
+            "read_users",
+        ],
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[
+            230001, 230002, 230006, 230012, 230013, 230027, 230033, 230110,
+        ],
+        codes: &[],
     },
     Row {
         operation: IS_IN_CHAT,
@@ -329,6 +427,17 @@ pub(crate) static ROWS: [Row; 28] = [
         ],
         codes: &[(40003, Reaction::Backoff)],
     },
+    Row {
+        operation: UPLOAD_IMAGE,
+        method: Method::POST,
+        path: &["open-apis", "im", "v1", "images"],
+        rate: TIER_4,
+        repeatable: true,
+        refused: &[
+            234001, 234002, 234006, 234007, 234010, 234011, 234039, 234041, 234042,
+        ],
+        codes: &[(232096, Reaction::Backoff)],
+    },
 ];
 
 const SUBSCRIPTIONS: &[&str] = &[
@@ -352,6 +461,13 @@ const SUBSCRIPTION: &[&str] = &[
 /// The codes of one tasklist and what is in it.
 const TASK: &[i64] = &[1470400, 1470403, 1470404];
 const TASK_CODES: &[(i64, Reaction)] = &[(1470500, Reaction::Backoff)];
+const BATCH: &[&str] = &[
+    "open-apis",
+    "im",
+    "v1",
+    "batch_messages",
+    "{batch_message_id}",
+];
 const CHATS: &[&str] = &["open-apis", "im", "v1", "chats"];
 const CHAT: &[&str] = &["open-apis", "im", "v1", "chats", "{chat_id}"];
 const CHAT_MEMBERS: &[&str] = &["open-apis", "im", "v1", "chats", "{chat_id}", "members"];

@@ -1,11 +1,13 @@
-//! Calls that only read, as they are made at DingTalk and EnOS: a turn, a token, the exchange, the
-//! verdict on the answer, and whether to try again.
+//! Calls as they are made at DingTalk and EnOS: a turn, a token, the exchange, the verdict on the
+//! answer, and whether to try again.
 //!
-//! It knows no vendor: how a request is made and an answer understood is what a [`Client`] says. Nothing
-//! here can have an effect, so the last attempt's answer is the one that counts.
+//! It knows no vendor: how a request is made and an answer understood is what a [`Client`] says. Of
+//! calls that only read, the last attempt's answer is the one that counts; of a write, `doubt.rs` says
+//! what its attempts have done in all.
 //!
 //! # Guarantees
 //!
+//! - A write is made again after an unknown outcome only where its row lets it be repeated.
 //! - What the vendor says of people is kept in no error and told in no event: an answer that shows
 //!   somebody is not kept at all, and addresses and numbers are struck out of all others, as tokens and
 //!   the secret are.
@@ -18,6 +20,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use super::doubt::{in_all, unsent};
 use super::http::{Http, Lost, Reply, Request};
 use super::limits::catalogue::Rule;
 use super::limits::{Reaction, Row};
@@ -112,36 +115,113 @@ enum Next {
     Throttled(Option<Duration>),
 }
 
-/// Makes a call and reads its answer, as often as the contract allows.
-pub(crate) async fn call<C: Client, T>(
+/// Whether a call changes anything.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Nothing,
+    Something,
+}
+
+/// Makes a call that only reads, as often as the contract allows.
+pub(crate) async fn read<C: Client, T>(
     client: &C,
     row: &'static Row,
     body: &str,
     read: impl Fn(Members) -> Result<T, String>,
 ) -> Result<T, ApiError> {
+    call(client, row, body, read, Effect::Nothing).await
+}
+
+/// Makes a call that changes something, and says of all its attempts what they have done.
+pub(crate) async fn write<C: Client, T>(
+    client: &C,
+    row: &'static Row,
+    body: &str,
+    read: impl Fn(Members) -> Result<T, String>,
+) -> Result<T, ApiError> {
+    call(client, row, body, read, Effect::Something).await
+}
+
+/// Makes a call of either sort.
+pub(crate) async fn call<C: Client, T>(
+    client: &C,
+    row: &'static Row,
+    body: &str,
+    read: impl Fn(Members) -> Result<T, String>,
+    effect: Effect,
+) -> Result<T, ApiError> {
     let link = client.link();
     let mut tries = Tries::new(link.patience);
     let mut renewed = false;
+    // The first attempt of a write that may have had an effect: nothing that follows can make that
+    // unsaid.
+    let mut doubt: Option<Answer> = None;
     loop {
-        // Before the turn, so that a wrong secret shows at once; after it, because turns can be long
-        // in coming.
-        client.tokens().get(client.fetch()).await?;
-        let under_way = link.pace.turn(row.operation).await;
-        let token = client.tokens().get(client.fetch()).await?;
-        let made = client.request(row, token.value.expose_secret(), body);
-        let attempt = link.exchange(row, tries.attempt, made, &read).await;
-        drop(under_way);
-        let failure = match attempt {
+        let (failure, token) = match attempt(client, row, body, &read, tries.attempt).await {
             Ok(answer) => return Ok(answer),
-            Err(failure) => failure,
+            Err(failed) => failed,
         };
-        if failure.next == Next::Renew && !renewed {
-            renewed = true;
-            client.tokens().discard(token.number).await;
-        } else if !link.wait(row, &mut tries, &failure).await {
-            return Err(failure.error);
+        let Failure { error, next, most } = failure;
+        let (error, is_unknown) = match (effect, token) {
+            // It never left, whatever became of the token's call.
+            (Effect::Something, None) => (unsent(error), false),
+            (Effect::Something, Some(_)) => {
+                let is_unknown = matches!(error, ApiError::Unknown(_));
+                (error, is_unknown)
+            }
+            (Effect::Nothing, _) => (error, false),
+        };
+        if is_unknown && !row.repeatable {
+            return Err(in_all(doubt, error));
+        }
+        match token {
+            Some(token) if next == Next::Renew && !renewed => {
+                renewed = true;
+                client.tokens().discard(token).await;
+            }
+            _ if link.wait(row, &mut tries, next, most).await => {}
+            _ => return Err(in_all(doubt, error)),
+        }
+        if let (true, ApiError::Unknown(answer)) = (is_unknown, error) {
+            doubt.get_or_insert(answer);
         }
     }
+}
+
+/// Makes one attempt; a failure comes with the number of the token that it was made with.
+async fn attempt<C: Client, T>(
+    client: &C,
+    row: &'static Row,
+    body: &str,
+    read: impl Fn(Members) -> Result<T, String>,
+    attempt: u32,
+) -> Result<T, (Failure, Option<u64>)> {
+    let link = client.link();
+    let no_token = |error| {
+        let failure = Failure {
+            error,
+            next: Next::Stop,
+            most: None,
+        };
+        (failure, None)
+    };
+    // Before the turn, so that a wrong secret shows at once; after it, because turns can be long in
+    // coming.
+    client
+        .tokens()
+        .get(client.fetch())
+        .await
+        .map_err(no_token)?;
+    let under_way = link.pace.turn(row.operation).await;
+    let token = client
+        .tokens()
+        .get(client.fetch())
+        .await
+        .map_err(no_token)?;
+    let made = client.request(row, token.value.expose_secret(), body);
+    let answer = link.exchange(row, attempt, made, &read).await;
+    drop(under_way);
+    answer.map_err(|failure| (failure, Some(token.number)))
 }
 
 impl Link {
@@ -158,20 +238,21 @@ impl Link {
             let read = |members| read(members, asked_at);
             match self.exchange(row, tries.attempt, make(), &read).await {
                 Ok(answer) => return Ok(answer),
-                Err(failure) if !self.wait(row, &mut tries, &failure).await => {
-                    return Err(failure.error);
+                Err(Failure { error, next, most }) => {
+                    if !self.wait(row, &mut tries, next, most).await {
+                        return Err(error);
+                    }
                 }
-                Err(_) => {}
             }
         }
     }
 
-    /// Waits as the failure asks for; not when it is time to give up.
-    async fn wait(&self, row: &Row, tries: &mut Tries, failure: &Failure) -> bool {
-        if failure.most.is_some_and(|most| tries.attempt >= most) {
+    /// Waits as a failure asks for; not when it is time to give up.
+    async fn wait(&self, row: &Row, tries: &mut Tries, next: Next, most: Option<u32>) -> bool {
+        if most.is_some_and(|most| tries.attempt >= most) {
             return false;
         }
-        let told = match failure.next {
+        let told = match next {
             Next::Stop | Next::Renew => return false,
             Next::Again => None,
             Next::Throttled(told) => told,
@@ -179,7 +260,7 @@ impl Link {
         let Some(wait) = tries.again(told) else {
             return false;
         };
-        if failure.next != Next::Again {
+        if next != Next::Again {
             self.pace.freeze(row.operation, wait);
         }
         tokio::time::sleep(wait).await;
@@ -258,7 +339,7 @@ impl Link {
             Some(Reaction::Never | Reaction::NextWindow | Reaction::There) => Next::Stop,
             Some(Reaction::RefreshToken) => Next::Renew,
             Some(Reaction::AfterReset) => Next::Throttled(rule.and_then(|rule| rule.wait)),
-            Some(Reaction::Backoff | Reaction::InPart) | None => {
+            Some(Reaction::Backoff | Reaction::InPart | Reaction::NeverUnlessInternal) | None => {
                 let mut failure = self.unknown(row, Some(reply), message);
                 failure.most = rule.and_then(|rule| rule.most);
                 if reaction.is_some() {
