@@ -68,6 +68,10 @@ pub fn load_with(options: &LoadOptions, env: &Env<'_>) -> Loaded {
         diagnostics: Vec::new(),
     };
     let manifest = loading.run(options, env);
+    if let Some(manifest) = &manifest {
+        let found = crate::model::check_notices(manifest, Timestamp::now());
+        loading.diagnostics.extend(found);
+    }
     let secrets = manifest
         .iter()
         .flat_map(|manifest| manifest.providers.values());

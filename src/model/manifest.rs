@@ -11,6 +11,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::group::Groups;
+use super::notice::Notice;
 use super::{
     Address, AppId, ChatId, Events, Field, Fields, Name, RemoteId, Span, TasklistGuid, Value,
 };
@@ -34,6 +35,8 @@ pub struct Manifest {
     pub managed_chats: BTreeMap<Name, ManagedChat>,
     /// The declared groups of people.
     pub groups: Groups,
+    /// The declared notices.
+    pub notices: BTreeMap<Name, Notice>,
     /// The declared subscriptions, one entry an instance, in the order of their addresses.
     pub subscriptions: Vec<Subscription>,
     /// What to let go of without deleting.
@@ -44,7 +47,7 @@ impl Manifest {
     /// How many resources it declares, each instance counted.
     #[must_use]
     pub fn resources(&self) -> usize {
-        self.subscriptions.len() + self.managed_chats.len() + self.groups.len()
+        self.subscriptions.len() + self.managed_chats.len() + self.groups.len() + self.notices.len()
     }
 }
 

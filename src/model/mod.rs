@@ -17,6 +17,7 @@ pub mod group;
 pub mod interpolate;
 pub mod manifest;
 pub mod message;
+pub mod notice;
 pub mod parse;
 mod resources;
 pub mod schedule;
@@ -26,7 +27,7 @@ mod written;
 pub mod yaml;
 
 pub use address::{Address, Kind, Name};
-pub use checks::{MAX_IN_CHAT, MAX_IN_USER_GROUP};
+pub use checks::{MAX_IN_CHAT, MAX_IN_USER_GROUP, check_notices};
 pub use collection::Collection;
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use event::{EventKey, Events};

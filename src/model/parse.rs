@@ -151,7 +151,11 @@ impl Root {
                 diagnostics,
             };
         };
-        let settings = settings::settings(self.file, &mut first, inputs, &mut diagnostics);
+        let mut settings = settings::settings(self.file, &mut first, inputs, &mut diagnostics);
+        let vars = self.vars.iter();
+        settings.vars = vars
+            .filter_map(|(name, value)| Some((name.clone(), value.clone()?)))
+            .collect();
         let mut complete = self.complete;
         let mut files = vec![first];
         let interpolator = Interpolator::new(&self.vars, inputs.env, inputs.file);

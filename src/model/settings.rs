@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     pub(crate) providers: BTreeMap<Name, Option<Provider>>,
     /// Whether every provider that was written is among them.
     pub(crate) all_providers: bool,
+    /// The variables of the project.
+    pub(crate) vars: BTreeMap<String, String>,
     /// Where the sandbox's providers would stand; it plays every vendor that a manifest names.
     pub(crate) sandbox: Option<Span>,
 }
@@ -91,6 +93,7 @@ pub(crate) fn settings(
         imply_feishu(start, &mut providers);
     }
     Settings {
+        vars: BTreeMap::new(),
         project: project.unwrap_or_else(|| Name::new("default").expect("a name")),
         ledger,
         guards,

@@ -3,6 +3,7 @@
 //! Each looks at the whole draft once; none compares every resource with every other.
 
 mod kept;
+mod notices;
 
 use std::collections::HashMap;
 
@@ -13,6 +14,7 @@ use crate::model::resources::{Draft, Moved, Places, short, unfit_name};
 use crate::model::{Address, Kind, Name, RemoteId, TasklistGuid};
 
 pub use kept::{MAX_IN_CHAT, MAX_IN_USER_GROUP};
+pub use notices::check_notices;
 
 /// A check, which pushes what it finds.
 type Check = fn(&Draft, &mut Vec<Diagnostic>);

@@ -7,6 +7,7 @@ mod chats;
 mod events;
 mod groups;
 mod kept;
+mod notices;
 mod pins;
 mod subscriptions;
 mod tasklists;
@@ -16,8 +17,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::diagnostic::{Diagnostic, Span};
 use super::group::Groups;
 use super::manifest::{Chat, ManagedChat, Manifest, Provider, Tasklist, Vendor};
+use super::schedule::read::calendars;
 use super::settings::Settings;
-use super::shape::{Given, Spanned, Text, closest, shorten, words};
+use super::shape::{Entry, Given, Spanned, Text, closest, shorten, words};
 use super::{Address, ChatId, Kind, Name, written};
 use chats::ChatDefaults;
 use subscriptions::Defaults;
@@ -39,6 +41,7 @@ pub(crate) struct Draft {
     pub(crate) moved: Vec<Moved>,
     pub(crate) chat_names: BTreeMap<Name, Span>,
     pub(crate) group_names: BTreeMap<Name, Span>,
+    pub(crate) notice_names: BTreeMap<Name, Span>,
     /// Where the names of managed chats and user groups stand.
     pub(crate) name_places: BTreeMap<Address, Span>,
     /// Whether all that groups list could be read.
@@ -61,7 +64,7 @@ impl Draft {
             Kind::Chat => Some(&self.chat_names),
             Kind::RecipientGroup => Some(&self.group_names),
             Kind::TasklistSubscription => Some(&self.declared),
-            Kind::RecurringNotice => None,
+            Kind::RecurringNotice => Some(&self.notice_names),
         }
     }
 }
@@ -91,6 +94,9 @@ pub(crate) fn resources(
     let mut tasklists = Vec::new();
     let mut chats = Vec::new();
     let mut written_groups = Vec::new();
+    let mut written_notices = Vec::new();
+    let mut written_calendars = Vec::new();
+    let mut calendars_source = serde_json::Map::new();
     let mut forget = Vec::new();
     let mut written_defaults = None;
     let mut protect_groups = false;
@@ -131,6 +137,22 @@ pub(crate) fn resources(
                 diagnostics,
             ) {
                 subscriptions.push(entry);
+            }
+        }
+        for entry in file
+            .recurring_notices
+            .into_option()
+            .map_or(Vec::new(), |n| n.0)
+        {
+            let place = (&entry.name, entry.span);
+            if names.is_new(Section::Notice, place, diagnostics) {
+                written_notices.push(entry);
+            }
+        }
+        if let Some(calendars) = file.calendars.into_option() {
+            written_calendars.extend(calendars.value.0);
+            if let serde_json::Value::Object(source) = calendars.source {
+                calendars_source.extend(source);
             }
         }
         for text in file.forget.into_option().unwrap_or_default() {
@@ -194,7 +216,23 @@ pub(crate) fn resources(
         names.subscription(entry, &defaults, &mut read, diagnostics);
     }
     let (subscriptions, subscription_places) = read;
-    let [_, chat_names, group_names, declared] = names.places;
+    let calendars = calendars(once_each(written_calendars, diagnostics), diagnostics);
+    let calendars_source = serde_json::Value::Object(calendars_source);
+    let shared = notices::Shared {
+        calendars: &calendars,
+        calendars_source: &calendars_source,
+        vars: &settings.vars,
+        groups: &groups,
+    };
+    let mut notices = BTreeMap::new();
+    for entry in written_notices {
+        if let Some(written) = entry.value {
+            let name = entry.name.clone();
+            let notice = names.notice(name, entry.span, written, &shared, diagnostics);
+            notices.extend(notice.map(|notice| (entry.name, notice)));
+        }
+    }
+    let [_, chat_names, group_names, declared, notice_names] = names.places;
     Draft {
         manifest: Manifest {
             project: settings.project,
@@ -205,6 +243,7 @@ pub(crate) fn resources(
             chats: names.references,
             managed_chats: names.managed,
             groups,
+            notices,
             subscriptions,
             forget,
         },
@@ -214,9 +253,33 @@ pub(crate) fn resources(
         moved: names.moved,
         chat_names,
         group_names,
+        notice_names,
         name_places: names.name_places,
         all_people: names.all_groups && names.all_people,
     }
+}
+
+/// Calendars of several files, each name once.
+fn once_each(
+    all: Vec<Entry<written::Calendar>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Entry<written::Calendar>> {
+    let mut first: BTreeMap<Name, Span> = BTreeMap::new();
+    let mut once = Vec::new();
+    for entry in all {
+        if let Some(first) = first.get(&entry.name) {
+            let summary = format!("the calendar `{}` is declared twice", entry.name);
+            diagnostics.push(
+                Diagnostic::error("duplicate-calendar", entry.span, summary)
+                    .help("Rename one of the two, or remove it.")
+                    .related(*first, "first declared here"),
+            );
+        } else {
+            first.insert(entry.name.clone(), entry.span);
+            once.push(entry);
+        }
+    }
+    once
 }
 
 fn known<T>(all: BTreeMap<Name, Option<T>>) -> BTreeMap<Name, T> {
@@ -232,6 +295,7 @@ enum Section {
     Chat,
     Group,
     Subscription,
+    Notice,
 }
 
 /// What names stand for. A name with nothing behind it has a mistake that was reported.
@@ -249,7 +313,7 @@ struct Names {
     /// Ids that stand among subscribers, each kept once.
     ids: HashSet<ChatId>,
     /// By [`Section`].
-    places: [BTreeMap<Name, Span>; 4],
+    places: [BTreeMap<Name, Span>; 5],
     moved: Vec<Moved>,
     /// The vendors whose provider is named and not there.
     without_provider: BTreeSet<Vendor>,
@@ -280,6 +344,7 @@ impl Names {
             Section::Chat => Some(Kind::Chat),
             Section::Group => Some(Kind::RecipientGroup),
             Section::Subscription => Some(Kind::TasklistSubscription),
+            Section::Notice => Some(Kind::RecurringNotice),
         }
         .map(|kind| Address::new(kind, name.clone()));
         let what = match &address {

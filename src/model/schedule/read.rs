@@ -22,6 +22,8 @@ use crate::model::{Name, parse};
 mod calendars;
 mod when;
 
+pub(crate) use when::step;
+
 pub use calendars::Calendars;
 pub(crate) use calendars::calendars;
 use when::When;

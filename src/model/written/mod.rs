@@ -6,6 +6,7 @@
 mod groups;
 mod kept;
 mod message;
+mod notices;
 mod providers;
 mod schedule;
 
@@ -24,6 +25,7 @@ use super::{Field, Kind};
 pub(crate) use groups::{Block, Group, GroupKeys, People};
 pub(crate) use kept::{ChatDefaults, KeptField, Manage, UserGroup};
 pub(crate) use message::{Link, Message};
+pub(crate) use notices::{Kept, Notice};
 pub(crate) use providers::{Provider, Providers, VENDORS};
 pub(crate) use schedule::{
     Calendar, DaysWord, OffDaysWord, Schedule, ScheduleFile, ScheduleKeys, StepText,
@@ -80,10 +82,10 @@ shape! {
         /// Groups of people, by name: who is in them at each provider, and which other groups. Groups and
         /// chats share one namespace.
         recipient_groups: Named<Group>,
-        /// Notices sent by a schedule. Not managed by this version.
-        recurring_notices: Later,
-        /// Working days and holidays. Not managed by this version.
-        calendars: Later,
+        /// Notices sent by a schedule, by name. `beadle run` or `beadle tick` sends what was applied.
+        recurring_notices: Named<Notice>,
+        /// Working days and holidays, by name, for the schedules of notices.
+        calendars: Kept<Named<Calendar>>,
     }
 }
 

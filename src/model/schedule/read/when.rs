@@ -118,7 +118,7 @@ pub(super) fn date(text: &str) -> Result<Date, Wrong> {
 }
 
 /// Reads a duration such as `1h30m`; zero is one.
-pub(super) fn step(text: &str) -> Option<SignedDuration> {
+pub(crate) fn step(text: &str) -> Option<SignedDuration> {
     let mut rest = text;
     let mut minutes: i64 = 0;
     if rest.is_empty() {

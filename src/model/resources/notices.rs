@@ -1,0 +1,331 @@
+//! Notices: words become groups, chats and providers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::tasklists::Needs;
+use super::{Names, Section, push_all, unknown};
+use crate::model::diagnostic::{Diagnostic, Span};
+use crate::model::group::{Groups, Known, resolve};
+use crate::model::manifest::Vendor;
+use crate::model::message::Message;
+use crate::model::notice::{LATE, Notice, Target};
+use crate::model::schedule::{Calendars, read};
+use crate::model::shape::{Spanned, Text, shorten, words};
+use crate::model::{Address, Kind, Name, written};
+
+/// What all notices of a project share.
+pub(super) struct Shared<'a> {
+    pub(super) calendars: &'a Calendars,
+    pub(super) calendars_source: &'a serde_json::Value,
+    pub(super) vars: &'a BTreeMap<String, String>,
+    pub(super) groups: &'a Groups,
+}
+
+impl Names {
+    pub(super) fn notice(
+        &mut self,
+        name: Name,
+        span: Span,
+        written: written::Notice,
+        shared: &Shared<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Notice> {
+        let address = Address::new(Kind::RecurringNotice, name);
+        let mut found = Vec::new();
+        let notice = self.read_notice(&address, span, written, shared, &mut found);
+        let failed = crate::model::diagnostic::has_errors(&found);
+        push_all(diagnostics, found, Some(&address));
+        notice.filter(|_| !failed)
+    }
+
+    fn read_notice(
+        &mut self,
+        address: &Address,
+        span: Span,
+        written: written::Notice,
+        shared: &Shared<'_>,
+        found: &mut Vec<Diagnostic>,
+    ) -> Option<Notice> {
+        let written::Notice {
+            to,
+            via,
+            schedule,
+            message,
+            late,
+            audience,
+            enabled,
+            protect,
+            moved_from,
+            revoke_after: _,
+            track: _,
+            on_problem: _,
+        } = written;
+        let moved_from = self.moved_from(moved_from, address, found);
+        let late = match late.into_option() {
+            None => Some(LATE),
+            Some(text) => late_of(&text, found),
+        };
+        let schedule = schedule.into_option().and_then(|schedule| {
+            let place = schedule.span;
+            let source = schedule.value.source;
+            let schedule = read::schedule(schedule.value.value, place, shared.calendars, found);
+            schedule.map(|schedule| (schedule, source, place))
+        });
+        let message = message.into_option().and_then(|message| {
+            let chat = |word: &str| {
+                let known = Name::new(word)
+                    .ok()
+                    .and_then(|name| self.chats.get(&name).cloned());
+                match known {
+                    Some(chat) => chat.filter(|chat| chat.pending().is_none()),
+                    None => word
+                        .starts_with("oc_")
+                        .then(|| crate::model::ChatId::new(word)),
+                }
+            };
+            Message::new(message.value, message.span, &chat, found)
+        });
+        let is_large = audience.get().is_some();
+        let to = to.into_option()?;
+        let to_span = to.span;
+        let mut targets: BTreeMap<Target, Span> = BTreeMap::new();
+        for text in to.value {
+            if let Some(target) = self.target(&text, found) {
+                if let Some(first) = targets.get(&target) {
+                    found.push(
+                        Diagnostic::warning(
+                            "listed-twice",
+                            text.span,
+                            format!("`{}` is listed twice", shorten(&text.value.0)),
+                        )
+                        .help("Remove one of the two; nobody gets a notice twice.")
+                        .related(*first, "first listed here"),
+                    );
+                } else {
+                    targets.insert(target, text.span);
+                }
+            }
+        }
+        let via = match via.into_option() {
+            None => None,
+            Some(list) => Some(self.providers_named(list.value, found)?),
+        };
+        let via = self.reached(&targets, via, to_span, shared.groups, found)?;
+        let (schedule, schedule_source, schedule_span) = schedule?;
+        let message = message?;
+        let said = message.to_value().to_string();
+        let vars = shared
+            .vars
+            .iter()
+            .filter(|(name, _)| said.contains(name.as_str()));
+        Some(Notice {
+            address: address.clone(),
+            to: targets,
+            via,
+            schedule,
+            schedule_source,
+            calendars: shared.calendars_source.clone(),
+            vars: vars
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            message,
+            late: late?,
+            is_large,
+            enabled: enabled.get().is_none_or(|flag| flag.0),
+            protect: protect.get().is_some_and(|flag| flag.0),
+            moved_from,
+            span,
+            to_span,
+            schedule_span,
+        })
+    }
+
+    /// Whom a word of `to` names.
+    fn target(&mut self, text: &Spanned<Text>, found: &mut Vec<Diagnostic>) -> Option<Target> {
+        let word = text.value.0.as_str();
+        let name = Name::new(word).ok();
+        let groups = &self.places[Section::Group as usize];
+        if let Some(name) = name.filter(|name| groups.contains_key(name)) {
+            return Some(Target::Group(name));
+        }
+        if self.chats.contains_key(word) || word.starts_with("oc_") {
+            return self.chat(text, found).map(Target::Chat);
+        }
+        if self.all_groups && self.all_chats {
+            let words = (
+                "unknown-recipient",
+                "group or chat",
+                "recipient_groups` or `chats",
+            );
+            let mut known: BTreeMap<Name, ()> = groups.keys().map(|n| (n.clone(), ())).collect();
+            known.extend(self.chats.keys().map(|n| (n.clone(), ())));
+            found.push(unknown(words, text, &known, &mut self.suggestions));
+        }
+        None
+    }
+
+    fn providers_named(
+        &mut self,
+        list: Vec<Spanned<Text>>,
+        found: &mut Vec<Diagnostic>,
+    ) -> Option<BTreeSet<Name>> {
+        let mut via = BTreeSet::new();
+        let mut good = true;
+        for text in list {
+            let name = Name::new(&text.value.0).ok();
+            match name.filter(|name| self.providers.contains_key(name)) {
+                Some(name) => {
+                    via.insert(name);
+                }
+                None => {
+                    good = false;
+                    if self.all_providers {
+                        let words = ("unknown-provider", "provider", "providers");
+                        found.push(unknown(
+                            words,
+                            &text,
+                            &self.providers,
+                            &mut self.suggestions,
+                        ));
+                    }
+                }
+            }
+        }
+        good.then_some(via)
+    }
+
+    /// The providers by which a notice reaches somebody.
+    fn reached(
+        &mut self,
+        targets: &BTreeMap<Target, Span>,
+        asked: Option<BTreeSet<Name>>,
+        span: Span,
+        groups: &Groups,
+        found: &mut Vec<Diagnostic>,
+    ) -> Option<BTreeSet<Name>> {
+        let known = Known::new();
+        let Ok(resolution) = resolve(groups, &known) else {
+            return None;
+        };
+        let mut people: BTreeSet<Name> = BTreeSet::new();
+        let mut good = !targets.is_empty();
+        if targets.is_empty() && self.all_groups && self.all_chats {
+            found.push(
+                Diagnostic::error("nobody", span, "the notice is for nobody")
+                    .help("Name groups or chats."),
+            );
+        }
+        let mut chat = None;
+        for (target, place) in targets {
+            match target {
+                Target::Chat(_) => chat = chat.or(Some(*place)),
+                Target::Group(name) => {
+                    let at: BTreeSet<Name> = resolution
+                        .members(name.as_str())
+                        .iter()
+                        .map(|member| member.provider.clone())
+                        .collect();
+                    let hit = asked
+                        .as_ref()
+                        .is_none_or(|via| at.iter().any(|p| via.contains(p)));
+                    if at.is_empty() || !hit {
+                        let where_ = match at.is_empty() {
+                            true => "nobody is in it".to_owned(),
+                            false => format!(
+                                "it has people at {} only",
+                                words(at.iter().map(Name::as_str))
+                            ),
+                        };
+                        found.push(
+                            Diagnostic::error(
+                                "nobody",
+                                *place,
+                                format!("the group `{name}` reaches nobody: {where_}"),
+                            )
+                            .help("List people in it, or add their provider to `via`."),
+                        );
+                        good = false;
+                    }
+                    people.extend(at);
+                }
+            }
+        }
+        let is_feishu = |names: &BTreeMap<Name, Option<_>>, name: &Name| {
+            let provider: Option<&crate::model::manifest::Provider> =
+                names.get(name).and_then(Option::as_ref);
+            provider.is_some_and(|p| p.vendor == Vendor::Feishu)
+        };
+        let via =
+            match asked {
+                Some(via) => via,
+                None if people.len() > 1 => {
+                    found.push(
+                    Diagnostic::error(
+                        "via-needed",
+                        span,
+                        format!(
+                            "its people are at {}, so the notice has to say by which it goes out",
+                            words(people.iter().map(Name::as_str))
+                        ),
+                    )
+                    .help(format!(
+                        "Add `via: [{}]`, or fewer of them.",
+                        people.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
+                    )),
+                );
+                    return None;
+                }
+                None => {
+                    let mut via = people;
+                    if let (Some(place), false) = (
+                        chat,
+                        via.iter().any(|name| is_feishu(&self.providers, name)),
+                    ) {
+                        let name = Name::new("notice").expect("letters are a name");
+                        via.extend(self.default_provider(&name, place, Needs::CHAT, found));
+                    }
+                    via
+                }
+            };
+        if let Some(place) = chat {
+            let feishu = via.iter().filter(|name| is_feishu(&self.providers, name));
+            match feishu.count() {
+                1 => {}
+                0 => {
+                    found.push(
+                        Diagnostic::error(
+                            "chat-without-feishu",
+                            place,
+                            "a chat is at Feishu, and no Feishu provider is under `via`",
+                        )
+                        .help("Add the Feishu provider whose app is in the chat."),
+                    );
+                    good = false;
+                }
+                _ => {
+                    found.push(
+                        Diagnostic::error("chat-of-many", place, "several Feishu providers are under `via`, and a chat is posted to by one app")
+                            .help("Write a notice of its own for the chat."),
+                    );
+                    good = false;
+                }
+            }
+        }
+        good.then_some(via)
+    }
+}
+
+fn late_of(text: &Spanned<Text>, found: &mut Vec<Diagnostic>) -> Option<jiff::SignedDuration> {
+    let late = read::step(&text.value.0).filter(|late| late.is_positive());
+    if late.is_none() {
+        found.push(
+            Diagnostic::error(
+                "bad-duration",
+                text.span,
+                format!("`{}` is not a time such as `30m`", shorten(&text.value.0)),
+            )
+            .help("Write minutes, hours and days, as in `30m`, `2h` or `1h30m`."),
+        );
+    }
+    late
+}
