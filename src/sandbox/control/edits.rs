@@ -218,6 +218,20 @@ pub(super) async fn add_chat(State(shared): State<Arc<Shared>>, body: Bytes) -> 
         .await
 }
 
+/// Sets these settings by their wire names, as an owner would in the client.
+pub(super) async fn change_settings(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Reply {
+    let settings: Map<String, Value> = parsed(&body)?;
+    change_chat(shared, id, |chat, _| {
+        chat.settings.extend(settings);
+        Ok(())
+    })
+    .await
+}
+
 pub(super) async fn dissolve_chat(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
