@@ -6,6 +6,7 @@ mod contact;
 mod dingtalk;
 mod dingtalk_send;
 mod enos;
+mod enos_send;
 mod inbox;
 mod messages;
 
