@@ -103,7 +103,7 @@ mod tests {
         bmp.resize(18, 0);
         bmp.extend([3, 0, 0, 0, 4, 0, 0, 0]);
         #[rustfmt::skip]
-        let cases: Vec<(Vec<u8>, &str, Option<(u32, u32)>)> = vec![
+        let cases = [
             (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\x02\0\0\0\x03".to_vec(), "png", Some((258, 3))),
             (b"GIF89a\x02\x01\x03\0".to_vec(), "gif", Some((258, 3))),
             (b"\xff\xd8\xff\xe0\0\x04..\xff\xc2\0\x0b\x08\0\x03\x01\x02".to_vec(), "jpeg", Some((258, 3))),

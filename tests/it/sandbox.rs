@@ -4,9 +4,12 @@ mod batch;
 mod chats;
 mod contact;
 mod dingtalk;
+mod dingtalk_groups;
 mod dingtalk_send;
+mod dingtalk_task;
 mod enos;
 mod enos_send;
+mod images;
 mod inbox;
 mod messages;
 

@@ -128,12 +128,8 @@ pub(super) fn status_bar(call: &Call<'_>, moment: &Moment<'_>) -> Result<Success
     if colour.is_some_and(|colour| !colour.as_str().is_some_and(is_colour)) {
         return Err(Failure::Refused(40035));
     }
-    if !call
-        .body
-        .get("agent_id")
-        .and_then(send::long)
-        .is_some_and(|id| id > 0)
-    {
+    let agent = call.body.get("agent_id").and_then(send::long);
+    if agent.is_none_or(|id| id <= 0) {
         return Err(Failure::Refused(40056));
     }
     let sent = task(call, "task_id", 7 * DAY_MS, moment.now_ms, moment)?;

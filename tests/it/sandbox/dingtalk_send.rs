@@ -1,18 +1,15 @@
-//! DingTalk's work notifications and group messages: what is refused, and what is dropped in
-//! silence.
+//! DingTalk's work notifications: what is refused, and what is dropped in silence.
 
-use beadle::sandbox::{APP_ID, APP_SECRET};
 use serde_json::{Value, json};
 
 use super::{Reply, Stage};
 use crate::support::contract::Contract;
 
 const LEGACY: &str = "/gettoken?appkey=cli_sandbox&appsecret=sandbox-secret";
-const WORK: &str = "/topapi/message/corpconversation";
-const ROBOT: &str = "/v1.0/robot/groupMessages/send";
+pub(super) const WORK: &str = "/topapi/message/corpconversation";
 
 /// A request whose answer has to fit the contract.
-async fn checked(method: &str, path: &str, request: reqwest::RequestBuilder) -> Reply {
+pub(super) async fn checked(method: &str, path: &str, request: reqwest::RequestBuilder) -> Reply {
     let response = request.send().await.unwrap();
     let reply = Reply {
         status: response.status().as_u16(),
@@ -27,13 +24,13 @@ async fn checked(method: &str, path: &str, request: reqwest::RequestBuilder) -> 
     reply
 }
 
-async fn token(stage: &Stage) -> String {
+pub(super) async fn token(stage: &Stage) -> String {
     let url = format!("{}{LEGACY}", stage.sandbox.base_url());
     let reply = checked("GET", LEGACY, stage.client.get(url)).await.json();
     reply["access_token"].as_str().unwrap().to_owned()
 }
 
-async fn peopled() -> Stage {
+pub(super) async fn peopled() -> Stage {
     let stage = Stage::new().await;
     let departments = json!([
         {"dingtalk_dept_id": 7, "name": "Dev"},
@@ -53,7 +50,7 @@ async fn peopled() -> Stage {
     stage
 }
 
-async fn ask(stage: &Stage, path: &str, body: &Value) -> Value {
+pub(super) async fn ask(stage: &Stage, path: &str, body: &Value) -> Value {
     let token = token(stage).await;
     let url = format!("{}{path}?access_token={token}", stage.sandbox.base_url());
     let reply = checked("POST", path, stage.client.post(url).json(body)).await;
@@ -61,35 +58,30 @@ async fn ask(stage: &Stage, path: &str, body: &Value) -> Value {
     reply.json()
 }
 
-fn work(users: &str, text: &str) -> Value {
+pub(super) fn work(users: &str, text: &str) -> Value {
     let msg = json!({"msgtype": "text", "text": {"content": text}});
     json!({"agent_id": 42, "userid_list": users, "msg": msg})
 }
 
-async fn send(stage: &Stage, body: Value) -> i64 {
+pub(super) async fn send(stage: &Stage, body: Value) -> i64 {
     let answer = ask(stage, &format!("{WORK}/asyncsend_v2"), &body).await;
     let task = answer["task_id"].as_i64();
     task.unwrap_or_else(|| panic!("{answer}"))
 }
 
-async fn progress(stage: &Stage, task: i64) -> Value {
-    let body = json!({"agent_id": 42, "task_id": task});
-    ask(stage, &format!("{WORK}/getsendprogress"), &body).await
-}
-
-async fn result(stage: &Stage, task: i64) -> Value {
+pub(super) async fn result(stage: &Stage, task: i64) -> Value {
     let body = json!({"agent_id": "42", "task_id": task.to_string()});
     ask(stage, &format!("{WORK}/getsendresult"), &body).await
 }
 
-async fn advance(stage: &Stage, seconds: i64) {
+pub(super) async fn advance(stage: &Stage, seconds: i64) {
     stage
         .control("POST", "/advance", json!({"seconds": seconds}))
         .await;
 }
 
 /// Who of those has got it, and who was dropped for what.
-async fn outcome(stage: &Stage, body: Value) -> (Value, Vec<String>) {
+pub(super) async fn outcome(stage: &Stage, body: Value) -> (Value, Vec<String>) {
     let task = send(stage, body).await;
     advance(stage, 10).await;
     let result = result(stage, task).await["send_result"].clone();
@@ -267,72 +259,6 @@ async fn a_form_says_the_same_as_json() {
 }
 
 #[tokio::test]
-async fn the_result_names_everybody_in_the_end() {
-    let stage = peopled().await;
-    let mut body = work("d1,nobody,left,far,d3,ou_feishu", "hello");
-    body["dept_id_list"] = json!("8,9,99");
-    let task = send(&stage, body).await;
-    let early = progress(&stage, task).await["progress"].clone();
-    assert_eq!(early, json!({"progress_in_percent": 0, "status": 0}));
-    let early = result(&stage, task).await["send_result"].clone();
-    assert_eq!(
-        early["unread_user_id_list"],
-        json!([]),
-        "no sign that it is not done"
-    );
-    advance(&stage, 5).await;
-    let read = json!({"person": "d3", "message": task.to_string()});
-    stage.control("POST", "/read", read).await;
-    let done = progress(&stage, task).await["progress"].clone();
-    assert_eq!(done, json!({"progress_in_percent": 100, "status": 2}));
-    let lists = result(&stage, task).await["send_result"].clone();
-    assert_eq!(
-        lists,
-        json!({
-            "invalid_user_id_list": ["nobody", "left", "far", "ou_feishu"],
-            "invalid_dept_id_list": [9, 99],
-            "forbidden_list": [],
-            "failed_user_id_list": [],
-            "read_user_id_list": ["d3"],
-            "unread_user_id_list": ["d1", "d2"],
-        })
-    );
-    let department = json!({"agent_id": 42, "dept_id_list": "7", "msg": work("", "other")["msg"]});
-    assert_eq!(outcome(&stage, department).await.0, json!(["d1", "d2"]));
-    let root = json!({"agent_id": 42, "dept_id_list": "1", "msg": work("", "root")["msg"]});
-    assert_eq!(outcome(&stage, root).await.0, json!(["d1", "d2", "d3"]));
-}
-
-#[tokio::test]
-async fn progress_runs_with_the_clock() {
-    let stage = peopled().await;
-    let people: Vec<Value> = (0..100)
-        .map(|n| json!({"dingtalk_user_id": format!("m{n}")}))
-        .collect();
-    stage.control("POST", "/users", json!(people)).await;
-    let clock = json!({"at": "2030-01-15T02:00:00Z"});
-    stage.control("POST", "/clock", clock).await;
-    let everybody: Vec<String> = (0..100).map(|n| format!("m{n}")).collect();
-    let task = send(&stage, work(&everybody.join(","), "hello")).await;
-    let mut seen = Vec::new();
-    for ms in [0, 1_400, 5_000] {
-        stage
-            .control("POST", "/clock", json!({"advance_ms": ms}))
-            .await;
-        seen.push(progress(&stage, task).await["progress"].clone());
-    }
-    assert_eq!(seen[0]["status"], 0);
-    assert_eq!(seen[2], json!({"progress_in_percent": 100, "status": 2}));
-    let half = seen[1]["progress_in_percent"].as_i64().unwrap();
-    assert!(
-        seen[1]["status"] == 1 && (20..100).contains(&half),
-        "{seen:?}"
-    );
-    let lists = result(&stage, task).await["send_result"].clone();
-    assert_eq!(lists["unread_user_id_list"].as_array().unwrap().len(), 100);
-}
-
-#[tokio::test]
 async fn the_same_content_reaches_a_person_once_a_day() {
     let stage = peopled().await;
     // Half past eleven at night in Shanghai.
@@ -412,299 +338,6 @@ async fn what_is_over_a_quota_is_accepted_and_dropped() {
     let forbidden = json!({"everybody_allowed": false});
     stage.control("POST", "/tenant", forbidden).await;
     assert_eq!(ask(&stage, &path, &all("e")).await["errcode"], 41028);
-}
-
-#[tokio::test]
-async fn above_a_hundred_receivers_there_is_no_result() {
-    let stage = peopled().await;
-    let people: Vec<Value> = (0..99)
-        .map(|n| json!({"dingtalk_user_id": format!("m{n}"), "departments": [8]}))
-        .collect();
-    stage.control("POST", "/users", json!(people)).await;
-    let to =
-        |dept: &str| json!({"agent_id": 42, "dept_id_list": dept, "msg": work("", "hi")["msg"]});
-    let fine = send(&stage, to("8")).await;
-    let many = send(&stage, to("7")).await;
-    advance(&stage, 10).await;
-    let lists = result(&stage, fine).await["send_result"].clone();
-    assert_eq!(lists["unread_user_id_list"].as_array().unwrap().len(), 100);
-    assert_eq!(result(&stage, many).await["errcode"], 41052);
-    assert_eq!(progress(&stage, many).await["progress"]["status"], 2);
-}
-
-#[tokio::test]
-async fn a_task_is_its_agents_for_a_day() {
-    let stage = peopled().await;
-    let task = send(&stage, work("d1,d2", "hello")).await;
-    advance(&stage, 5).await;
-    let recall =
-        async |body: Value| ask(&stage, &format!("{WORK}/recall"), &body).await["errcode"].clone();
-    for (agent, task) in [
-        (json!(43), json!(task)),
-        (json!(42), json!(1)),
-        (json!(42), Value::Null),
-    ] {
-        for what in ["getsendprogress", "getsendresult"] {
-            let body = json!({"agent_id": agent, "task_id": task});
-            let answer = ask(&stage, &format!("{WORK}/{what}"), &body).await;
-            assert_eq!(answer["errcode"], 40035, "{body}");
-        }
-        let body = json!({"agent_id": agent, "msg_task_id": task});
-        assert_eq!(recall(body).await, 400002);
-    }
-    assert_eq!(
-        recall(json!({"agent_id": 42, "task_id": task})).await,
-        400002
-    );
-    let own = json!({"agent_id": 42, "msg_task_id": task});
-    assert_eq!(recall(own.clone()).await, 0);
-    assert_eq!(recall(own.clone()).await, 0);
-    let inbox = stage.control("GET", "/inbox", Value::Null).await;
-    assert!(inbox["people"][0]["messages"][0]["recalled"].is_string());
-    let early = send(&stage, work("d1", "withdrawn at once")).await;
-    assert_eq!(
-        recall(json!({"agent_id": 42, "msg_task_id": early})).await,
-        0
-    );
-    advance(&stage, 10).await;
-    let lists = result(&stage, early).await["send_result"].clone();
-    assert_eq!(lists["unread_user_id_list"], json!([]));
-    assert_eq!(progress(&stage, early).await["progress"]["status"], 2);
-    advance(&stage, 24 * 3600).await;
-    assert_eq!(progress(&stage, task).await["errcode"], 40035);
-    assert_eq!(result(&stage, task).await["errcode"], 40035);
-    assert_eq!(recall(own).await, 400002);
-}
-
-#[tokio::test]
-async fn the_status_bar_of_an_oa_message_can_change() {
-    let stage = peopled().await;
-    let oa = json!({"message_url": "u", "head": {"bgcolor": "FFBBBBBB", "text": "h"}, "body": {},
-        "status_bar": {"status_value": "open"}});
-    let body = json!({"agent_id": 42, "userid_list": "d1", "msg": {"msgtype": "oa", "oa": oa}});
-    let task = send(&stage, body).await;
-    let plain = send(&stage, work("d1", "hello")).await;
-    let update = async |fields: Value| {
-        let mut body = json!({"agent_id": 42, "task_id": task, "status_value": "done"});
-        for (name, value) in fields.as_object().unwrap() {
-            body[name] = value.clone();
-        }
-        ask(&stage, &format!("{WORK}/status_bar/update"), &body).await["errcode"].clone()
-    };
-    assert_eq!(update(json!({})).await, 41052);
-    advance(&stage, 5).await;
-    for (fields, code) in [
-        (json!({}), 0),
-        (json!({"status_bg": "0xFF00FF00"}), 0),
-        (json!({"status_bg": "green"}), 40035),
-        (json!({"status_value": ""}), 40035),
-        (json!({"agent_id": "x"}), 40056),
-        (json!({"agent_id": 43}), 40035),
-        (json!({"task_id": plain}), 40035),
-    ] {
-        assert_eq!(update(fields.clone()).await, code, "{fields}");
-    }
-    advance(&stage, 7 * 24 * 3600).await;
-    assert_eq!(update(json!({})).await, 40035);
-}
-
-async fn robot(stage: &Stage, token: &str, body: &Value) -> Reply {
-    let url = format!("{}{ROBOT}", stage.sandbox.base_url());
-    let mut request = stage.client.post(url).json(body);
-    if !token.is_empty() {
-        request = request.header("x-acs-dingtalk-access-token", token);
-    }
-    checked("POST", ROBOT, request).await
-}
-
-#[tokio::test]
-async fn a_robot_posts_into_its_groups() {
-    let mut stage = peopled().await;
-    for group in [
-        json!({"id": "cid1", "name": "Room", "users": ["d1", "d2"]}),
-        json!({"id": "cid2", "robots": []}),
-        json!({"id": "cid3", "disbanded": true}),
-    ] {
-        stage.control("POST", "/dingtalk/groups", group).await;
-    }
-    stage.become_app("cli_other").await;
-    let token = token(&stage).await;
-    let with = |field: &str, value: Value| {
-        let param = json!({"title": "T", "text": "hello"}).to_string();
-        let mut body = json!({"robotCode": APP_ID, "openConversationId": "cid1",
-            "msgKey": "sampleMarkdown", "msgParam": param});
-        body[field] = value;
-        body
-    };
-    let param = |bytes: usize| json!({"content": "x".repeat(bytes - 14)}).to_string();
-    assert_eq!(param(15_000).len(), 15_000);
-    #[rustfmt::skip]
-    let cases = [
-        (with("robotCode", json!("")), "invalidParameter.robotCode.empty"),
-        (with("robotCode", json!("cli_other")), "invalidParameter.robotCode.auth"),
-        (with("robotCode", json!("dingrobot")), ""),
-        (with("msgKey", json!("samplePoem")), "invalidParameter.msgKey.invalid"),
-        (with("msgParam", json!("hello")), "invalidParameter.msgParam.invalid"),
-        (with("msgParam", json!({"text": "hello"})), "invalidParameter.msgParam.invalid"),
-        (with("msgParam", json!(param(15_000))), ""),
-        (with("msgParam", json!(param(15_001))), "invalidParameter.msgParam.tooLong"),
-        (with("openConversationId", json!("nobody")), "invalid.openConversationId"),
-        (with("openConversationId", json!("cid2")), "bot.stopped"),
-        (with("openConversationId", json!("cid3")), "group.disbanded"),
-    ];
-    for (body, code) in cases {
-        let reply = robot(&stage, &token, &body).await;
-        let status = if code.is_empty() { 200 } else { 400 };
-        assert_eq!(
-            (
-                reply.status,
-                reply.json()["code"].as_str().unwrap_or_default()
-            ),
-            (status, code)
-        );
-    }
-    let fine = with("msgKey", json!("sampleMarkdown"));
-    let key = robot(&stage, &token, &fine).await.json()["processQueryKey"].clone();
-    let inbox = stage.control("GET", "/inbox", Value::Null).await;
-    let room = &inbox["chats"][0];
-    let last = room["messages"].as_array().unwrap().last().unwrap();
-    assert_eq!(
-        (
-            &room["name"],
-            &last["title"],
-            &last["text"],
-            &last["message_id"]
-        ),
-        (&json!("Room"), &json!("T"), &json!("hello"), &key)
-    );
-    let gate = robot(&stage, "", &fine).await.json();
-    assert_eq!(gate["code"], "AuthenticationFailed.MissingParameter");
-    let gate = robot(&stage, "nobody", &fine).await.json();
-    assert_eq!(gate["code"], "InvalidAuthentication");
-    for code in Contract::dingtalk().codes("sendRobotGroupMessage") {
-        stage.control("DELETE", "/faults", Value::Null).await;
-        let fault = format!("code@dingtalk.sendRobotGroupMessage,code={}", code.0);
-        stage
-            .control("POST", "/faults", json!({"fault": fault}))
-            .await;
-        let reply = robot(&stage, &token, &fine).await;
-        assert_eq!((reply.status, &reply.json()["code"]), (400, &json!(code.0)));
-    }
-    stage.control("DELETE", "/faults", Value::Null).await;
-    let faults = json!({"faults": ["429@dingtalk.sendRobotGroupMessage:1", "quota@dingtalk.sendRobotGroupMessage:2"]});
-    stage.control("POST", "/faults", faults).await;
-    for code in ["QpsLimitForAppkeyAndApi", "ApiCountLimitForOrg"] {
-        let reply = robot(&stage, &token, &fine).await;
-        let wanted = format!("Forbidden.AccessDenied.{code}");
-        assert_eq!((reply.status, &reply.json()["code"]), (403, &json!(wanted)));
-    }
-}
-
-#[tokio::test]
-async fn the_older_call_reads_a_group_by_its_id() {
-    let stage = peopled().await;
-    let group = json!({"id": "chat1", "users": ["d1"]});
-    stage.control("POST", "/dingtalk/groups", group).await;
-    let msg = work("", "hello")["msg"].clone();
-    for (body, code) in [
-        (json!({"chatid": "chat1", "msg": msg}), 0),
-        (json!({"chatid": "nobody", "msg": msg}), 34001),
-        (json!({"msg": msg}), 34001),
-        (json!({"chatid": "chat1"}), 34014),
-        (
-            json!({"chatid": "chat1", "msg": {"msgtype": "poem"}}),
-            34004,
-        ),
-        (
-            json!({"chatid": "chat1", "msg": {"msgtype": "text", "text": {}}}),
-            34014,
-        ),
-        (
-            json!({"chatid": "chat1", "msg": {"msgtype": "text", "text": {"content": "x".repeat(3000)}}}),
-            34016,
-        ),
-    ] {
-        let answer = ask(&stage, "/chat/send", &body).await;
-        assert_eq!(answer["errcode"], code, "{answer}");
-    }
-    let url = format!("{}/chat/send?access_token=nobody", stage.sandbox.base_url());
-    let reply = checked("POST", "/chat/send", stage.client.post(url))
-        .await
-        .json();
-    assert_eq!(reply["errcode"], 40014);
-}
-
-#[tokio::test]
-async fn the_token_of_a_corp_is_the_apps() {
-    let stage = peopled().await;
-    let path = "/v1.0/oauth2/dingcorp/token";
-    let issue = async |id: &str, secret: &str, kind: &str| {
-        let body = json!({"client_id": id, "client_secret": secret, "grant_type": kind});
-        let url = format!("{}{path}", stage.sandbox.base_url());
-        checked("POST", path, stage.client.post(url).json(&body)).await
-    };
-    let granted = issue(APP_ID, APP_SECRET, "client_credentials").await.json();
-    assert_eq!(
-        granted,
-        json!({"access_token": token(&stage).await, "expires_in": 7200})
-    );
-    for (secret, kind, code) in [
-        ("wrong", "client_credentials", "invalid.client"),
-        (APP_SECRET, "password", "unsupported.grant.type"),
-    ] {
-        let reply = issue(APP_ID, secret, kind).await;
-        assert_eq!((reply.status, &reply.json()["code"]), (400, &json!(code)));
-    }
-    let log = stage.control("GET", "/calls", Value::Null).await;
-    assert!(!log.to_string().contains(APP_SECRET));
-}
-
-#[tokio::test]
-async fn roles_are_listed_by_group_and_hold_people() {
-    let stage = peopled().await;
-    for role in [
-        json!({"id": 11, "name": "Owner", "users": ["d1", "d2", "left"]}),
-        json!({"id": 12, "name": "Lead"}),
-        json!({"id": 21, "name": "Duty", "group_id": 2, "group": "Shifts"}),
-    ] {
-        stage.control("POST", "/dingtalk/roles", role).await;
-    }
-    let list = async |body: Value| ask(&stage, "/topapi/role/list", &body).await;
-    let all = list(json!({})).await["result"].clone();
-    assert_eq!(all["hasMore"], false);
-    assert_eq!(
-        all["list"][0]["roles"],
-        json!([{"id": 11, "name": "Owner"}, {"id": 12, "name": "Lead"}])
-    );
-    let first = list(json!({"size": 1, "offset": 0})).await["result"].clone();
-    assert_eq!(
-        (&first["hasMore"], first["list"].as_array().unwrap().len()),
-        (&json!(true), 1)
-    );
-    let second = list(json!({"size": "1", "offset": "1"})).await["result"].clone();
-    assert_eq!(second["list"][0]["groupId"], 2);
-    let users = async |body: Value| ask(&stage, "/topapi/role/simplelist", &body).await;
-    let held = users(json!({"role_id": 11})).await["result"].clone();
-    let both = json!([{"userid": "d1", "name": "Ada"}, {"userid": "d2", "name": "Bo"}]);
-    assert_eq!((&held["list"], &held["hasMore"]), (&both, &json!(false)));
-    for (body, code) in [
-        (json!({"size": 201, "offset": 0}), 40069),
-        (json!({"size": 0, "offset": 0}), 40069),
-        (json!({"offset": 0}), 40069),
-        (json!({"size": 200, "offset": 0}), 0),
-        (json!({"size": 20}), 40068),
-        (json!({"size": 20, "offset": "x"}), 40068),
-    ] {
-        assert_eq!(list(body.clone()).await["errcode"], code, "{body}");
-    }
-    for (body, code) in [
-        (json!({}), 33011),
-        (json!({"role_id": 99}), 33011),
-        (json!({"role_id": 11, "size": 101, "offset": 0}), 40069),
-        (json!({"role_id": 11, "size": 100, "offset": 0}), 0),
-    ] {
-        assert_eq!(users(body.clone()).await["errcode"], code, "{body}");
-    }
 }
 
 /// Every code that the contract lists for these calls, on order.
