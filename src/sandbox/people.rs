@@ -380,6 +380,8 @@ pub(super) struct Tenant {
     /// Receivers that the work notifications of an app may have in a minute, and each of them.
     pub(super) receivers_a_minute: usize,
     pub(super) receivers_a_call: usize,
+    /// Metered calls that the organisation has at DingTalk in a month.
+    pub(super) calls_a_month: i64,
 }
 
 impl Default for Tenant {
@@ -397,6 +399,7 @@ impl Default for Tenant {
             work_a_day: 500,
             receivers_a_minute: 5_000,
             receivers_a_call: 5_000,
+            calls_a_month: 5_000,
         }
     }
 }

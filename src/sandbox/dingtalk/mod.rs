@@ -2,10 +2,12 @@
 //!
 //! Both of its hosts are this one. Paths under `/topapi` and `/gettoken` answer HTTP 200 whatever
 //! happens, with token and limit errors wrapped in errcode 88; paths under `/v1.0` have a status.
+//! Start reading at [`ENDPOINTS`]; `send` says what is dropped in silence, `task` what is told of it.
 
 mod contact;
 mod content;
 mod group;
+mod quota;
 mod records;
 mod role;
 mod send;
@@ -156,6 +158,7 @@ pub(super) fn answer(
             success(Value::Object(body))
         }
         Ok(Success::Top(body) | Success::Bare(body)) => success(body),
+        // A number at the newer host is the gate's: a limit or a quota.
         Err(Failure::Refused(code)) => refused(asked.route.endpoint.path, 403, code),
         Err(Failure::Api(status, code)) => api_error(status, code),
         Err(Failure::World(error)) => return Err(error),
@@ -189,16 +192,21 @@ fn admitted<'a>(
             let token = parameter(asked.query, "access_token").or(in_form);
             token::holder(token, asked.revoke_token, moment)?
         };
-        if asked.enforce_limits
-            && limits::admit(moment, &holder, endpoint.operation, endpoint.tier)?.is_some()
-        {
-            return Err(Failure::Refused(90018));
+        if asked.enforce_limits {
+            if limits::admit(moment, &holder, endpoint.operation, endpoint.tier)?.is_some() {
+                return Err(Failure::Refused(90018));
+            }
+            if is_metered(endpoint.path) && !quota::count(moment)? {
+                return Err(Failure::Refused(90020));
+            }
         }
         *app = holder.strip_prefix(token::HOLDER).map(str::to_owned);
     }
     let body = match form.as_ref().or(asked.body) {
         Some(Value::Object(body)) => body.clone(),
         None if asked.bytes.is_empty() => Map::new(),
+        // What is no object has none of the fields that the newer host asks for.
+        _ if is_new(endpoint.path) => Map::new(),
         _ => return Err(Failure::Refused(BAD_PARAMETER)),
     };
     Ok(Call {
@@ -230,6 +238,11 @@ pub(super) fn form(headers: &HeaderMap, bytes: &[u8]) -> Option<Value> {
             .map(|(name, value)| (plain(name), plain(value).into()))
             .collect(),
     ))
+}
+
+/// Whether calls count in the organisation's month: those that send, and what follows them.
+fn is_metered(path: &str) -> bool {
+    path.starts_with("/topapi/message/") || path == "/chat/send" || path.starts_with("/v1.0/robot/")
 }
 
 /// Whether a path is one of the newer host.

@@ -82,6 +82,8 @@ async fn a_robot_posts_into_its_groups() {
     assert_eq!(gate["code"], "AuthenticationFailed.MissingParameter");
     let gate = robot(&stage, "nobody", &fine).await.json();
     assert_eq!(gate["code"], "InvalidAuthentication");
+    let gate = robot(&stage, &token, &json!("no object")).await.json();
+    assert_eq!(gate["code"], "invalidParameter.robotCode.empty");
     for code in Contract::dingtalk().codes("sendRobotGroupMessage") {
         stage.control("DELETE", "/faults", Value::Null).await;
         let fault = format!("code@dingtalk.sendRobotGroupMessage,code={}", code.0);

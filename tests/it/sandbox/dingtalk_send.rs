@@ -1,5 +1,6 @@
 //! DingTalk's work notifications: what is refused, and what is dropped in silence.
 
+use beadle::sandbox::Options;
 use serde_json::{Value, json};
 
 use super::{Reply, Stage};
@@ -31,7 +32,11 @@ pub(super) async fn token(stage: &Stage) -> String {
 }
 
 pub(super) async fn peopled() -> Stage {
-    let stage = Stage::new().await;
+    peopled_with(Options::default()).await
+}
+
+async fn peopled_with(options: Options) -> Stage {
+    let stage = Stage::with(options).await;
     let departments = json!([
         {"dingtalk_dept_id": 7, "name": "Dev"},
         {"dingtalk_dept_id": 8, "name": "Ops", "parent": 7},
@@ -338,6 +343,35 @@ async fn what_is_over_a_quota_is_accepted_and_dropped() {
     let forbidden = json!({"everybody_allowed": false});
     stage.control("POST", "/tenant", forbidden).await;
     assert_eq!(ask(&stage, &path, &all("e")).await["errcode"], 41028);
+}
+
+#[tokio::test]
+async fn a_month_has_its_calls_where_limits_hold() {
+    let stage = peopled_with(Options {
+        enforce_limits: true,
+        ..Options::default()
+    })
+    .await;
+    let clock = json!({"at": "2030-01-31T15:59:00Z"});
+    stage.control("POST", "/clock", clock).await;
+    stage
+        .control("POST", "/tenant", json!({"calls_a_month": 3}))
+        .await;
+    let task = send(&stage, work("d1", "one")).await;
+    assert_eq!(result(&stage, task).await["errcode"], 0);
+    let user = json!({"userid": "d1"});
+    for _ in 0..3 {
+        let found = ask(&stage, "/topapi/v2/user/get", &user).await;
+        assert_eq!(found["errcode"], 0, "look-ups are not metered");
+    }
+    assert_eq!(result(&stage, task).await["errcode"], 0);
+    let refused = result(&stage, task).await;
+    assert_eq!(
+        (&refused["errcode"], &refused["sub_code"]),
+        (&json!(88), &json!("90020"))
+    );
+    advance(&stage, 120).await;
+    assert_eq!(result(&stage, task).await["errcode"], 0);
 }
 
 /// Every code that the contract lists for these calls, on order.
