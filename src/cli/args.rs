@@ -242,15 +242,18 @@ pub(super) struct Apply {
 pub(super) struct Destroy {
     #[command(flatten)]
     pub(super) selection: Selection,
+    /// Let chats be dissolved that have `on_delete: dissolve`
+    #[arg(long)]
+    pub(super) allow_deletes: bool,
     #[command(flatten)]
     pub(super) consent: Consent,
 }
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Import {
-    /// A declared resource, such as tasklist_subscription.release-progress
+    /// A declared resource: tasklist_subscription.NAME, chat.NAME, or recipient_group.NAME/PROVIDER
     pub(super) address: Address,
-    /// The vendor's id of the object
+    /// The vendor's id of the object: a guid, oc_…, or a group_id
     pub(super) id: String,
     #[command(flatten)]
     pub(super) consent: Consent,
@@ -258,8 +261,16 @@ pub(super) struct Import {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Export {
-    /// Tasklists by key or guid; all that the manifest names when there is none
-    pub(super) tasklists: Vec<String>,
+    /// Tasklists by key or guid, chats by id or their name under `chats`, contact user groups by their
+    /// group's name; without any, everything that the manifest names or keeps
+    #[arg(value_name = "WHAT")]
+    pub(super) what: Vec<String>,
+    /// Every chat that the app's bot is in, with the people in it
+    #[arg(long)]
+    pub(super) chats: bool,
+    /// Every contact user group that the app sees, with the people in it
+    #[arg(long)]
+    pub(super) user_groups: bool,
     /// Leave out the settings and what this project has already, for a file that it includes
     #[arg(long)]
     pub(super) resources_only: bool,

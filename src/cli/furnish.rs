@@ -150,7 +150,14 @@ fn wanted_people(manifest: &Manifest) -> WantedPeople {
             }
         }
     }
-    let mut wanted = WantedPeople::default();
+    let orgs = manifest.providers.values();
+    let mut wanted = WantedPeople {
+        enos_orgs: orgs
+            .filter(|provider| provider.vendor == Vendor::Enos)
+            .filter_map(|provider| provider.org_id.as_deref().map(str::to_owned))
+            .collect(),
+        ..WantedPeople::default()
+    };
     for (vendor, recipient) in seen {
         let person = |set: fn(&mut WantedPerson) -> &mut Option<String>, id: &str| {
             let mut person = WantedPerson::default();

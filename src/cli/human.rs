@@ -383,7 +383,7 @@ fn is_group(change: &ChangeJson) -> bool {
 
 /// The number of people who come and go, and who they are, up to a bound.
 fn people_change(out: &mut String, field: &str, before: &[Value], after: &[Value]) {
-    let turnover = Turnover::between(before, after);
+    let turnover = Turnover::between(field, before, after);
     let sides = [("+", ADD, &turnover.come), ("-", REMOVE, &turnover.gone)];
     let _ = writeln!(out, "    {field}: {}", turnover.counts());
     for (sign, style, who) in sides {

@@ -162,7 +162,7 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
         if let (true, Some(serde_json::Value::Array(people))) = (is_people(field), after.get(field))
         {
             let was = before.get(field).and_then(serde_json::Value::as_array);
-            let turnover = Turnover::between(was.map_or(&[], Vec::as_slice), people);
+            let turnover = Turnover::between(field, was.map_or(&[], Vec::as_slice), people);
             let _ = writeln!(lines, "  {field}: {}", turnover.counts());
             for (sign, who) in [("+", &turnover.come), ("-", &turnover.gone)] {
                 let named = who.iter().take(Turnover::NAMED).cloned();

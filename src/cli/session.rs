@@ -239,6 +239,10 @@ async fn enter_sandbox(
         provider.base_url = sandbox.base_url();
         provider.app = AppId::new(sandbox::APP_ID);
         provider.secret = Some(sandbox::APP_SECRET.into());
+        if provider.vendor == Vendor::Enos {
+            // Without its OU nobody could be looked up there.
+            provider.org_id.get_or_insert_with(|| "sandbox".into());
+        }
     }
     furnish::furnish(&sandbox, manifest, ui).map_err(|error| furnish::failure(error, hint))?;
     Ok(sandbox)

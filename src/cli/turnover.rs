@@ -13,6 +13,8 @@ pub(super) fn is_people(field: &str) -> bool {
 
 /// The difference between two lists of people.
 pub(super) struct Turnover {
+    /// What one of them is called, and several.
+    nouns: (&'static str, &'static str),
     pub(super) come: Vec<String>,
     pub(super) gone: Vec<String>,
 }
@@ -21,12 +23,18 @@ impl Turnover {
     /// How many of each side are named.
     pub(super) const NAMED: usize = 10;
 
-    pub(super) fn between(before: &[Value], after: &[Value]) -> Self {
+    /// Of a field that [`is_people`] says lists people.
+    pub(super) fn between(field: &str, before: &[Value], after: &[Value]) -> Self {
         let set = |list: &[Value]| -> BTreeSet<String> {
             list.iter().filter_map(Value::as_str).map(clean).collect()
         };
         let (before, after) = (set(before), set(after));
         Self {
+            nouns: match field {
+                "members" => ("person", "people"),
+                // A group lists departments and everyone too.
+                _ => ("recipient", "recipients"),
+            },
             come: after.difference(&before).cloned().collect(),
             gone: before.difference(&after).cloned().collect(),
         }
@@ -34,7 +42,7 @@ impl Turnover {
 
     /// Such as `+ 3 people, - 1 person`.
     pub(super) fn counts(&self) -> String {
-        let noun = |n: usize| if n == 1 { "person" } else { "people" };
+        let noun = |n: usize| if n == 1 { self.nouns.0 } else { self.nouns.1 };
         let words: Vec<_> = [("+", self.come.len()), ("-", self.gone.len())]
             .into_iter()
             .filter(|(_, n)| *n > 0)

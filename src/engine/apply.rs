@@ -262,7 +262,11 @@ pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Report, LedgerE
                 continue;
             }
             (context.events)(ApplyEvent::Finished(&plan.changes[i], &outcome));
-            let done = matches!(outcome, Outcome::Applied(_));
+            // What is there without some of its people can be named all the same.
+            let done = matches!(
+                outcome,
+                Outcome::Applied(_) | Outcome::Failed(Failure::Rejected(_))
+            );
             outcomes[i] = Some(outcome);
             for &follower in &followers[i] {
                 waits[follower] -= 1;

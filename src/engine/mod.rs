@@ -5,12 +5,15 @@
 //! Planning is given a [`Reader`] only, so that a plan cannot write.
 
 pub mod apply;
+pub mod channel;
 pub mod directory;
 pub mod ledger;
 pub mod one_by_one;
+pub mod outbox;
 pub mod people;
 pub mod refresh;
 pub mod right;
+pub mod runner;
 pub mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};

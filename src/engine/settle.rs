@@ -304,10 +304,12 @@ impl Seen<'_> {
     /// Notes of the people in a call whom beadle has put there, and whom it has taken away.
     fn moved(&self, entry: &Entry, id: &RemoteId) -> Vec<BindingChange> {
         let bound = self.binding(&entry.call.call.collection, id);
-        let (Some(binding), Some(live)) = (bound, self.members(id)) else {
+        let (Some(mut binding), Some(live)) = (
+            bound.cloned().or_else(|| self.adopted(entry, id)),
+            self.members(id),
+        ) else {
             return Vec::new();
         };
-        let mut binding = binding.clone();
         let sent = entry.call.sent.items(Field::Members);
         let (here, gone): (Vec<_>, Vec<_>) = sent.iter().partition(|id| live.contains(*id));
         let operation = entry.call.call.operation.as_str();
@@ -332,6 +334,18 @@ impl Seen<'_> {
         vec![BindingChange::Bind(binding)]
     }
 
+    /// The binding of an object that was being adopted when people were moved.
+    fn adopted(&self, entry: &Entry, id: &RemoteId) -> Option<Binding> {
+        let address = entry.call.address.as_ref()?;
+        let is_free = self.bindings.iter().all(|b| b.address != *address);
+        is_free.then(|| Binding {
+            applied: [(Field::Added, Value::Items(BTreeSet::new()))]
+                .into_iter()
+                .collect(),
+            ..self.ours(&entry.call, address, id)
+        })
+    }
+
     fn binding(&self, collection: &Collection, id: &RemoteId) -> Option<&Binding> {
         let mut all = self.bindings.iter();
         all.find(|b| b.collection == *collection && b.id == *id)
@@ -346,11 +360,18 @@ impl Seen<'_> {
             .filter(|o| !sent.seen.contains(&o.id))
             .filter(|o| !self.claims.contains(&(collection.clone(), o.id.clone())))
             .filter(|o| self.binding(collection, &o.id).is_none())
-            // An id of ours says more than any field, some of which may have been changed since.
-            .find(|o| sent.call.id.as_ref() == Some(&o.id) || carries(&sent.sent, o))?;
+            .find(|o| is_made_by(sent, o))?;
         let address = sent.address.as_ref();
-        let changes =
-            address.map(|address| bind(self.ours(sent, address, &object.id), self.bindings));
+        let changes = address.map(|address| {
+            let mut ours = self.ours(sent, address, &object.id);
+            if let Some(attempt) = attempt_of(&object.id)
+                && *collection == Collection::UserGroups
+            {
+                let mark = Binding::mark(attempt);
+                ours.applied.set(Field::Description, mark);
+            }
+            bind(ours, self.bindings)
+        });
         Some((Some(object.id.clone()), changes.unwrap_or_default()))
     }
 
@@ -361,9 +382,7 @@ impl Seen<'_> {
         let changes = match (self.binding(&sent.call.collection, id), &sent.address) {
             (Some(binding), _) => {
                 let mut binding = binding.clone();
-                for (field, value) in sent.sent.iter() {
-                    binding.applied.set(field, value.clone());
-                }
+                binding.note(&sent.sent);
                 binding.updated_at = self.at;
                 vec![BindingChange::Bind(binding)]
             }
@@ -392,6 +411,18 @@ impl Seen<'_> {
     }
 }
 
+/// Whether an object is what a create has made. An id of ours or a mark says more than fields that
+/// somebody may have changed since.
+fn is_made_by(sent: &NewEntry, object: &Object) -> bool {
+    match sent.call.collection {
+        Collection::Chats => {
+            let mark = sent.sent.get(Field::Description);
+            mark.is_some() && mark == object.fields.get(Field::Description)
+        }
+        _ => sent.call.id.as_ref() == Some(&object.id) || carries(&sent.sent, object),
+    }
+}
+
 /// Whether an object has the values that a body carried.
 fn carries(sent: &Fields, object: &Object) -> bool {
     sent.iter()
@@ -401,6 +432,19 @@ fn carries(sent: &Fields, object: &Object) -> bool {
             let live = object.fields.get(field);
             live.is_some_and(|live| value.satisfied_by(live))
         })
+}
+
+/// How the id of a contact user group that we make begins.
+const GROUP: &str = "beadle";
+
+/// The id of the contact user group that an attempt makes.
+pub(super) fn group_id(attempt: &str) -> RemoteId {
+    RemoteId::new(&format!("{GROUP}{attempt}"))
+}
+
+/// The attempt that has made a contact user group.
+fn attempt_of(id: &RemoteId) -> Option<&str> {
+    id.as_str().strip_prefix(GROUP)
 }
 
 /// Binds an object; an older object of the same address is kept under a side address, so that the

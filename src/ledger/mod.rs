@@ -11,7 +11,8 @@ pub mod sqlite;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::engine::ledger::{Ledger, LedgerError};
+use crate::engine::ledger::LedgerError;
+use crate::engine::outbox::Books;
 use crate::model::Name;
 
 /// What a ledger is opened for.
@@ -32,7 +33,7 @@ pub enum Access {
 ///
 /// When the file cannot be what was asked for: damaged, of another program, of a later beadle, or not
 /// writable. All of these are found here, before anything else happens.
-pub fn open(path: &Path, project: &Name, access: Access) -> Result<Arc<dyn Ledger>, LedgerError> {
+pub fn open(path: &Path, project: &Name, access: Access) -> Result<Arc<dyn Books>, LedgerError> {
     Ok(match access {
         Access::Read => Arc::new(sqlite::SqliteLedger::read(path, project)?),
         Access::Write => Arc::new(sqlite::SqliteLedger::write(path, project)?),
@@ -45,6 +46,6 @@ pub fn open(path: &Path, project: &Name, access: Access) -> Result<Arc<dyn Ledge
 ///
 /// Never: an empty database in memory takes the schema.
 #[must_use]
-pub fn open_memory(project: &Name) -> Arc<dyn Ledger> {
+pub fn open_memory(project: &Name) -> Arc<dyn Books> {
     Arc::new(sqlite::SqliteLedger::memory(project).expect("an empty database takes the schema"))
 }

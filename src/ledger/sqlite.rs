@@ -39,6 +39,7 @@ mod journal;
 mod lease;
 mod look_ups;
 mod migrate;
+mod outbox;
 mod trouble;
 
 use std::path::{Path, PathBuf};
@@ -52,7 +53,11 @@ use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
     LedgerError, LookUp, NewEntry,
 };
-use crate::model::Name;
+use crate::engine::outbox::{
+    Admission, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence, Outbox,
+    OutboxError, Outcome,
+};
+use crate::model::{Address, Name};
 
 use holder_lock::{HolderLock, LockFile};
 use trouble::Trouble;
@@ -345,5 +350,105 @@ impl Ledger for SqliteLedger {
                 bindings::change(tx, &self.project, changes)
             })
         })
+    }
+}
+
+impl Outbox for SqliteLedger {
+    fn handled(&self) -> Pending<'_, Result<Vec<(Address, Timestamp)>, LedgerError>> {
+        Box::pin(async { self.looking(|conn| outbox::handled(conn, &self.project)) })
+    }
+
+    fn admit<'a>(
+        &'a self,
+        notice: &'a Address,
+        until: Timestamp,
+        admissions: &'a [Admission],
+    ) -> Pending<'a, Result<Vec<bool>, LedgerError>> {
+        Box::pin(async move {
+            self.writing(|tx, _| outbox::admit(tx, &self.project, notice, until, admissions))
+        })
+    }
+
+    fn occurrences<'a>(
+        &'a self,
+        notice: Option<&'a Address>,
+        limit: usize,
+    ) -> Pending<'a, Result<Vec<Occurrence>, LedgerError>> {
+        Box::pin(async move {
+            self.looking(|conn| outbox::occurrences(conn, &self.project, notice, limit))
+        })
+    }
+
+    fn undecided(&self) -> Pending<'_, Result<Vec<Key>, LedgerError>> {
+        Box::pin(async { self.looking(|conn| outbox::undecided(conn, &self.project)) })
+    }
+
+    fn deliveries<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Vec<Delivery>, LedgerError>> {
+        Box::pin(async move { self.looking(|conn| outbox::deliveries(conn, &self.project, key)) })
+    }
+
+    fn open(&self, now: Timestamp) -> Pending<'_, Result<Vec<Delivery>, LedgerError>> {
+        Box::pin(async move { self.writing(|tx, _| outbox::open(tx, &self.project, now)) })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        claim: &'a DeliveryClaim,
+        now: Timestamp,
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(async move {
+            self.writing(|tx, _| outbox::claim(tx, &self.project, delivery, claim, now))
+        })
+    }
+
+    fn end<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        runner: &'a str,
+        now: Timestamp,
+        ending: &'a Ending,
+    ) -> Pending<'a, Result<(), OutboxError>> {
+        Box::pin(async move {
+            let ended = self
+                .writing(|tx, _| outbox::end(tx, &self.project, delivery, runner, now, ending))?;
+            if ended {
+                Ok(())
+            } else {
+                Err(OutboxError::Lost)
+            }
+        })
+    }
+
+    fn hold<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        reason: &'a str,
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(
+            async move { self.writing(|tx, _| outbox::hold(tx, &self.project, delivery, reason)) },
+        )
+    }
+
+    fn conclude<'a>(
+        &'a self,
+        key: &'a Key,
+        outcome: Outcome,
+        reason: &'a str,
+        now: Timestamp,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            self.writing(|tx, _| outbox::conclude(tx, &self.project, key, outcome, reason, now))
+        })
+    }
+
+    fn cancel<'a>(
+        &'a self,
+        notice: &'a Address,
+        reason: &'a str,
+    ) -> Pending<'a, Result<usize, LedgerError>> {
+        Box::pin(
+            async move { self.writing(|tx, _| outbox::cancel(tx, &self.project, notice, reason)) },
+        )
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! Start at [`manifest::Manifest`] and [`group`], then [`parse`], which makes one of YAML: [`yaml`] has the tree and
 //! its places, `shape` and `written` what users may write, `resources` and `settings` what it means,
-//! `checks` what must hold.
+//! `checks` what must hold. [`schedule`] is when notices fire, and [`message`] what they say.
 
 pub mod address;
 mod checks;
@@ -16,18 +16,22 @@ pub mod field;
 pub mod group;
 pub mod interpolate;
 pub mod manifest;
+pub mod message;
 pub mod parse;
 mod resources;
+pub mod schedule;
 mod settings;
 mod shape;
 mod written;
 pub mod yaml;
 
 pub use address::{Address, Kind, Name};
+pub use checks::{MAX_IN_CHAT, MAX_IN_USER_GROUP};
 pub use collection::Collection;
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use event::{EventKey, Events};
 pub use field::{Field, Fields, Value};
+pub use resources::{is_chat_id, is_user_group_id, unfit_chat, unfit_user_group};
 pub(crate) use shape::closest;
 
 /// Declares a newtype around text whose every value is fine.

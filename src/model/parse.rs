@@ -10,14 +10,15 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::diagnostic::Sources;
-use super::diagnostic::{Diagnostic, FileId, Severity, Span};
+use super::diagnostic::{Diagnostic, FileId, Severity, Span, has_errors};
 use super::interpolate::{self, Interpolator, Vars};
 use super::manifest::Manifest;
+use super::message::Message;
 use super::resources::Draft;
 use super::shape::{Reader, Shape};
 use super::written::{self, SETTINGS};
 use super::yaml::{NodeId, Tree, Yaml};
-use super::{checks, resources, settings};
+use super::{ChatId, checks, resources, settings};
 
 pub use super::interpolate::{Env, ReadFile, Scope};
 
@@ -217,6 +218,39 @@ pub fn var_file(
         .into_iter()
         .map(|(name, (_, text))| (name, text))
         .collect()
+}
+
+/// Reads a file that is one message. A chat that it shares stands there by its id.
+#[must_use]
+pub fn message(
+    sources: &Sources,
+    file: FileId,
+    inputs: &Inputs<'_>,
+) -> (Option<Message>, Vec<Diagnostic>) {
+    let mut found = Vec::new();
+    let vars = inputs.vars.iter();
+    let vars = vars.map(|(name, value)| (name.clone(), Some(value.clone())));
+    let vars: Vars = vars.collect();
+    let message = Tree::read(file, &sources.get(file).text, &mut found).and_then(|tree| {
+        let interpolator = Interpolator::new(&vars, inputs.env, inputs.file);
+        let mut reader = Reader::new(&tree, &interpolator);
+        let written = written::Message::read(&mut reader, tree.root());
+        found.append(&mut reader.diagnostics);
+        let by_id = |text: &str| text.starts_with("oc_").then(|| ChatId::new(text));
+        Message::new(written?, tree.span(tree.root()), &by_id, &mut found)
+    });
+    settle(&mut found);
+    let failed = has_errors(&found);
+    (message.filter(|_| !failed), found)
+}
+
+/// The JSON Schema of a message.
+#[must_use]
+pub fn message_schema() -> serde_json::Value {
+    let settings = schemars::generate::SchemaSettings::draft07();
+    let generator = settings.into_generator();
+    let schema = generator.into_root_schema_for::<written::Message>();
+    schema.to_value()
 }
 
 /// The JSON Schema of `beadle.yaml` and of the files that it includes.

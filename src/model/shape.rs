@@ -276,6 +276,24 @@ impl<'a> Reader<'a> {
             .map_or(Given::Bad, Given::Is)
     }
 
+    /// Reads the value of a key with a function, for shapes that are tables.
+    pub(crate) fn under<T>(
+        &mut self,
+        key: NodeId,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let label = Label {
+            key: self.tree.key(key),
+            lists: 0,
+        };
+        self.labelled(label, self.tree.span(key), read)
+    }
+
+    /// Where the key stands whose value is being read, or else the value.
+    pub(crate) fn key_place(&self, at: NodeId) -> Span {
+        self.place.unwrap_or(self.tree.span(at))
+    }
+
     fn labelled<T>(
         &mut self,
         label: Label<'a>,

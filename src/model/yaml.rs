@@ -136,6 +136,13 @@ impl<'s> Tree<'s> {
         }
     }
 
+    /// What the file has where a node's value stands, and the place; for an alias, that of its anchor.
+    #[must_use]
+    pub fn raw(&self, id: NodeId) -> (&str, Span) {
+        let span = self.span(self.follow(id));
+        (&self.text[span.start as usize..span.end as usize], span)
+    }
+
     /// What a node holds.
     #[must_use]
     pub fn get(&self, id: NodeId) -> Yaml<'_> {

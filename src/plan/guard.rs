@@ -135,6 +135,16 @@ pub fn check(changes: &[Change], counts: &Counts<'_>, guards: &Guards) -> Vec<Re
     refusals
 }
 
+/// The chats that would be dissolved.
+pub fn dissolves(changes: &[Change]) -> impl Iterator<Item = Refusal> + '_ {
+    let dissolved = changes
+        .iter()
+        .filter(|c| c.collection == Collection::Chats && matches!(c.action, Action::Delete { .. }));
+    dissolved
+        .filter_map(|c| c.subject.address().cloned())
+        .map(|address| Refusal::Dissolve { address })
+}
+
 /// Whether a change would do too much to people.
 fn people(change: &Change, guards: &Guards) -> Option<Refusal> {
     let address = change.subject.address()?.clone();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::{Address, AppId, Collection, Fields, Name, RemoteId};
+use crate::model::{Address, AppId, Collection, Field, Fields, Name, RemoteId, Value};
 
 /// An object that a vendor holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +73,38 @@ pub struct Binding {
     /// When `applied` was last written.
     pub updated_at: Timestamp,
 }
+
+impl Binding {
+    /// The mark of an attempt to make a chat or contact user group.
+    #[must_use]
+    pub fn mark(attempt: &str) -> Value {
+        Value::Text(format!("{MARK}{attempt}"))
+    }
+
+    /// Whether what was made has not been filled yet: until then the ledger has the mark of the attempt
+    /// for a description, whatever the vendor has by now.
+    #[must_use]
+    pub fn is_unfilled(applied: &Fields) -> bool {
+        let Some(Value::Text(text)) = applied.get(Field::Description) else {
+            return false;
+        };
+        let attempt = text.strip_prefix(MARK);
+        attempt.is_some_and(|a| a.len() == 32 && a.bytes().all(|b| b.is_ascii_hexdigit()))
+    }
+
+    /// Notes fields that were written.
+    pub fn note(&mut self, written: &Fields) {
+        let is_unfilled = Self::is_unfilled(&self.applied);
+        for (field, value) in written.iter() {
+            if !(is_unfilled && field == Field::Description) {
+                self.applied.set(field, value.clone());
+            }
+        }
+    }
+}
+
+/// How the mark of an attempt begins; a number of 32 hexadecimal digits follows.
+const MARK: &str = "beadle:";
 
 /// What another project has bound.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -326,14 +326,19 @@ impl Cause {
     /// The cause of a change whose fields have these causes.
     #[must_use]
     pub fn of(fields: &[FieldChange]) -> Cause {
-        let mut causes = fields.iter().map(|f| f.cause);
-        let Some(first) = causes.next() else {
-            return Cause::Ahead;
-        };
-        if causes.all(|cause| cause == first) {
-            first
-        } else {
-            Cause::Both
+        Cause::all(fields.iter().map(|f| f.cause).collect()).unwrap_or(Cause::Ahead)
+    }
+
+    /// The one cause that several come to; none when there is none. What was never applied says nothing
+    /// about the rest.
+    #[must_use]
+    pub fn all(mut causes: BTreeSet<Cause>) -> Option<Cause> {
+        if causes.len() > 1 {
+            causes.remove(&Cause::Differs);
+        }
+        match causes.len() {
+            0 | 1 => causes.pop_first(),
+            _ => Some(Cause::Both),
         }
     }
 }

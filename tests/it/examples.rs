@@ -212,6 +212,26 @@ fn the_readmes_plan_is_as_shown() {
     );
 }
 
+#[test]
+fn the_readmes_plan_of_people_is_as_shown() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let after = readme.find("### People").unwrap();
+    let manifest = format!("version: 1\n{}", block(&readme[after..], "```yaml\n"));
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("beadle.yaml"), &manifest).unwrap();
+    run(dir.path(), &["apply", "--sandbox", "--auto-approve"]).exits(0);
+    let more = "7cdcc7c2, ou_7d8a6e6df7621556ce0d21922b676706], emails";
+    let other = manifest.replace("7cdcc7c2], emails", more);
+    assert_ne!(other, manifest);
+    fs::write(dir.path().join("beadle.yaml"), other).unwrap();
+    let ran = run(dir.path(), &["plan", "--sandbox"]).exits(0);
+    let shown = block(
+        &readme,
+        "$ beadle plan          # with one user more in platform\n",
+    );
+    assert_eq!(ran.stdout.trim_end(), shown.trim_end());
+}
+
 fn block<'a>(text: &'a str, begin: &str) -> &'a str {
     let rest = text
         .split_once(begin)

@@ -25,6 +25,10 @@ mod group_command;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod impex;
+#[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod lease;
 #[cfg(test)]
 mod ledger;
@@ -38,6 +42,8 @@ mod manifest_cli;
 mod manifest_tree;
 #[cfg(test)]
 mod plan;
+#[cfg(test)]
+mod runner;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]

@@ -704,6 +704,7 @@ tasklist_subscriptions:
     sandbox: made chat room (oc_room)
     sandbox: made subscription pinned (33991879-704f-444f-81d7-55a6aa7be80c)
     sandbox: made user group Engineers (g1)
+    sandbox: made OU (sandbox)
     sandbox: made 3 departments
     sandbox: made 9 people
     "###);
@@ -712,6 +713,7 @@ tasklist_subscriptions:
         "{}",
         ran.stderr
     );
+    assert!(!ran.stderr.contains("people-unread"), "{}", ran.stderr);
     assert_eq!(made(&plan()), "", "everything is there the second time");
 
     let world = sandbox_says(dir.path(), "world");

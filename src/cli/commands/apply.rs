@@ -57,7 +57,7 @@ pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
 pub(super) async fn destroy(global: &Global, args: &Destroy, ui: &Ui) -> Result {
     super::only(ui, "destroy", &super::HUMAN_JSON)?;
     let allowed = Permissions {
-        allow_deletes: true,
+        allow_deletes: args.allow_deletes,
         allow_member_changes: true,
         ..Permissions::default()
     };
@@ -313,8 +313,10 @@ impl Work<'_> {
                 for (change, known) in &mut report.outcomes {
                     let same = change.subject.address() == entry.call.address.as_ref()
                         && matches!(known, Outcome::Unknown(_));
-                    // A replace has a second half, which the next apply does.
-                    let whole = change.action.as_str() != "replace";
+                    // A replace has a second half, and what is kept has further calls, which the next
+                    // apply makes.
+                    let whole = change.action.as_str() != "replace"
+                        && change.collection.tasklist().is_some();
                     if same && whole && *outcome == EntryOutcome::SettledApplied {
                         *known = Outcome::Applied(entry.call.call.id.clone());
                         tell_settled(

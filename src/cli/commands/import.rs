@@ -1,5 +1,7 @@
 //! `import`: binds one live object to a declared resource, and changes nothing at the vendor.
 
+mod kept;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use crate::cli::ui::Ui;
 use crate::engine::ledger::BindingChange;
 use crate::engine::refresh::refresh;
 use crate::ledger::Access;
-use crate::model::RemoteId;
+use crate::model::{Kind, RemoteId};
 use crate::plan::live::Binding;
 use crate::plan::{Choice, Listing, Resolution};
 
@@ -38,7 +40,7 @@ pub(super) async fn run(global: &Global, args: &Import, ui: &Ui) -> Result {
         &|words| ui.say(words),
     )
     .await?;
-    let result = bind(&session, &keeper, args).await;
+    let result = find_and_bind(&session, &keeper, args).await;
     keeper.release().await?;
     let binding = result?;
     let words = format!(
@@ -58,7 +60,21 @@ pub(super) async fn run(global: &Global, args: &Import, ui: &Ui) -> Result {
     Ok(ExitStatus::Done)
 }
 
-async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Binding> {
+async fn find_and_bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Binding> {
+    let binding = match args.address.kind {
+        Kind::Chat | Kind::RecipientGroup => kept::find(session, args).await?,
+        Kind::TasklistSubscription | Kind::RecurringNotice => find(session, args).await?,
+    };
+    let change = BindingChange::Bind(binding.clone());
+    session
+        .ledger
+        .record(&keeper.right.lease, binding.updated_at, &[change])
+        .await?;
+    Ok(binding)
+}
+
+/// What the ledger is to remember of a subscription.
+async fn find(session: &Session, args: &Import) -> Result<Binding> {
     let declared: Vec<_> = session
         .manifest
         .subscriptions
@@ -143,13 +159,12 @@ async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Bindi
         );
     }
     let provider = &session.manifest.tasklists[&subscription.tasklist].provider;
-    let now = Timestamp::now();
     // What is live counts as applied, so that what the manifest says otherwise shows as ahead.
     let mut applied = object.fields.clone();
     for field in &subscription.ignore {
         applied.remove(*field);
     }
-    let binding = Binding {
+    Ok(Binding {
         address: address.clone(),
         provider: provider.clone(),
         app: session.writers[provider].app().clone(),
@@ -157,15 +172,6 @@ async fn bind(session: &Session, keeper: &Keeper, args: &Import) -> Result<Bindi
         id,
         applied,
         protect: subscription.protect,
-        updated_at: now,
-    };
-    session
-        .ledger
-        .record(
-            &keeper.right.lease,
-            now,
-            &[BindingChange::Bind(binding.clone())],
-        )
-        .await?;
-    Ok(binding)
+        updated_at: Timestamp::now(),
+    })
 }

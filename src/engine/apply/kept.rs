@@ -9,8 +9,15 @@
 //! - A chat is made empty but for the bot, and its description is a mark of the attempt until its id is
 //!   bound. An attempt whose answer was lost is found again by that mark.
 //! - A contact user group is made under an id of ours, which the vendor takes once.
+//! - The ledger keeps the mark of either until everybody was added, so that the next apply knows what
+//!   was only begun.
 //! - The ledger knows whom beadle put there: a person is noted after the call that added them, and
 //!   nobody else is ever taken for ours.
+//!
+//! # Assumptions
+//!
+//! An empty description that is written clears a chat's; the contract says only that an absent one
+//! leaves it.
 //!
 //! # Caveats
 //!
@@ -21,13 +28,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Failure, Outcome, Run, Sent, Skip};
 use crate::engine::apply::ApplyEvent;
 use crate::engine::ledger::{Binding, BindingChange};
-use crate::engine::settle::bind;
+use crate::engine::settle::{bind, group_id};
 use crate::engine::{Object, Write, Writer};
 use crate::model::{Collection, Field, Fields, RemoteId, Value};
 use crate::plan::{Action, Change};
-
-/// How the mark of an attempt begins.
-const MARK: &str = "beadle:";
 
 /// What one change has come to so far.
 struct Progress {
@@ -181,6 +185,10 @@ impl Run<'_> {
                     }
                 }
                 let mut progress = self.progress(change, writer, id);
+                // Whoever brings back somebody who has gone meanwhile has put them there.
+                let added = progress.ours.applied.items(Field::Added);
+                let added = added.intersection(members).cloned().collect();
+                progress.ours.applied.set(Field::Added, Value::Items(added));
                 self.do_rest(change, writer, &mut progress, rest).await?;
                 self.end_of(change, progress).await
             }
@@ -260,17 +268,17 @@ impl Run<'_> {
         writer: &dyn Writer,
         desired: &Fields,
     ) -> Result<Progress, Outcome> {
-        let mark = uuid::Uuid::new_v4().simple().to_string();
+        let attempt = uuid::Uuid::new_v4().simple().to_string();
+        let mark = Binding::mark(&attempt);
         let mut fields: Fields = desired
             .iter()
             .filter(|(field, _)| matches!(field, Field::Name | Field::Description))
             .map(|(field, value)| (field, value.clone()))
             .collect();
         let id = match change.collection {
-            Collection::UserGroups => Some(RemoteId::new(&format!("beadle{mark}"))),
+            Collection::UserGroups => Some(group_id(&attempt)),
             _ => {
-                let mark = Value::Text(format!("{MARK}{mark}"));
-                fields.set(Field::Description, mark);
+                fields.set(Field::Description, mark.clone());
                 None
             }
         };
@@ -280,9 +288,8 @@ impl Run<'_> {
             fields: fields.clone(),
         };
         let mut progress = self.progress(change, writer, &RemoteId::new(""));
-        for (field, value) in fields.iter() {
-            progress.ours.applied.set(field, value.clone());
-        }
+        progress.ours.note(&fields);
+        progress.ours.applied.set(Field::Description, mark);
         if let Some(on_delete) = desired.get(Field::OnDelete) {
             progress
                 .ours
@@ -316,9 +323,7 @@ impl Run<'_> {
         let collection = change.collection.clone();
         let id = progress.ours.id.clone();
         if !rest.fields.is_empty() {
-            for (field, value) in rest.fields.iter() {
-                progress.ours.applied.set(field, value.clone());
-            }
+            progress.ours.note(&rest.fields);
             let update = Write::Update {
                 collection: collection.clone(),
                 id: id.clone(),

@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrate;
@@ -37,16 +38,17 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Trouble> {
     if !there(path)? {
         return memory();
     }
-    let open = || {
+    let open = || -> Result<Connection, Trouble> {
         let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let format = checked(&conn, path)?;
-        if format < migrate::KNOWN {
-            return Err(Trouble::Failed(format!(
-                "it has format {format}; the next apply brings it to {}",
-                migrate::KNOWN
-            )));
+        if format == migrate::KNOWN {
+            return Ok(conn);
         }
-        Ok(conn)
+        // Who only looks changes nothing in the file: a copy is brought forward.
+        let mut copy = Connection::open_in_memory()?;
+        Backup::new(&conn, &mut copy)?.run_to_completion(1_000, Duration::ZERO, None)?;
+        migrate::forward(&mut copy)?;
+        Ok(copy)
     };
     match open() {
         Err(trouble) if trouble.wants_recovery() => {

@@ -12,10 +12,10 @@ use crate::model::shape::words;
 use crate::model::{Address, ChatId, Kind, Name};
 
 /// The most people in a chat (page `chat-members/create`).
-const MAX_IN_CHAT: usize = 5_000;
+pub const MAX_IN_CHAT: usize = 5_000;
 
 /// The most people in a contact user group (page `group-member/batch_add`).
-const MAX_IN_USER_GROUP: usize = 100_000;
+pub const MAX_IN_USER_GROUP: usize = 100_000;
 
 pub(super) fn a_chat_is_pinned_once(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
     let mut seen: HashMap<&str, &ManagedChat> = HashMap::new();

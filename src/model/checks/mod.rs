@@ -12,6 +12,8 @@ use crate::model::manifest::{Subscription, TasklistTarget};
 use crate::model::resources::{Draft, Moved, Places, short, unfit_name};
 use crate::model::{Address, Kind, Name, RemoteId, TasklistGuid};
 
+pub use kept::{MAX_IN_CHAT, MAX_IN_USER_GROUP};
+
 /// A check, which pushes what it finds.
 type Check = fn(&Draft, &mut Vec<Diagnostic>);
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::kept::{Texts, ignored};
+use super::kept::{CHAT, ignored};
 use super::tasklists::Needs;
 use super::{Names, Section, is_id, push_all, unknown};
 use crate::model::diagnostic::{Diagnostic, Span};
@@ -29,13 +29,6 @@ impl ChatDefaults {
         }
     }
 }
-
-/// Page `chat/create`; the limits of a name and a description are its SDK's and the console's.
-const TEXTS: Texts = Texts {
-    what: "a chat",
-    name: 60,
-    description: 100,
-};
 
 impl Names {
     /// Reads a chat, and takes it for what its name stands for.
@@ -98,8 +91,8 @@ impl Names {
         let id = written_id.as_ref().and_then(|id| chat_id(id, found));
         let moved_from = self.moved_from(moved_from, address, found);
         let manage = manage.into_option()?;
-        let text = TEXTS.name(manage.name, name, span, found);
-        let description = TEXTS.description(manage.description, found);
+        let text = CHAT.name(manage.name, name, span, found);
+        let description = CHAT.description(manage.description, found);
         let (extra_members, extra_span) = match &manage.extra_members {
             Given::Is(extra) => (extra.value.0, extra.span),
             // What nobody could read removes nobody.

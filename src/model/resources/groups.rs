@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::kept::{Texts, ignored};
+use super::kept::{USER_GROUP, ignored, is_user_group_id};
 use super::{Names, Section, push_all, unknown};
 use crate::model::diagnostic::{Diagnostic, Span};
 use crate::model::group::{NoRecipient, Recipient, RecipientGroup, Recipients, UserGroup};
@@ -11,13 +11,6 @@ use crate::model::settings;
 use crate::model::shape::{Given, Keyed, Spanned, Text, closest, shorten, words};
 use crate::model::written::{self, Block, People};
 use crate::model::{Address, Kind, Name, RemoteId};
-
-/// Page `group/create`.
-const TEXTS: Texts = Texts {
-    what: "a user group",
-    name: 100,
-    description: 500,
-};
 
 /// Where a list of recipients stands.
 #[derive(Clone, Copy, PartialEq)]
@@ -91,8 +84,8 @@ impl Names {
             ..group.clone()
         };
         let mut found = Vec::new();
-        let name = TEXTS.name(name, &group.name, span, &mut found);
-        let description = TEXTS.description(description, &mut found);
+        let name = USER_GROUP.name(name, &group.name, span, &mut found);
+        let description = USER_GROUP.description(description, &mut found);
         if let Some(text) = description.as_ref().filter(|d| d.value.0.is_empty()) {
             found.push(
                 Diagnostic::error(
@@ -414,8 +407,7 @@ fn listed_and_left_out(
 /// Page `group/create`: letters and digits, at most 64.
 fn is_group_id(text: &Spanned<Text>, found: &mut Vec<Diagnostic>) -> bool {
     let id = &text.value.0;
-    let fits = |c: char| c.is_ascii_alphanumeric();
-    let good = !id.is_empty() && id.len() <= 64 && id.chars().all(fits);
+    let good = is_user_group_id(id);
     if !good {
         let summary = format!("`{}` is not the id of a user group", shorten(id));
         found.push(

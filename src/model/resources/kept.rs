@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::fits_a_path;
 use crate::model::diagnostic::{Diagnostic, Span};
 use crate::model::shape::{Given, Spanned, Text};
 use crate::model::written::KeptField;
@@ -16,6 +17,20 @@ pub(super) struct Texts {
     /// The most characters of its description.
     pub(super) description: usize,
 }
+
+/// Page `chat/create`; the limits of a name and a description are its SDK's and the console's.
+pub(super) const CHAT: Texts = Texts {
+    what: "a chat",
+    name: 60,
+    description: 100,
+};
+
+/// Page `group/create`.
+pub(super) const USER_GROUP: Texts = Texts {
+    what: "a user group",
+    name: 100,
+    description: 500,
+};
 
 impl Texts {
     /// The name at the vendor with the place to blame for it: what is written, else the block's name.
@@ -44,12 +59,7 @@ impl Texts {
         found: &mut Vec<Diagnostic>,
     ) -> Option<Spanned<Text>> {
         let text = written.into_option()?;
-        let (count, most) = (text.value.0.chars().count(), self.description);
-        if count > most {
-            let summary = format!(
-                "{}'s description has at most {most} characters, this one has {count}",
-                self.what
-            );
+        if let Some(summary) = self.long_description(&text.value.0) {
             found.push(
                 Diagnostic::error("description-too-long", text.span, summary).help(
                     "Shorten it; whatever is long fits better into a document that it names.",
@@ -58,6 +68,46 @@ impl Texts {
         }
         Some(text)
     }
+
+    fn long_description(&self, text: &str) -> Option<String> {
+        let (count, most) = (text.chars().count(), self.description);
+        (count > most).then(|| {
+            format!(
+                "{}'s description has at most {most} characters, this one has {count}",
+                self.what
+            )
+        })
+    }
+
+    fn unfit(&self, name: &str, description: &str) -> Option<String> {
+        let name = unfit_name(self.what, name, self.name).map(|(_, summary)| summary);
+        name.or_else(|| self.long_description(description))
+    }
+}
+
+/// Why no manifest can declare a chat of this name and description, if none can: a lowercase fragment.
+#[must_use]
+pub fn unfit_chat(name: &str, description: &str) -> Option<String> {
+    CHAT.unfit(name, description)
+}
+
+/// The same of a contact user group.
+#[must_use]
+pub fn unfit_user_group(name: &str, description: &str) -> Option<String> {
+    USER_GROUP.unfit(name, description)
+}
+
+/// Whether a text has the form of a chat's open id.
+#[must_use]
+pub fn is_chat_id(text: &str) -> bool {
+    text.len() > "oc_".len() && text.starts_with("oc_") && fits_a_path(text)
+}
+
+/// Whether a text has the form of a contact user group's `group_id`.
+#[must_use]
+pub fn is_user_group_id(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric();
+    !text.is_empty() && text.len() <= 64 && text.chars().all(fits)
 }
 
 /// What is wrong with a name at the vendor, if anything: the code and the words.

@@ -24,6 +24,7 @@ use subscriptions::Defaults;
 
 pub(crate) use groups::short;
 pub(crate) use kept::unfit_name;
+pub use kept::{is_chat_id, is_user_group_id, unfit_chat, unfit_user_group};
 pub(crate) use subscriptions::Places;
 pub(crate) use tasklists::TasklistPlaces;
 
@@ -361,11 +362,16 @@ fn push_all(diagnostics: &mut Vec<Diagnostic>, found: Vec<Diagnostic>, address: 
     }));
 }
 
-/// Whether a text can be a vendor's id: one word of at most 100 characters that fits into a path.
+/// Whether a text is one word of at most 100 characters that fits into a path.
+fn fits_a_path(id: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    !id.is_empty() && id.len() <= 100 && id.chars().all(fits)
+}
+
+/// Whether a text can be a vendor's id; if not, says so.
 fn is_id(text: &Spanned<Text>, what: &str, found: &mut Vec<Diagnostic>) -> bool {
     let id = &text.value.0;
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let good = !id.is_empty() && id.len() <= 100 && id.chars().all(fits);
+    let good = fits_a_path(id);
     if !good {
         found.push(
             Diagnostic::error(

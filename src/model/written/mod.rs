@@ -5,7 +5,9 @@
 
 mod groups;
 mod kept;
+mod message;
 mod providers;
+mod schedule;
 
 use std::borrow::Cow;
 
@@ -21,7 +23,9 @@ use super::{Field, Kind};
 
 pub(crate) use groups::{Block, Group, GroupKeys, People};
 pub(crate) use kept::{ChatDefaults, KeptField, Manage, UserGroup};
+pub(crate) use message::{Link, Message};
 pub(crate) use providers::{Provider, Providers, VENDORS};
+pub(crate) use schedule::{Calendar, DaysWord, OffDaysWord, Schedule, ScheduleFile, ScheduleKeys};
 
 /// The keys that stand only in `beadle.yaml`.
 pub(crate) const SETTINGS: [&str; 8] = [

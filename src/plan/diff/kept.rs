@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::Work;
 use super::compare::compare_fields;
-use super::{Memory, Work};
 use crate::model::group::{RecipientGroup, UserGroup};
 use crate::model::manifest::{ExtraMembers, ManagedChat, Manifest};
 use crate::model::{
@@ -26,15 +26,15 @@ pub(super) struct Declared<'a> {
     word: &'static str,
     /// Everything but the members.
     fields: Fields,
-    extra: ExtraMembers,
+    pub(super) extra: ExtraMembers,
     pin: Option<&'a RemoteId>,
     pin_span: Span,
     pub(super) protect: bool,
-    ignore: &'a BTreeSet<Field>,
+    pub(super) ignore: &'a BTreeSet<Field>,
     former: Option<Address>,
-    span: Span,
+    pub(super) span: Span,
     /// The groups that it is filled from.
-    groups: BTreeSet<&'a Name>,
+    pub(super) groups: BTreeSet<&'a Name>,
 }
 
 fn text(text: &str) -> Value {
@@ -178,7 +178,9 @@ impl<'a> Work<'a> {
                 self.chat_ids.insert(to_come, ChatId::new(id.as_str()));
             }
             None => {
-                let why = if failed || self.unread.contains(declared.address) {
+                let why = if self.is_unsettled(declared.address) {
+                    format!("whether {} was made is not settled", declared.address)
+                } else if failed || self.unread.contains(declared.address) {
                     format!("{} is not known", declared.address)
                 } else {
                     format!("{} is not made yet, and is left out", declared.address)
@@ -381,16 +383,21 @@ impl<'a> Work<'a> {
     fn refuse_owned(&mut self, declared: &Declared<'a>, object: &Object) -> bool {
         let key = (&declared.collection, &object.id);
         let owner = match (self.by_object.get(&key), self.claims.get(&key)) {
-            (Some(binding), _) => format!("{} of this project", binding.address),
-            (None, Some(claim)) => format!("{} of project `{}`", claim.address, claim.project),
-            (None, None) => return false,
+            (Some(binding), _) => format!("bound to {} of this project", binding.address),
+            (None, Some(claim)) => {
+                format!("bound to {} of project `{}`", claim.address, claim.project)
+            }
+            (None, None) => match self.adopted_by(key) {
+                Some(other) => format!("taken for {other} already"),
+                None => return false,
+            },
         };
         self.kept_error(
             declared,
             "bound-elsewhere",
             declared.pin_span,
             format!(
-                "{} is bound to {owner}, and so cannot be {} too",
+                "{} is {owner}, and so cannot be {} too",
                 object.id, declared.address
             ),
             "An object has one owner: remove one of the two declarations, or let the binding go with `beadle state forget` there.",
@@ -398,7 +405,27 @@ impl<'a> Work<'a> {
         true
     }
 
-    fn roster(&self, declared: &Declared<'_>) -> (&'a BTreeSet<String>, usize) {
+    /// The resource that this plan adopts an object for.
+    fn adopted_by(&self, (collection, id): (&Collection, &RemoteId)) -> Option<&Address> {
+        let adopting = self.plan.changes.iter().find_map(|change| {
+            let here = change.collection == *collection;
+            let adopts = matches!(&change.action, Action::Adopt { id: other, .. } if other == id);
+            (here && adopts).then(|| change.subject.address()).flatten()
+        });
+        adopting.or_else(|| {
+            self.plan.records.iter().find_map(|record| match record {
+                Record::Bind {
+                    address,
+                    collection: of,
+                    id: other,
+                    ..
+                } if of == collection && other == id => Some(address),
+                _ => None,
+            })
+        })
+    }
+
+    pub(super) fn roster(&self, declared: &Declared<'_>) -> (&'a BTreeSet<String>, usize) {
         static NOBODY: BTreeSet<String> = BTreeSet::new();
         match self.inputs.kept.rosters.get(declared.address) {
             Some(Roster::Known { people, unseen }) => (people, *unseen),
@@ -533,212 +560,16 @@ impl<'a> Work<'a> {
             // (page `contact-v3/group/patch`).
             desired.remove(Field::Description);
         }
-        let mut changes = compare_fields(declared.ignore, &desired, applied, &live);
-        if !declared.ignore.contains(&Field::Members) {
+        // What is ignored is written once, with the create, which an apply may not have ended.
+        let nothing = BTreeSet::new();
+        let ignore = match applied {
+            Some(applied) if Binding::is_unfilled(applied) => &nothing,
+            _ => declared.ignore,
+        };
+        let mut changes = compare_fields(ignore, &desired, applied, &live);
+        if !ignore.contains(&Field::Members) {
             changes.extend(self.member_change(declared, object, applied));
         }
         changes
     }
-
-    fn member_change(
-        &mut self,
-        declared: &Declared<'a>,
-        object: &Object,
-        applied: Option<&Fields>,
-    ) -> Option<FieldChange> {
-        let (desired, unseen) = self.roster(declared);
-        let live = object.fields.items(Field::Members);
-        let owner = match object.fields.get(Field::Owner) {
-            Some(Value::Text(owner)) => Some(owner),
-            _ => None,
-        };
-        let ours = applied.map(|applied| applied.items(Field::Added));
-        let mut causes = BTreeSet::new();
-        let known = applied.and_then(|applied| applied.get(Field::Members));
-        let known = known.map(|_| {
-            applied
-                .map(|a| a.items(Field::Members))
-                .expect("it has them")
-        });
-        let mut after = live.clone();
-        // Whoever owns a chat is in it, listed or not.
-        for id in desired.iter().filter(|id| Some(*id) != owner) {
-            if after.insert(id.clone()) {
-                causes.insert(match known {
-                    None => Cause::Differs,
-                    Some(known) if known.contains(id) => Cause::Drifted,
-                    Some(_) => Cause::Ahead,
-                });
-            }
-        }
-        let extra: Vec<&String> = live
-            .iter()
-            .filter(|id| !desired.contains(*id) && Some(*id) != owner)
-            .filter(|id| match declared.extra {
-                ExtraMembers::Remove => true,
-                ExtraMembers::Keep => ours.is_some_and(|ours| ours.contains(*id)),
-            })
-            .collect();
-        if unseen > 0 && !extra.is_empty() {
-            let (count, them) = match extra.len() {
-                1 => ("1 person".to_owned(), "is"),
-                n => (format!("{n} people"), "are"),
-            };
-            self.plan.diagnostics.push(
-                Diagnostic::warning(
-                    "nobody-removed",
-                    declared.span,
-                    format!(
-                        "{count} who {them} not listed stay in {}, because Feishu does not show {unseen} of those who are",
-                        declared.address
-                    ),
-                )
-                .address(declared.address.clone())
-                .help("One of them may be one of those. Correct or remove the entries that are not shown."),
-            );
-        } else {
-            for id in extra {
-                after.remove(id);
-                causes.insert(match (known, ours) {
-                    (None, _) => Cause::Differs,
-                    (Some(known), _) if known.contains(id) => Cause::Ahead,
-                    (Some(_), Some(ours)) if ours.contains(id) => Cause::Ahead,
-                    _ => Cause::Drifted,
-                });
-            }
-        }
-        let cause = match causes.len() {
-            0 => return None,
-            1 => *causes.first().expect("there is one"),
-            _ => Cause::Both,
-        };
-        Some(FieldChange {
-            field: Field::Members,
-            before: Value::Items(live.clone()),
-            applied: known.map(|known| Value::Items(known.clone())),
-            after: Value::Items(after),
-            cause,
-        })
-    }
-
-    /// Registered groups: what is in the ledger is both applied and live.
-    pub(super) fn registered(&mut self) {
-        if self.inputs.memory == Memory::None {
-            return;
-        }
-        for group in self.inputs.manifest.groups.values() {
-            self.one_registered(group);
-        }
-    }
-
-    fn one_registered(&mut self, group: &'a RecipientGroup) {
-        let address = &group.address;
-        let former = group.moved_from.as_ref();
-        let former = former.map(|name| Address::new(address.kind, name.clone()));
-        let at = |address: &Address| self.by_address.get(address).copied();
-        let binding = at(address).or_else(|| former.as_ref().and_then(at));
-        if let Some(binding) = binding {
-            self.matched.insert(&binding.address);
-        }
-        if !self.inputs.choice.selects(address) {
-            return;
-        }
-        if let Some(binding) = binding.filter(|b| b.address != *address) {
-            let (from, to) = (binding.address.clone(), address.clone());
-            self.plan.records.push(Record::Move { from, to });
-        }
-        let desired = group.fields();
-        let id = RemoteId::new(&address.to_string());
-        let (action, cause) = match binding {
-            None => (Action::Create { desired }, Cause::Ahead),
-            Some(binding) => {
-                if binding.protect != group.protect {
-                    let protection = (address.clone(), group.protect);
-                    self.plan.protections.push(protection);
-                }
-                let live = &binding.applied;
-                let nothing = BTreeSet::new();
-                let fields = compare_fields(&nothing, &desired, Some(live), live);
-                if fields.is_empty() {
-                    if binding.protect != group.protect || binding.id != id {
-                        self.plan.records.push(Record::Bind {
-                            address: address.clone(),
-                            provider: nobody(),
-                            collection: Collection::Ledger,
-                            id,
-                            applied: desired,
-                            protect: group.protect,
-                            new: false,
-                        });
-                    }
-                    return;
-                }
-                let live = Some(live.clone());
-                (Action::Update { id, live, fields }, Cause::Ahead)
-            }
-        };
-        self.plan.changes.push(Change {
-            subject: Subject::Resource(address.clone()),
-            provider: nobody(),
-            collection: Collection::Ledger,
-            action,
-            cause,
-            requires: Vec::new(),
-            because: Vec::new(),
-            protect: group.protect,
-        });
-    }
-
-    /// The changes of groups that these are made of, whatever they are.
-    fn changing_groups(&self, groups: &BTreeSet<&'a Name>) -> Vec<Subject> {
-        let mut subjects: Vec<_> = self
-            .group_changes(groups)
-            .map(|change| change.subject.clone())
-            .collect();
-        subjects.sort();
-        subjects
-    }
-
-    /// The groups of these that are no longer what they were.
-    fn changed_groups(&self, groups: &BTreeSet<&'a Name>) -> Vec<Address> {
-        let mut addresses: Vec<_> = self
-            .group_changes(groups)
-            .filter(|change| matches!(change.action, Action::Update { .. }))
-            .filter(|change| {
-                let people = [Field::People, Field::Include, Field::Exclude];
-                change
-                    .field_changes()
-                    .iter()
-                    .any(|f| people.contains(&f.field))
-            })
-            .filter_map(|change| change.subject.address().cloned())
-            .collect();
-        addresses.sort();
-        addresses
-    }
-
-    fn group_changes(&self, groups: &BTreeSet<&'a Name>) -> impl Iterator<Item = &Change> {
-        let all = &self.inputs.manifest.groups;
-        let mut reached: BTreeMap<&Name, ()> = BTreeMap::new();
-        let mut open: Vec<&Name> = groups.iter().copied().collect();
-        while let Some(name) = open.pop() {
-            if reached.insert(name, ()).is_none()
-                && let Some(group) = all.get(name)
-            {
-                open.extend(group.include.keys());
-            }
-        }
-        self.plan.changes.iter().filter(move |change| {
-            change.collection == Collection::Ledger
-                && change
-                    .subject
-                    .address()
-                    .is_some_and(|a| reached.contains_key(&a.name))
-        })
-    }
-}
-
-/// The provider of what is registered in the ledger alone, which no call carries out.
-pub(super) fn nobody() -> Name {
-    Name::new("ledger").expect("letters are a name")
 }

@@ -4,14 +4,17 @@
 //! comparison of its fields, then what is left over on either side. The rows of the tables are in
 //! the project's design, sections 2 and 3; each is a test in `tests/it/plan.rs`.
 //!
-//! This file holds what goes in and the walk; `identity`, `compare`, `leftovers` and `room` are the
-//! steps of it.
+//! This file holds what goes in and the walk; the other files are the steps of it: `registered` groups,
+//! `kept` chats and user groups with their `members`, subscriptions by `identity` and `compare`, what is
+//! left over (`leftovers`), and the order that they need (`chats_first`, `room`).
 
 mod chats_first;
 mod compare;
 mod identity;
 mod kept;
 mod leftovers;
+mod members;
+mod registered;
 mod room;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -450,7 +453,12 @@ impl<'a> Work<'a> {
                 _ => None,
             })
             .collect();
-        if !inputs.choice.destroy {
+        if inputs.choice.destroy {
+            // Whoever destroys wants everything deleted; what was said in a chat is more than that.
+            self.plan
+                .refusals
+                .extend(guard::dissolves(&self.plan.changes));
+        } else {
             let counts = Counts {
                 bound: inputs.bindings.len(),
                 declared: inputs.manifest.resources(),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::people::person;
+use super::people::{merged, person};
 use super::{Reply, Trouble, parsed};
 use crate::sandbox::feishu::{self, Chat, Member, Subscription, Tasklist};
 use crate::sandbox::people::Person;
@@ -180,6 +180,7 @@ pub(super) async fn delete_subscription(
 struct NewChat {
     chat_id: Option<String>,
     name: Option<String>,
+    description: Option<String>,
     members: Option<Vec<String>>,
     /// People by any id.
     #[serde(default)]
@@ -199,6 +200,9 @@ pub(super) async fn add_chat(State(shared): State<Arc<Shared>>, body: Bytes) -> 
             let bots = new.members.unwrap_or_else(|| vec![APP_ID.to_owned()]);
             let mut chat = Chat::of_bots(new.name, bots);
             chat.public = new.public;
+            if let Some(text) = new.description {
+                chat.settings.insert("description".to_owned(), text.into());
+            }
             for user in new.users {
                 chat.users.push(person(&user, moment)?.id);
             }
@@ -218,14 +222,20 @@ pub(super) async fn add_chat(State(shared): State<Arc<Shared>>, body: Bytes) -> 
         .await
 }
 
-/// Sets these settings by their wire names, as an owner would in the client.
-pub(super) async fn change_settings(
+/// Sets these fields; what is no field of its own is a setting.
+pub(super) async fn edit_chat(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Reply {
-    let settings: Map<String, Value> = parsed(&body)?;
-    change_chat(shared, id, |chat, _| {
+    let fields: Map<String, Value> = parsed(&body)?;
+    change_chat(shared, id, move |chat, _| {
+        let own = ["name", "owner", "managers", "public"];
+        let (own, settings) = fields
+            .into_iter()
+            .partition(|(name, _): &(String, Value)| own.contains(&name.as_str()));
+        *chat = merged(chat, own)?;
+        let settings: Map<String, Value> = settings;
         chat.settings.extend(settings);
         Ok(())
     })

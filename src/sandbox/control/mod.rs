@@ -19,7 +19,7 @@
 //! | `POST /_sandbox/tasklists/{guid}/members {id, type?, role?}` · `DELETE …/members/{id}` | a member more · one less |
 //! | `POST /_sandbox/tasklists/{guid}/subscriptions {name, …}` | a subscription by somebody else |
 //! | `POST /_sandbox/subscriptions/{guid} {…}` · `DELETE` | sets these fields · deletes it |
-//! | `POST /_sandbox/chats {name, chat_id?, members?, users?, owner?, public?}` | a chat with these apps, ours unless told, and these people |
+//! | `POST /_sandbox/chats {name, chat_id?, description?, members?, users?, owner?, public?}` | a chat with these apps, ours unless told, and these people |
 //! | `POST /_sandbox/users {name, open_id?, union_id?, user_id?, dingtalk_user_id?, enos_user_id?, email?, mobile?, departments?, …}` or an array · `GET` | people more · everybody |
 //! | `GET /_sandbox/users/{id}` · `POST {left?, out_of_scope?, …}` · `DELETE` | one person by any id · sets these fields · as if never there |
 //! | `POST /_sandbox/departments {name, open_department_id?, department_id?, dingtalk_dept_id?, parent?}` or an array · `GET` | departments more · all |
@@ -32,7 +32,7 @@
 //! | `POST /_sandbox/enos/groups {id, name?, org_id?, users}` | a user group of an OU, new or changed |
 //! | `POST /_sandbox/dingtalk/groups {id, name?, users?, robots?, disbanded?}` | a group chat of DingTalk, new or changed, with our robot unless told |
 //! | `POST /_sandbox/dingtalk/roles {id, name?, group_id?, group?, users?}` | a role of DingTalk, new or changed |
-//! | `POST /_sandbox/chats/{id} {moderation_permission?, …}` · `DELETE` | sets these settings · somebody dissolves it |
+//! | `POST /_sandbox/chats/{id} {name?, owner?, managers?, public?, …}` · `DELETE` | somebody sets these fields, `description` and other settings among them · dissolves it |
 //! | `POST /_sandbox/chats/{id}/members {app_id?, user?}` · `DELETE …/members/{id}` | a bot or person more · one less |
 //!
 //! What is made or changed here has no past: no read lag hides it.
@@ -166,7 +166,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/_sandbox/chats", post(edits::add_chat))
         .route(
             "/_sandbox/chats/{id}",
-            post(edits::change_settings).delete(edits::dissolve_chat),
+            post(edits::edit_chat).delete(edits::dissolve_chat),
         )
         .route("/_sandbox/chats/{id}/members", post(edits::add_to_chat))
         .route(

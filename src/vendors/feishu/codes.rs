@@ -159,7 +159,7 @@ fn contact(code: i64) -> Option<&'static str> {
         }
         42016 => "The tenant has 500 contact user groups, which is the most; delete one.",
         42017 => {
-            "Only an empty group can be deleted; departments in it can be removed in the admin console only."
+            "Only an empty group can be deleted. Departments in it, and people outside the app's contact scope, can be removed in the admin console only."
         }
         42029 => "The group has a setting that only the admin console can manage; change it there.",
         43010 => "The department is too large for Feishu to show; list smaller ones.",

@@ -14,6 +14,9 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// The format that this beadle writes.
+const KNOWN: i64 = 3;
+
 /// A ledger in a folder of its own.
 struct Files(TempDir);
 
@@ -27,7 +30,7 @@ impl Files {
     }
 
     fn try_open(&self, access: Access) -> Result<Arc<dyn Ledger>, LedgerError> {
-        open(&self.path(), &Name::new("p").unwrap(), access)
+        Ok(open(&self.path(), &Name::new("p").unwrap(), access)?)
     }
 
     fn read(&self) -> Arc<dyn Ledger> {
@@ -349,7 +352,7 @@ fn a_later_beadles_ledger_is_left_alone() {
     assert_eq!(
         error.to_string(),
         format!(
-            "{} has format 9, this beadle reads up to 2",
+            "{} has format 9, this beadle reads up to {KNOWN}",
             files.path().display()
         )
     );
@@ -357,7 +360,7 @@ fn a_later_beadles_ledger_is_left_alone() {
         error,
         LedgerError::Newer {
             found: 9,
-            known: 2,
+            known: KNOWN,
             ..
         }
     ));
@@ -368,10 +371,10 @@ fn a_ledger_that_a_later_beadle_brings_forward_meanwhile_is_left_alone() {
     let files = Files::filled();
     let (ledger, reader) = (files.open("p"), files.read());
     let lease = acquire(&*ledger, "li", 10).unwrap();
-    files.sql("PRAGMA user_version = 3");
+    files.sql(&format!("PRAGMA user_version = {}", KNOWN + 1));
     let refused = now(ledger.record(&lease, at(11), &[bind("z", "s8")])).unwrap_err();
     assert!(
-        matches!(refused, LedgerError::Newer { found: 3, .. }),
+        matches!(refused, LedgerError::Newer { found, .. } if found == KNOWN + 1),
         "{refused}"
     );
     assert!(matches!(
@@ -593,4 +596,44 @@ fn as_a_child_holds_the_lease() {
     println!("the child holds it");
     // Until it is killed, or its parent is.
     let _ = std::io::stdin().read_line(&mut String::new());
+}
+
+/// A ledger as the first version of beadle wrote it, with one binding.
+fn of_format_one(files: &Files) {
+    fs::create_dir_all(files.path().parent().unwrap()).unwrap();
+    let conn = rusqlite::Connection::open(files.path()).unwrap();
+    let first = include_str!("../../../src/ledger/migrations/0001_bindings_lease_journal.sql");
+    conn.execute_batch(first).unwrap();
+    conn.execute_batch(
+        "PRAGMA application_id = 0x62646c65; PRAGMA user_version = 1;
+         INSERT INTO binding VALUES ('p', 'tasklist_subscription.a', 'feishu', 'cli_a', 't1', 's1',
+             '{\"name\":\"a\"}', 1, '2026-11-22T10:00:00.000000000Z');",
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_ledger_of_an_earlier_beadle_is_read_as_it_is_and_brought_forward_by_who_writes() {
+    let files = Files::new();
+    of_format_one(&files);
+    let before = fs::read(files.path()).unwrap();
+    let expected = |ledger: &dyn Ledger| {
+        let bindings = now(ledger.bindings()).unwrap();
+        let one = &bindings[0];
+        assert_eq!(bindings.len(), 1);
+        assert_eq!(one.collection, "t1".into());
+        assert_eq!((one.id.as_str(), one.protect), ("s1", true));
+        assert_eq!(now(ledger.look_ups()).unwrap(), []);
+    };
+    expected(&*files.read());
+    assert!(
+        fs::read(files.path()).unwrap() == before,
+        "looking changes nothing"
+    );
+    expected(&*files.try_open(Access::Write).unwrap());
+    let conn = rusqlite::Connection::open(files.path()).unwrap();
+    let format: i64 = conn
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(format, KNOWN);
 }

@@ -1,17 +1,19 @@
 //! Three sides for tests of the diff: a manifest from YAML, and what the ledger and the vendor hold,
 //! derived from it, so that a test shows only what differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use beadle::engine::people::{self, Directories};
 use beadle::model::diagnostic::{Sources, has_errors};
 use beadle::model::manifest::{Manifest, TasklistTarget};
 use beadle::model::parse::{self, Inputs, Secrets, World};
-use beadle::model::{Address, Collection, Events, Field, Fields, Name, RemoteId, Value};
-use beadle::plan::live::{Binding, Claim, Kept, Object};
+use beadle::model::{Address, ChatId, Collection, Events, Field, Fields, Name, RemoteId, Value};
+use beadle::plan::live::{Binding, Claim, Kept, Object, Reading, Roster};
 use beadle::plan::{
     self, Action, Change, Choice, Listing, Memory, Plan, Record, Resolution, Subject, Unsettled,
     diff,
 };
+use futures_util::FutureExt as _;
 
 /// The head of every manifest here: two tasklists, `a` and `b`, and two chats.
 const HEAD: &str = "version: 1
@@ -24,8 +26,8 @@ chats: { room: { id: oc_room }, hall: { id: oc_hall } }
 pub(crate) struct Sides {
     pub(crate) manifest: Manifest,
     pub(crate) live: BTreeMap<Collection, Listing>,
-    /// Chats and contact user groups.
-    pub(crate) kept: Kept,
+    /// Chats and contact user groups as they are live.
+    pub(crate) kept: BTreeMap<(Collection, RemoteId), Object>,
     pub(crate) bindings: Vec<Binding>,
     pub(crate) claims: Vec<Claim>,
     pub(crate) unsettled: Vec<Unsettled>,
@@ -95,7 +97,7 @@ impl Sides {
         let mut sides = Sides {
             manifest: manifest(text),
             live: BTreeMap::new(),
-            kept: Kept::default(),
+            kept: BTreeMap::new(),
             bindings: Vec::new(),
             claims: Vec::new(),
             unsettled: Vec::new(),
@@ -189,13 +191,48 @@ impl Sides {
             manifest: &self.manifest,
             tasklists: &tasklists,
             listings: &self.live,
-            kept: &self.kept,
+            kept: &self.read_kept(),
             bindings: &self.bindings,
             claims: &self.claims,
             unsettled: &self.unsettled,
             memory: self.memory,
             choice: &self.choice,
         })
+    }
+
+    /// Who should be in each chat and contact user group; everybody is listed by open_id.
+    pub(crate) fn rosters(&self) -> BTreeMap<Address, Roster> {
+        let nobody = Directories::new();
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let people = people::rosters(&self.manifest, &self.choice, &[], &nobody, now);
+        let people = people.now_or_never();
+        people.expect("there is nobody to be asked").rosters
+    }
+
+    /// What a reading of the chats and contact user groups gives.
+    fn read_kept(&self) -> Kept {
+        let bound = self.bindings.iter().map(|b| (&b.collection, &b.id));
+        let bound = bound.map(|(collection, id)| (collection.clone(), id.clone()));
+        let reading = |key: &(Collection, RemoteId)| match self.kept.get(key) {
+            Some(object) => Reading::Found(object.clone()),
+            None => Reading::Gone,
+        };
+        let feishu = Name::new("feishu").unwrap();
+        let catalog = |collection: &Collection| {
+            let here = self.kept.iter().filter(|((of, _), _)| of == collection);
+            Reading::Found(here.map(|(_, object)| object.clone()).collect())
+        };
+        Kept {
+            rosters: self.rosters(),
+            readings: bound.map(|key| (key.clone(), reading(&key))).collect(),
+            catalogs: [Collection::Chats, Collection::UserGroups]
+                .into_iter()
+                .map(|collection| {
+                    let objects = catalog(&collection);
+                    ((feishu.clone(), collection), objects)
+                })
+                .collect(),
+        }
     }
 
     /// Does to the live side and the ledger what the plan says.
@@ -229,6 +266,11 @@ impl Sides {
 
     fn carry_out_one(&mut self, change: &Change) {
         let collection = &change.collection;
+        match collection {
+            Collection::Ledger => return self.register(change),
+            Collection::Chats | Collection::UserGroups => return self.keep(change),
+            Collection::Tasklist(_) => {}
+        }
         match &change.action {
             Action::Create { desired } => {
                 self.make(change, desired);
@@ -245,10 +287,12 @@ impl Sides {
                 self.make(change, desired);
             }
             Action::Update { id, fields, .. } | Action::Adopt { id, fields, .. } => {
+                let after = fields.iter().map(|f| (f.field, known(&f.after)));
+                let after = self.with_ids(after.collect());
                 for object in self.objects(collection.as_str()) {
                     if object.id == *id {
-                        for field in fields {
-                            object.fields.set(field.field, known(&field.after));
+                        for (field, value) in after.iter() {
+                            object.fields.set(field, value.clone());
                         }
                     }
                 }
@@ -269,7 +313,89 @@ impl Sides {
         }
     }
 
+    /// A group in the register.
+    fn register(&mut self, change: &Change) {
+        let address = change.subject.address().unwrap();
+        match change.after() {
+            Some(applied) => {
+                let id = RemoteId::new(&address.to_string());
+                self.bind(address, &Collection::Ledger, &id, applied, change.protect);
+            }
+            None => self.bindings.retain(|b| b.address != *address),
+        }
+    }
+
+    /// A chat or contact user group: its fields, its people, and the note of whom beadle put there.
+    fn keep(&mut self, change: &Change) {
+        let collection = &change.collection;
+        let id = match &change.action {
+            Action::Create { .. } => self.next_id(),
+            Action::Update { id, .. } | Action::Adopt { id, .. } => id.clone(),
+            Action::Delete { id, .. } => {
+                self.kept.remove(&(collection.clone(), id.clone()));
+                return self.bindings.retain(|b| b.id != *id);
+            }
+            Action::Forget { id, .. } => return self.bindings.retain(|b| b.id != *id),
+            Action::Replace { .. } => panic!("{change:?}"),
+        };
+        let address = change.subject.address().unwrap();
+        let key = (collection.clone(), id.clone());
+        let new = || Object {
+            id: id.clone(),
+            fields: Fields::default(),
+        };
+        let object = self.kept.entry(key).or_insert_with(new);
+        let before = object.fields.items(Field::Members).clone();
+        let after = match &change.action {
+            Action::Create { desired } => {
+                for field in [Field::Name, Field::Description, Field::Members] {
+                    if let Some(value) = desired.get(field) {
+                        object.fields.set(field, value.clone());
+                    }
+                }
+                desired.items(Field::Members).clone()
+            }
+            _ => {
+                for field in change.field_changes() {
+                    if field.field != Field::OnDelete {
+                        object.fields.set(field.field, field.after.clone());
+                    }
+                }
+                object.fields.items(Field::Members).clone()
+            }
+        };
+        let bound = self.bindings.iter().find(|b| b.id == id);
+        let added = bound.map(|b| b.applied.items(Field::Added).clone());
+        // Those of ours who are there still, and those who come now.
+        let here = added.unwrap_or_default();
+        let mut added: BTreeSet<_> = here.intersection(&before).cloned().collect();
+        added.extend(after.difference(&before).cloned());
+        added.retain(|id| after.contains(id));
+        let applied = plan::diff::applied_kept(&self.manifest, &self.rosters());
+        let mut applied = applied[address].clone();
+        applied.set(Field::Added, Value::Items(added));
+        self.bind(address, collection, &id, applied, change.protect);
+    }
+
+    /// The same values with the ids of chats that were to come.
+    fn with_ids(&self, mut fields: Fields) -> Fields {
+        let Some(Value::Chats(chats)) = fields.get(Field::Subscribers) else {
+            return fields;
+        };
+        let id = |chat: &ChatId| match chat.pending() {
+            None => chat.clone(),
+            Some(address) => {
+                let bound = self.bindings.iter().find(|b| b.address == address);
+                ChatId::new(bound.expect("it is made by now").id.as_str())
+            }
+        };
+        let chats = chats.iter().map(id).collect();
+        fields.set(Field::Subscribers, Value::Chats(chats));
+        fields
+    }
+
     fn make(&mut self, change: &Change, desired: &Fields) {
+        let desired = &self.with_ids(desired.clone());
         let id = self.next_id();
         let fields = desired
             .iter()
@@ -295,9 +421,8 @@ impl Sides {
             .subscriptions
             .iter()
             .find(|s| s.address == *address);
-        declared
-            .map(|s| plan::diff::applied(s, s.fields()))
-            .unwrap_or_default()
+        let applied = declared.map(|s| plan::diff::applied(s, s.fields()));
+        self.with_ids(applied.unwrap_or_default())
     }
 
     fn bind(

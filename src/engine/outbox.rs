@@ -1,0 +1,280 @@
+//! The seam to what is remembered of sending: occurrences, and the deliveries that they are cut into.
+//!
+//! # Guarantees
+//!
+//! - Each method is one transaction.
+//! - An occurrence is admitted once, whoever asks and however often: the second finds it there.
+//! - A delivery is claimed by one runner at a time. What a runner writes about a delivery that it no
+//!   longer has, because its claim expired or was taken over, fails with [`OutboxError::Lost`] and changes
+//!   nothing.
+//! - A delivery that was claimed and whose claim expired is [`State::Unknown`], and never pending again.
+//!
+//! # Assumptions
+//!
+//! The clocks of runners that share a ledger agree to within the margin of a claim.
+
+use jiff::Timestamp;
+
+use super::Pending;
+use super::channel::{Parcel, Repeat, To};
+use super::ledger::{Ledger, LedgerError};
+use crate::model::{Address, AppId, Name};
+
+/// What beadle remembers of sending.
+pub trait Outbox: Send + Sync {
+    /// For each notice that was ever looked at, the last nominal instant that has been dealt with.
+    fn handled(&self) -> Pending<'_, Result<Vec<(Address, Timestamp)>, LedgerError>>;
+
+    /// Writes down what becomes of nominal instants, and that all up to `until` are dealt with.
+    ///
+    /// Says of each whether it is new. The rest of one that is there already is left as it is.
+    fn admit<'a>(
+        &'a self,
+        notice: &'a Address,
+        until: Timestamp,
+        admissions: &'a [Admission],
+    ) -> Pending<'a, Result<Vec<bool>, LedgerError>>;
+
+    /// Occurrences, newest first; of one notice, or of all.
+    fn occurrences<'a>(
+        &'a self,
+        notice: Option<&'a Address>,
+        limit: usize,
+    ) -> Pending<'a, Result<Vec<Occurrence>, LedgerError>>;
+
+    /// The occurrences that have no outcome yet, oldest first.
+    fn undecided(&self) -> Pending<'_, Result<Vec<Key>, LedgerError>>;
+
+    /// Every delivery of an occurrence.
+    fn deliveries<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Vec<Delivery>, LedgerError>>;
+
+    /// Deliveries that are pending, or unknown and not held; claims that expired before `now` become
+    /// unknown on the way.
+    fn open(&self, now: Timestamp) -> Pending<'_, Result<Vec<Delivery>, LedgerError>>;
+
+    /// Claims a delivery and counts an attempt; false when another runner has it or it has ended.
+    fn claim<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        claim: &'a Claim,
+        now: Timestamp,
+    ) -> Pending<'a, Result<bool, LedgerError>>;
+
+    /// Ends an attempt.
+    fn end<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        runner: &'a str,
+        now: Timestamp,
+        ending: &'a Ending,
+    ) -> Pending<'a, Result<(), OutboxError>>;
+
+    /// Marks an unknown delivery as one that only a person can settle; false when it is no longer unknown.
+    fn hold<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        reason: &'a str,
+    ) -> Pending<'a, Result<bool, LedgerError>>;
+
+    /// Gives an occurrence its outcome, once.
+    fn conclude<'a>(
+        &'a self,
+        key: &'a Key,
+        outcome: Outcome,
+        reason: &'a str,
+        now: Timestamp,
+    ) -> Pending<'a, Result<(), LedgerError>>;
+
+    /// Cancels what is still pending of a notice's occurrences, and says how many deliveries that were.
+    fn cancel<'a>(
+        &'a self,
+        notice: &'a Address,
+        reason: &'a str,
+    ) -> Pending<'a, Result<usize, LedgerError>>;
+}
+
+/// A ledger that remembers both what is owned and what is sent.
+pub trait Books: Ledger + Outbox {}
+
+impl<T: Ledger + Outbox> Books for T {}
+
+/// Which occurrence: a notice and its nominal instant, before any calendar has moved it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The notice.
+    pub notice: Address,
+    /// The instant that the rule names.
+    pub nominal: Timestamp,
+}
+
+/// What becomes of a nominal instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admission {
+    /// The instant that the rule names.
+    pub nominal: Timestamp,
+    /// The last of a range of instants that fare alike, such as those of a long outage.
+    pub last: Timestamp,
+    /// How many instants that are.
+    pub count: u64,
+    /// When it fires.
+    pub at: Timestamp,
+    /// Which revision of the notice it comes from.
+    pub revision: String,
+    /// When it was admitted.
+    pub admitted_at: Timestamp,
+    /// Its outcome with the reason, where nothing is to be sent.
+    pub outcome: Option<(Outcome, String)>,
+    /// What is to be sent.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+/// A part of an occurrence, as it will be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewDelivery {
+    /// The provider's key.
+    pub provider: Name,
+    /// The app that sends.
+    pub app: AppId,
+    /// Byte for byte what is sent.
+    pub parcel: Parcel,
+    /// What may follow an unknown outcome.
+    pub repeat: Repeat,
+}
+
+/// The number of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub i64);
+
+/// A delivery as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// Its number.
+    pub id: DeliveryId,
+    /// Its occurrence.
+    pub key: Key,
+    /// What is sent.
+    pub what: NewDelivery,
+    /// Where it is.
+    pub state: State,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// When it was first begun.
+    pub first_at: Option<Timestamp>,
+    /// The vendor's id of the message.
+    pub message: Option<String>,
+    /// What the vendor said, in a line.
+    pub detail: String,
+    /// Whom the vendor did not take, each with why.
+    pub invalid: Vec<(To, String)>,
+}
+
+/// Where a delivery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing was sent yet.
+    Pending,
+    /// A runner is at it.
+    Sending,
+    /// The vendor took it.
+    Sent,
+    /// The vendor refused it.
+    Refused,
+    /// It may have been sent.
+    Unknown,
+    /// It may have been sent, and only a person can say.
+    Held,
+    /// It was not sent and will not be.
+    Cancelled,
+}
+
+/// A runner's right to one delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Which runner; a name that no other process has.
+    pub runner: String,
+    /// When the right ends, after the attempt's time-out.
+    pub expires: Timestamp,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ending {
+    /// Where the delivery is from now on; pending when nothing left.
+    pub state: State,
+    /// The vendor's id of the message.
+    pub message: Option<String>,
+    /// What the vendor said, in a line, without secrets.
+    pub detail: String,
+    /// Whom the vendor did not take, each with why.
+    pub invalid: Vec<(To, String)>,
+}
+
+/// What became of an occurrence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Everything was taken.
+    Sent,
+    /// Some was.
+    Partial,
+    /// Nothing was.
+    Refused,
+    /// Something may have been sent, and a person has to say.
+    Held,
+    /// It was due when nobody was there, or was overtaken.
+    Missed,
+    /// It was not to be sent.
+    Skipped,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Outcome; 6] = [
+        Outcome::Sent,
+        Outcome::Partial,
+        Outcome::Refused,
+        Outcome::Held,
+        Outcome::Missed,
+        Outcome::Skipped,
+    ];
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Sent => "sent",
+            Outcome::Partial => "partial",
+            Outcome::Refused => "refused",
+            Outcome::Held => "held",
+            Outcome::Missed => "missed",
+            Outcome::Skipped => "skipped",
+        }
+    }
+}
+
+/// An occurrence as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Occurrence {
+    /// Which.
+    pub key: Key,
+    /// The last instant of a range.
+    pub last: Timestamp,
+    /// How many instants it stands for.
+    pub count: u64,
+    /// When it fired, or was to.
+    pub at: Timestamp,
+    /// When it was admitted.
+    pub admitted_at: Timestamp,
+    /// Its outcome with the reason, once it has one.
+    pub outcome: Option<(Outcome, String)>,
+}
+
+/// Why something about a delivery could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// The claim expired or was taken over.
+    #[error("the delivery is no longer this runner's")]
+    Lost,
+    /// The ledger could not do it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}

@@ -1,0 +1,367 @@
+//! Fires what is due: admits occurrences, sends their deliveries, and says how each ended.
+//!
+//! # Guarantees
+//!
+//! - Every nominal instant of a registered notice, from its revision's apply on, ends in exactly one
+//!   outcome.
+//! - What is sent was written down before, byte for byte, and a delivery leaves once unless its channel
+//!   lets the same bytes be repeated.
+//! - A refused or unknown delivery stops no other.
+//!
+//! # Assumptions
+//!
+//! - The firings of a notice are due in the order of their nominal instants.
+//!
+//! # Caveats
+//!
+//! - Between the claim of a delivery and its first byte the process may be paused for longer than the
+//!   claim lasts; another runner then takes it for unknown, and both may send where the channel repeats.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
+
+use super::ApiError;
+use super::channel::{Channel, Repeat};
+use super::ledger::LedgerError;
+use super::outbox::{
+    Admission, Claim, Delivery, Ending, Key, NewDelivery, Outbox, OutboxError, Outcome, State,
+};
+use super::right::Stop;
+use crate::model::{Address, Name};
+
+/// How many deliveries are under way at once.
+const CONCURRENCY: usize = 16;
+
+/// How much longer than its call a claim lasts.
+const MARGIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// More missed instants than this become one row with a range.
+const ROWS: usize = 10;
+
+/// The channels by provider key.
+pub type Channels = BTreeMap<Name, Arc<dyn Channel>>;
+
+/// A nominal instant of a notice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Firing {
+    /// The instant that the rule names.
+    pub nominal: Timestamp,
+    /// When it fires, moved by a calendar or by a clock change.
+    pub at: Timestamp,
+    /// Why it is not sent, if it is not.
+    pub skip: Option<String>,
+}
+
+/// A registered notice, as far as firing it needs.
+pub trait Notice: Send + Sync {
+    /// Its address.
+    fn address(&self) -> &Address;
+
+    /// What distinguishes this revision from those before.
+    fn revision(&self) -> &str;
+
+    /// When this revision was applied: no instant before that is due.
+    fn applied_at(&self) -> Timestamp;
+
+    /// How much later than it fires it is still sent.
+    fn late(&self) -> SignedDuration;
+
+    /// The firings whose nominal instants come after `from`, in order, up to those that fire at `until`.
+    fn firings(&self, from: Timestamp, until: Timestamp) -> Vec<Firing>;
+
+    /// What is sent at a firing.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be composed, in words; the occurrence is refused then.
+    fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, String>;
+}
+
+/// Everything that firing needs.
+pub struct Context<'a> {
+    /// What remembers.
+    pub outbox: &'a dyn Outbox,
+    /// Who sends.
+    pub channels: &'a Channels,
+    /// The name of this process, which no other has.
+    pub runner: &'a str,
+    /// Whether somebody asked to stop.
+    pub stop: &'a Stop,
+    /// The clock: the real one, or that of a rehearsal.
+    pub now: &'a (dyn Fn() -> Timestamp + Sync),
+}
+
+/// What one round has done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Round {
+    /// Occurrences that got their outcome in this round.
+    pub ended: Vec<(Key, Outcome, String)>,
+    /// Occurrences that are still open.
+    pub open: Vec<Key>,
+}
+
+/// Admits what is due, sends it, and gives every occurrence that is done its outcome.
+///
+/// # Errors
+///
+/// When the ledger cannot be read or written.
+pub async fn round(
+    context: &Context<'_>,
+    notices: &[Arc<dyn Notice>],
+) -> Result<Round, LedgerError> {
+    let mut done = Round::default();
+    let now = (context.now)();
+    let handled: BTreeMap<Address, Timestamp> =
+        context.outbox.handled().await?.into_iter().collect();
+    for notice in notices {
+        let handled = handled.get(notice.address()).copied();
+        let (until, admissions) = due(notice.as_ref(), handled, now);
+        if admissions.is_empty() {
+            continue;
+        }
+        let new = context
+            .outbox
+            .admit(notice.address(), until, &admissions)
+            .await?;
+        for (admission, new) in admissions.into_iter().zip(new) {
+            if let (true, Some((outcome, reason))) = (new, admission.outcome) {
+                let key = Key {
+                    notice: notice.address().clone(),
+                    nominal: admission.nominal,
+                };
+                done.ended.push((key, outcome, reason));
+            }
+        }
+    }
+    deliver(context).await?;
+    conclude(context, &mut done).await?;
+    Ok(done)
+}
+
+/// The nominal instants that are due, each with what becomes of it, and up to which one that is.
+#[must_use]
+pub fn due(
+    notice: &dyn Notice,
+    handled: Option<Timestamp>,
+    now: Timestamp,
+) -> (Timestamp, Vec<Admission>) {
+    // The instant of the apply itself is due: who applies on the hour means this hour.
+    let applied = notice.applied_at() - SignedDuration::from_nanos(1);
+    let from = handled.map_or(applied, |handled| handled.max(applied));
+    let firings = notice.firings(from, now);
+    let mut until = from;
+    let mut admissions: Vec<Admission> = Vec::new();
+    let mut missed: Vec<&Firing> = Vec::new();
+    let latest = firings.iter().rev().find(|firing| firing.skip.is_none());
+    let admission = |firing: &Firing| Admission {
+        nominal: firing.nominal,
+        last: firing.nominal,
+        count: 1,
+        at: firing.at,
+        revision: notice.revision().to_owned(),
+        admitted_at: now,
+        outcome: None,
+        deliveries: Vec::new(),
+    };
+    for firing in &firings {
+        until = until.max(firing.nominal);
+        if let Some(reason) = &firing.skip {
+            admissions.push(Admission {
+                outcome: Some((Outcome::Skipped, reason.clone())),
+                ..admission(firing)
+            });
+        } else if latest != Some(firing) || now.duration_since(firing.at) > notice.late() {
+            missed.push(firing);
+        } else {
+            let (outcome, deliveries) = match notice.compose(firing) {
+                Ok(deliveries) if deliveries.is_empty() => {
+                    let nobody = "it reaches nobody".to_owned();
+                    (Some((Outcome::Skipped, nobody)), Vec::new())
+                }
+                Ok(deliveries) => (None, deliveries),
+                Err(why) => (Some((Outcome::Refused, why)), Vec::new()),
+            };
+            admissions.push(Admission {
+                outcome,
+                deliveries,
+                ..admission(firing)
+            });
+        }
+    }
+    let late = |firing: &Firing| {
+        if latest == Some(firing) {
+            "too late"
+        } else {
+            "superseded"
+        }
+    };
+    if let (true, Some(first), Some(last)) = (missed.len() > ROWS, missed.first(), missed.last()) {
+        admissions.push(Admission {
+            last: last.nominal,
+            count: missed.len() as u64,
+            outcome: Some((Outcome::Missed, "nobody was there".to_owned())),
+            ..admission(first)
+        });
+    } else {
+        admissions.extend(missed.into_iter().map(|firing| Admission {
+            outcome: Some((Outcome::Missed, late(firing).to_owned())),
+            ..admission(firing)
+        }));
+    }
+    admissions.sort_by_key(|admission| admission.nominal);
+    (until, admissions)
+}
+
+/// Sends what is pending, and what is unknown and may be repeated; holds the rest.
+async fn deliver(context: &Context<'_>) -> Result<(), LedgerError> {
+    let open = context.outbox.open((context.now)()).await?;
+    let mut results = stream::iter(open)
+        .map(|delivery| one(context, delivery))
+        .buffer_unordered(CONCURRENCY);
+    let mut failed = None;
+    while let Some(result) = results.next().await {
+        if let Err(error) = result {
+            failed = Some(error);
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+async fn one(context: &Context<'_>, delivery: Delivery) -> Result<(), LedgerError> {
+    if context.stop.is_asked() {
+        return Ok(());
+    }
+    let now = (context.now)();
+    if delivery.state == State::Unknown && !may_repeat(&delivery, now) {
+        let reason = match delivery.detail.as_str() {
+            "" => "it may have been sent",
+            detail => detail,
+        };
+        context.outbox.hold(delivery.id, reason).await?;
+        return Ok(());
+    }
+    let provider = &delivery.what.provider;
+    let Some(channel) = context.channels.get(provider) else {
+        tracing::warn!("no provider `{provider}` here: its deliveries wait");
+        return Ok(());
+    };
+    if *channel.app() != delivery.what.app {
+        tracing::warn!("provider `{provider}` is another app here: its deliveries wait");
+        return Ok(());
+    }
+    let timeout = i64::try_from(channel.timeout_ms()).unwrap_or(i64::MAX);
+    let lasts = SignedDuration::from_millis(timeout).saturating_add(MARGIN);
+    let claim = Claim {
+        runner: context.runner.to_owned(),
+        expires: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
+    };
+    if !context.outbox.claim(delivery.id, &claim, now).await? {
+        return Ok(());
+    }
+    let ending = match channel.send(&delivery.what.parcel).await {
+        Ok(sent) => Ending {
+            state: State::Sent,
+            message: sent.message,
+            detail: "ok".to_owned(),
+            invalid: sent.invalid,
+        },
+        Err(error) => Ending {
+            // Nothing left now; what was sent before may still have arrived.
+            state: match (&error, delivery.state) {
+                (ApiError::Refused(_), State::Unknown) | (ApiError::Unknown(_), _) => {
+                    State::Unknown
+                }
+                (ApiError::Refused(_), _) => State::Refused,
+                (ApiError::Unreachable(_), State::Unknown) => State::Unknown,
+                (ApiError::Unreachable(_), _) => State::Pending,
+            },
+            message: None,
+            detail: error.to_string(),
+            invalid: Vec::new(),
+        },
+    };
+    let ended = context
+        .outbox
+        .end(delivery.id, context.runner, (context.now)(), &ending);
+    match ended.await {
+        Ok(()) => Ok(()),
+        // Whoever has it now says what became of it.
+        Err(OutboxError::Lost) => Ok(()),
+        Err(OutboxError::Ledger(error)) => Err(error),
+    }
+}
+
+/// Whether the same bytes may be sent again now.
+fn may_repeat(delivery: &Delivery, now: Timestamp) -> bool {
+    let Some(first) = delivery.first_at else {
+        return false;
+    };
+    match delivery.what.repeat {
+        Repeat::Always => true,
+        Repeat::Never => false,
+        Repeat::For(time) => now.duration_since(first) < time,
+        Repeat::SameDay => {
+            let Ok(shanghai) = TimeZone::get("Asia/Shanghai") else {
+                return false;
+            };
+            let day = |at: Timestamp| at.to_zoned(shanghai.clone()).date();
+            let soon = now.saturating_add(5.minutes()).unwrap_or(Timestamp::MAX);
+            day(first) == day(now) && day(now) == day(soon)
+        }
+    }
+}
+
+/// Gives each occurrence whose deliveries have all ended its outcome.
+async fn conclude(context: &Context<'_>, done: &mut Round) -> Result<(), LedgerError> {
+    for key in context.outbox.undecided().await? {
+        let deliveries = context.outbox.deliveries(&key).await?;
+        match outcome(&deliveries) {
+            Some((outcome, reason)) => {
+                context
+                    .outbox
+                    .conclude(&key, outcome, &reason, (context.now)())
+                    .await?;
+                done.ended.push((key, outcome, reason));
+            }
+            None => done.open.push(key),
+        }
+    }
+    Ok(())
+}
+
+/// What several deliveries come to; none while one of them is open.
+#[must_use]
+pub fn outcome(deliveries: &[Delivery]) -> Option<(Outcome, String)> {
+    let count = |state: State| deliveries.iter().filter(|d| d.state == state).count();
+    let open = [State::Pending, State::Sending, State::Unknown];
+    if open.into_iter().any(|state| count(state) > 0) {
+        return None;
+    }
+    let why = |state: State| {
+        let first = deliveries.iter().find(|d| d.state == state);
+        first.map(|d| d.detail.clone()).unwrap_or_default()
+    };
+    let (sent, refused) = (count(State::Sent), count(State::Refused));
+    let invalid: usize = deliveries.iter().map(|d| d.invalid.len()).sum();
+    Some(if count(State::Held) > 0 {
+        (Outcome::Held, why(State::Held))
+    } else if sent == 0 && refused > 0 {
+        (Outcome::Refused, why(State::Refused))
+    } else if sent == 0 {
+        (Outcome::Skipped, why(State::Cancelled))
+    } else if refused > 0 {
+        (Outcome::Partial, why(State::Refused))
+    } else if count(State::Cancelled) > 0 {
+        (Outcome::Partial, why(State::Cancelled))
+    } else if invalid > 0 {
+        (
+            Outcome::Partial,
+            format!("{invalid} recipients were not taken"),
+        )
+    } else {
+        (Outcome::Sent, String::new())
+    })
+}

@@ -1,0 +1,455 @@
+//! Occurrences and their deliveries.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, Row, named_params};
+
+use super::super::codec::{instant_from_text, instant_to_text};
+use super::bindings::{parse_address, text};
+use super::trouble::Trouble;
+use crate::engine::channel::{Parcel, Repeat, To};
+use crate::engine::outbox::{
+    Admission, Claim, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome, State,
+};
+use crate::model::group::Recipient;
+use crate::model::manifest::Vendor;
+use crate::model::{Address, AppId, ChatId, Name};
+
+const STATES: [(State, &str); 7] = [
+    (State::Pending, "pending"),
+    (State::Sending, "sending"),
+    (State::Sent, "sent"),
+    (State::Refused, "refused"),
+    (State::Unknown, "unknown"),
+    (State::Held, "held"),
+    (State::Cancelled, "cancelled"),
+];
+
+fn state_text(state: State) -> &'static str {
+    let found = STATES.iter().find(|(known, _)| *known == state);
+    found.expect("every state has a word").1
+}
+
+fn corrupt(what: &str, text: &str) -> Trouble {
+    Trouble::Corrupt(format!("{what} is `{text}`"))
+}
+
+fn state(word: &str) -> Result<State, Trouble> {
+    let found = STATES.iter().find(|(_, known)| *known == word);
+    found
+        .map(|(state, _)| *state)
+        .ok_or_else(|| corrupt("the state of a delivery", word))
+}
+
+fn outcome(word: &str) -> Result<Outcome, Trouble> {
+    let found = Outcome::ALL
+        .into_iter()
+        .find(|known| known.as_str() == word);
+    found.ok_or_else(|| corrupt("the outcome of an occurrence", word))
+}
+
+fn instant(word: &str) -> Result<Timestamp, Trouble> {
+    instant_from_text(word).map_err(Trouble::Corrupt)
+}
+
+fn address(word: &str) -> Result<Address, Trouble> {
+    parse_address(word).map_err(Trouble::Corrupt)
+}
+
+fn repeat_text(repeat: Repeat) -> String {
+    match repeat {
+        Repeat::Always => "always".to_owned(),
+        Repeat::For(time) => format!("for {}", time.as_secs()),
+        Repeat::SameDay => "same_day".to_owned(),
+        Repeat::Never => "never".to_owned(),
+    }
+}
+
+fn repeat(word: &str) -> Result<Repeat, Trouble> {
+    match word {
+        "always" => Ok(Repeat::Always),
+        "same_day" => Ok(Repeat::SameDay),
+        "never" => Ok(Repeat::Never),
+        word => {
+            let seconds = word.strip_prefix("for ").and_then(|n| n.parse().ok());
+            let time = seconds.map(|n| Repeat::For(SignedDuration::from_secs(n)));
+            time.ok_or_else(|| corrupt("what may follow a delivery", word))
+        }
+    }
+}
+
+fn to_text(to: &To) -> String {
+    match to {
+        To::Chat(chat) => format!("chat {chat}"),
+        To::Recipient(recipient) => recipient.to_string(),
+    }
+}
+
+fn to(word: &str) -> Result<To, Trouble> {
+    if let Some(chat) = word.strip_prefix("chat ") {
+        return Ok(To::Chat(ChatId::new(chat)));
+    }
+    let vendors = [Vendor::Feishu, Vendor::DingTalk, Vendor::Enos];
+    let found = vendors
+        .into_iter()
+        .find_map(|vendor| Recipient::parse(vendor, word));
+    found
+        .map(To::Recipient)
+        .ok_or_else(|| Trouble::Corrupt("a recipient cannot be read".into()))
+}
+
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("texts and lists are always JSON")
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Trouble> {
+    serde_json::from_str(text).map_err(|error| Trouble::Corrupt(error.to_string()))
+}
+
+fn invalid_json(invalid: &[(To, String)]) -> String {
+    let pairs: Vec<_> = invalid
+        .iter()
+        .map(|(who, why)| (to_text(who), why))
+        .collect();
+    json(&pairs)
+}
+
+/// For each notice, up to when it was dealt with.
+pub(super) fn handled(
+    conn: &Connection,
+    project: &Name,
+) -> Result<Vec<(Address, Timestamp)>, Trouble> {
+    let mut statement =
+        conn.prepare_cached("SELECT notice, until FROM handled WHERE project = ?1")?;
+    let mut rows = statement.query([project.as_str()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((address(text(row, 0)?)?, instant(text(row, 1)?)?));
+    }
+    Ok(found)
+}
+
+/// Writes down occurrences; says of each whether it is new.
+pub(super) fn admit(
+    tx: &Connection,
+    project: &Name,
+    notice: &Address,
+    until: Timestamp,
+    admissions: &[Admission],
+) -> Result<Vec<bool>, Trouble> {
+    let notice = notice.to_string();
+    let mut new = Vec::with_capacity(admissions.len());
+    for admission in admissions {
+        let nominal = instant_to_text(admission.nominal);
+        let (outcome, reason) = match &admission.outcome {
+            Some((outcome, reason)) => (Some(outcome.as_str()), Some(reason.as_str())),
+            None => (None, None),
+        };
+        let inserted = tx
+            .prepare_cached(
+                "INSERT INTO occurrence (project, notice, nominal, last, count, fires_at, revision,
+                     admitted_at, outcome, reason, ended_at)
+                 VALUES (:project, :notice, :nominal, :last, :count, :fires_at, :revision,
+                     :admitted_at, :outcome, :reason, :ended_at)
+                 ON CONFLICT DO NOTHING",
+            )?
+            .execute(named_params! {
+                ":project": project.as_str(),
+                ":notice": notice,
+                ":nominal": nominal,
+                ":last": instant_to_text(admission.last),
+                ":count": i64::try_from(admission.count).unwrap_or(i64::MAX),
+                ":fires_at": instant_to_text(admission.at),
+                ":revision": admission.revision,
+                ":admitted_at": instant_to_text(admission.admitted_at),
+                ":outcome": outcome,
+                ":reason": reason,
+                ":ended_at": outcome.map(|_| instant_to_text(admission.admitted_at)),
+            })?;
+        new.push(inserted == 1);
+        if inserted == 1 {
+            for delivery in &admission.deliveries {
+                put(tx, project, &notice, &nominal, delivery)?;
+            }
+        }
+    }
+    tx.prepare_cached(
+        "INSERT INTO handled (project, notice, until) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+    )?
+    .execute((project.as_str(), &notice, instant_to_text(until)))?;
+    Ok(new)
+}
+
+fn put(
+    tx: &Connection,
+    project: &Name,
+    notice: &str,
+    nominal: &str,
+    delivery: &NewDelivery,
+) -> Result<(), Trouble> {
+    let recipients: Vec<_> = delivery.parcel.to.iter().map(to_text).collect();
+    tx.prepare_cached(
+        "INSERT INTO delivery (project, notice, nominal, provider, app, operation, query, body,
+             recipients, repeat, state, attempts, detail, invalid)
+         VALUES (:project, :notice, :nominal, :provider, :app, :operation, :query, :body,
+             :recipients, :repeat, 'pending', 0, '', '[]')",
+    )?
+    .execute(named_params! {
+        ":project": project.as_str(),
+        ":notice": notice,
+        ":nominal": nominal,
+        ":provider": delivery.provider.as_str(),
+        ":app": delivery.app.as_str(),
+        ":operation": delivery.parcel.operation,
+        ":query": json(&delivery.parcel.query),
+        ":body": delivery.parcel.body,
+        ":recipients": json(&recipients),
+        ":repeat": repeat_text(delivery.repeat),
+    })?;
+    Ok(())
+}
+
+/// Occurrences, newest first.
+pub(super) fn occurrences(
+    conn: &Connection,
+    project: &Name,
+    notice: Option<&Address>,
+    limit: usize,
+) -> Result<Vec<Occurrence>, Trouble> {
+    let mut statement = conn.prepare_cached(
+        "SELECT notice, nominal, last, count, fires_at, admitted_at, outcome, reason
+         FROM occurrence WHERE project = ?1 AND (?2 IS NULL OR notice = ?2)
+         ORDER BY nominal DESC, notice LIMIT ?3",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let notice = notice.map(ToString::to_string);
+    let mut rows = statement.query((project.as_str(), notice, limit))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let word: Option<String> = row.get(6)?;
+        let reason: Option<String> = row.get(7)?;
+        let end = word.as_deref().map(outcome).transpose()?;
+        found.push(Occurrence {
+            key: Key {
+                notice: address(text(row, 0)?)?,
+                nominal: instant(text(row, 1)?)?,
+            },
+            last: instant(text(row, 2)?)?,
+            count: row.get::<_, i64>(3)?.unsigned_abs(),
+            at: instant(text(row, 4)?)?,
+            admitted_at: instant(text(row, 5)?)?,
+            outcome: end.map(|end| (end, reason.unwrap_or_default())),
+        });
+    }
+    Ok(found)
+}
+
+/// The occurrences without an outcome, oldest first.
+pub(super) fn undecided(conn: &Connection, project: &Name) -> Result<Vec<Key>, Trouble> {
+    let mut statement = conn.prepare_cached(
+        "SELECT notice, nominal FROM occurrence
+         WHERE project = ?1 AND outcome IS NULL ORDER BY nominal, notice",
+    )?;
+    let mut rows = statement.query([project.as_str()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(Key {
+            notice: address(text(row, 0)?)?,
+            nominal: instant(text(row, 1)?)?,
+        });
+    }
+    Ok(found)
+}
+
+const COLUMNS: &str =
+    "delivery, notice, nominal, provider, app, operation, query, body, recipients,
+    repeat, state, attempts, first_at, message, detail, invalid";
+
+fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
+    let recipients: Vec<String> = from_json(text(row, 8)?)?;
+    let invalid: Vec<(String, String)> = from_json(text(row, 15)?)?;
+    let first_at: Option<String> = row.get(12)?;
+    Ok(Delivery {
+        id: DeliveryId(row.get(0)?),
+        key: Key {
+            notice: address(text(row, 1)?)?,
+            nominal: instant(text(row, 2)?)?,
+        },
+        what: NewDelivery {
+            provider: Name::new(text(row, 3)?).map_err(|e| Trouble::Corrupt(e.to_string()))?,
+            app: AppId::new(text(row, 4)?),
+            parcel: Parcel {
+                operation: row.get(5)?,
+                query: from_json(text(row, 6)?)?,
+                body: row.get(7)?,
+                to: recipients
+                    .iter()
+                    .map(|word| to(word))
+                    .collect::<Result<_, _>>()?,
+            },
+            repeat: repeat(text(row, 9)?)?,
+        },
+        state: state(text(row, 10)?)?,
+        attempts: row.get(11)?,
+        first_at: first_at.as_deref().map(instant).transpose()?,
+        message: row.get(13)?,
+        detail: row.get(14)?,
+        invalid: invalid
+            .into_iter()
+            .map(|(who, why)| Ok((to(&who)?, why)))
+            .collect::<Result<_, Trouble>>()?,
+    })
+}
+
+/// Every delivery of an occurrence.
+pub(super) fn deliveries(
+    conn: &Connection,
+    project: &Name,
+    key: &Key,
+) -> Result<Vec<Delivery>, Trouble> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM delivery
+         WHERE project = ?1 AND notice = ?2 AND nominal = ?3 ORDER BY delivery"
+    ))?;
+    let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
+    let mut rows = statement.query((project.as_str(), notice, nominal))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(delivery(row)?);
+    }
+    Ok(found)
+}
+
+/// What is pending or unknown, once claims that have expired are let go of.
+pub(super) fn open(
+    tx: &Connection,
+    project: &Name,
+    now: Timestamp,
+) -> Result<Vec<Delivery>, Trouble> {
+    tx.prepare_cached(
+        "UPDATE delivery SET state = 'unknown', runner = NULL, expires = NULL,
+             detail = 'the runner that sent it did not come back'
+         WHERE project = ?1 AND state = 'sending' AND expires <= ?2",
+    )?
+    .execute((project.as_str(), instant_to_text(now)))?;
+    let mut statement = tx.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM delivery
+         WHERE project = ?1 AND state IN ('pending', 'unknown') ORDER BY delivery"
+    ))?;
+    let mut rows = statement.query([project.as_str()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(delivery(row)?);
+    }
+    Ok(found)
+}
+
+/// Takes a delivery, if nobody has it.
+pub(super) fn claim(
+    tx: &Connection,
+    project: &Name,
+    id: DeliveryId,
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<bool, Trouble> {
+    let taken = tx
+        .prepare_cached(
+            "UPDATE delivery SET state = 'sending', attempts = attempts + 1,
+                 first_at = coalesce(first_at, :now), runner = :runner, expires = :expires
+             WHERE project = :project AND delivery = :delivery AND state IN ('pending', 'unknown')",
+        )?
+        .execute(named_params! {
+            ":project": project.as_str(),
+            ":delivery": id.0,
+            ":runner": claim.runner,
+            ":expires": instant_to_text(claim.expires),
+            ":now": instant_to_text(now),
+        })?;
+    Ok(taken == 1)
+}
+
+/// Ends an attempt; false when the delivery is no longer that runner's.
+pub(super) fn end(
+    tx: &Connection,
+    project: &Name,
+    id: DeliveryId,
+    runner: &str,
+    now: Timestamp,
+    ending: &Ending,
+) -> Result<bool, Trouble> {
+    let ended = tx
+        .prepare_cached(
+            "UPDATE delivery SET state = :state, runner = NULL, expires = NULL,
+                 first_at = CASE WHEN :state = 'pending' AND attempts = 1 THEN NULL ELSE first_at END,
+                 message = coalesce(:message, message), detail = :detail, invalid = :invalid
+             WHERE project = :project AND delivery = :delivery AND state = 'sending'
+                 AND runner = :runner AND expires > :now",
+        )?
+        .execute(named_params! {
+            ":project": project.as_str(),
+            ":delivery": id.0,
+            ":runner": runner,
+            ":now": instant_to_text(now),
+            ":state": state_text(ending.state),
+            ":message": ending.message,
+            ":detail": ending.detail,
+            ":invalid": invalid_json(&ending.invalid),
+        })?;
+    Ok(ended == 1)
+}
+
+/// Marks an unknown delivery as one that only a person can settle.
+pub(super) fn hold(
+    tx: &Connection,
+    project: &Name,
+    id: DeliveryId,
+    reason: &str,
+) -> Result<bool, Trouble> {
+    let held = tx
+        .prepare_cached(
+            "UPDATE delivery SET state = 'held', detail = ?3
+             WHERE project = ?1 AND delivery = ?2 AND state = 'unknown'",
+        )?
+        .execute((project.as_str(), id.0, reason))?;
+    Ok(held == 1)
+}
+
+/// Gives an occurrence its outcome.
+pub(super) fn conclude(
+    tx: &Connection,
+    project: &Name,
+    key: &Key,
+    outcome: Outcome,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    tx.prepare_cached(
+        "UPDATE occurrence SET outcome = ?4, reason = ?5, ended_at = ?6
+         WHERE project = ?1 AND notice = ?2 AND nominal = ?3 AND outcome IS NULL",
+    )?
+    .execute((
+        project.as_str(),
+        key.notice.to_string(),
+        instant_to_text(key.nominal),
+        outcome.as_str(),
+        reason,
+        instant_to_text(now),
+    ))?;
+    Ok(())
+}
+
+/// Cancels what is pending of a notice.
+pub(super) fn cancel(
+    tx: &Connection,
+    project: &Name,
+    notice: &Address,
+    reason: &str,
+) -> Result<usize, Trouble> {
+    let cancelled = tx
+        .prepare_cached(
+            "UPDATE delivery SET state = 'cancelled', detail = ?3
+             WHERE project = ?1 AND notice = ?2 AND state = 'pending'",
+        )?
+        .execute((project.as_str(), notice.to_string(), reason))?;
+    Ok(cancelled)
+}
