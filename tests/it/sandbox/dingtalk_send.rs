@@ -374,6 +374,29 @@ async fn a_month_has_its_calls_where_limits_hold() {
     assert_eq!(result(&stage, task).await["errcode"], 0);
 }
 
+#[tokio::test]
+async fn a_lost_reply_has_sent_so_that_a_repeat_is_dropped() {
+    let stage = peopled().await;
+    let fault = json!({"fault": "lost-reply@dingtalk.sendWorkNotification:1"});
+    stage.control("POST", "/faults", fault).await;
+    let token = token(&stage).await;
+    let path = format!("{WORK}/asyncsend_v2?access_token={token}");
+    let lost = stage.send("POST", &path, "", Some(work("d1", "hello")));
+    assert!(lost.await.is_err());
+    let (got, dropped) = outcome(&stage, work("d1", "hello")).await;
+    assert_eq!((got, dropped.len()), (json!([]), 1));
+    let log = stage
+        .control(
+            "GET",
+            "/calls?operation=dingtalk.sendWorkNotification",
+            Value::Null,
+        )
+        .await;
+    let calls = &log["calls"];
+    let seen = [0, 1].map(|at| [&calls[at]["write"], &calls[at]["effect"]]);
+    assert_eq!(seen, [[&json!(true); 2]; 2]);
+}
+
 /// Every code that the contract lists for these calls, on order.
 #[tokio::test]
 async fn every_listed_code_can_be_ordered() {
