@@ -14,11 +14,13 @@
 //! # Caveats
 //!
 //! - Scopes are not played: every app holds all of them. Members of tasklists are not looked up.
+//! - Nobody judges what a message says, and a chat is not muted: the codes for that come by faults.
+//! - The older paths of EnOS's notices are not served, and DingTalk knows no uploads.
 //! - A person has one open_id for all apps, which the vendor would not do.
 //! - Faults, and calls that they hold, belong to the running server and not to the world.
 //!
 //! Start reading at `serve`, the way of one call; `vendor` says whose it is, `feishu`, `dingtalk` or
-//! `enos` answers it, `world` remembers it,
+//! `enos` answers it, `world` remembers it, `mail` has what was sent and `inbox` to whom it came,
 //! `faults` bends it, `control` is the back door for tests.
 
 mod control;
@@ -27,9 +29,13 @@ mod enos;
 mod faults;
 mod feishu;
 mod holds;
+mod inbox;
 mod limits;
 mod log;
+mod mail;
+mod multipart;
 mod people;
+mod picture;
 mod seed;
 mod seed_people;
 mod serve;
