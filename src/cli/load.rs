@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::model::diagnostic::{FileId, Sources};

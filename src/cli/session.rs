@@ -14,8 +14,10 @@ use super::ui::Ui;
 use crate::engine::Reader;
 use crate::engine::apply::Writers;
 use crate::engine::ledger::{Claim, Ledger};
+use crate::engine::outbox::Books;
 use crate::engine::people::Directories;
 use crate::engine::refresh::Readers;
+use crate::engine::runner::Channels;
 use crate::ledger::{self, Access};
 use crate::model::diagnostic::{Sources, has_errors};
 use crate::model::manifest::{LedgerUrl, Manifest, Provider, Vendor};
@@ -42,6 +44,10 @@ pub(super) struct Session {
     pub(super) writers: Writers,
     /// Who looks people up.
     pub(super) directories: Directories,
+    /// Who sends.
+    pub(super) channels: Channels,
+    /// What remembers of sending.
+    pub(super) outbox: Arc<dyn Books>,
     sandbox: Option<Sandbox>,
 }
 
@@ -103,9 +109,10 @@ impl Session {
         } else {
             None
         };
-        let (ledger, keeps) = open_ledger(global, &manifest, access)?;
+        let (outbox, keeps) = open_ledger(global, &manifest, access)?;
+        let ledger: Arc<dyn Ledger> = outbox.clone();
         let was_new = ledger.is_new().await?;
-        let (writers, directories) = connect(global, &manifest, sandbox.is_some())?;
+        let (writers, directories, channels) = connect(global, &manifest, sandbox.is_some())?;
         #[cfg(debug_assertions)]
         let (ledger, writers) = super::crash::install(ledger, writers);
         Ok(Session {
@@ -117,6 +124,8 @@ impl Session {
             was_new,
             writers,
             directories,
+            channels,
+            outbox,
             sandbox,
         })
     }
@@ -171,7 +180,7 @@ pub(super) fn open_ledger(
     global: &Global,
     manifest: &Manifest,
     access: Access,
-) -> Result<(Arc<dyn Ledger>, bool), Failure> {
+) -> Result<(Arc<dyn Books>, bool), Failure> {
     let path = if global.sandbox {
         Some(sandbox_dir(global).join("ledger.db"))
     } else {
@@ -252,7 +261,7 @@ fn connect(
     global: &Global,
     manifest: &Manifest,
     in_sandbox: bool,
-) -> Result<(Writers, Directories), Failure> {
+) -> Result<(Writers, Directories, Channels), Failure> {
     let authorities = match &global.ca_file {
         None => None,
         Some(file) => Some(std::fs::read(file).map_err(|error| {
@@ -265,6 +274,7 @@ fn connect(
     };
     let mut writers = Writers::new();
     let mut directories = Directories::new();
+    let mut channels = Channels::new();
     for (key, provider) in &manifest.providers {
         let Some(secret) = &provider.secret else {
             continue;
@@ -279,11 +289,11 @@ fn connect(
         settings.paced = !in_sandbox;
         let unusable =
             |error| Failure::new(format!("provider `{key}` cannot be used")).because(error);
-        let directory = match provider.vendor {
+        let jobs = match provider.vendor {
             Vendor::Feishu => {
                 let (writer, jobs) = vendors::feishu(settings).map_err(unusable)?;
                 writers.insert(key.clone(), writer);
-                jobs.directory
+                jobs
             }
             Vendor::DingTalk => {
                 let agency = vendors::Agency {
@@ -291,18 +301,15 @@ fn connect(
                     agent_id: provider.agent_id,
                     robot_code: None,
                 };
-                vendors::dingtalk(settings, agency)
-                    .map_err(unusable)?
-                    .directory
+                vendors::dingtalk(settings, agency).map_err(unusable)?
             }
             Vendor::Enos => {
                 let org = provider.org_id.as_deref().unwrap_or_default();
-                vendors::enos(settings, org, Timestamp::now)
-                    .map_err(unusable)?
-                    .directory
+                vendors::enos(settings, org, Timestamp::now).map_err(unusable)?
             }
         };
-        directories.insert(key.clone(), directory);
+        directories.insert(key.clone(), jobs.directory);
+        channels.insert(key.clone(), jobs.channel);
     }
-    Ok((writers, directories))
+    Ok((writers, directories, channels))
 }

@@ -8,6 +8,7 @@ pub mod apply;
 pub mod channel;
 pub mod directory;
 pub mod ledger;
+pub mod letters;
 pub mod one_by_one;
 pub mod outbox;
 pub mod people;

@@ -139,6 +139,9 @@ pub struct NewDelivery {
     pub parcel: Parcel,
     /// What may follow an unknown outcome.
     pub repeat: Repeat,
+    /// Who is meant and is not among its recipients, because the vendor does not show them, each with
+    /// why. A delivery that comes out of the ledger has them among [`Delivery::invalid`].
+    pub unseen: Vec<(To, String)>,
 }
 
 /// The number of a delivery.

@@ -266,7 +266,7 @@ async fn one(context: &Context<'_>, delivery: Delivery) -> Result<(), LedgerErro
             state: State::Sent,
             message: sent.message,
             detail: "ok".to_owned(),
-            invalid: sent.invalid,
+            invalid: [delivery.invalid.clone(), sent.invalid].concat(),
         },
         Err(error) => Ending {
             // Nothing left now; what was sent before may still have arrived.
@@ -280,7 +280,7 @@ async fn one(context: &Context<'_>, delivery: Delivery) -> Result<(), LedgerErro
             },
             message: None,
             detail: error.to_string(),
-            invalid: Vec::new(),
+            invalid: delivery.invalid.clone(),
         },
     };
     let ended = context

@@ -155,6 +155,7 @@ impl Notice for Hourly {
                 to: BTreeSet::from([To::Recipient(Recipient::OpenId(format!("ou_{n}").into()))]),
             },
             repeat: self.repeat,
+            unseen: Vec::new(),
         };
         Ok((0..self.parts).map(part).collect())
     }

@@ -192,7 +192,7 @@ fn put(
         "INSERT INTO delivery (project, notice, nominal, provider, app, operation, query, body,
              recipients, repeat, state, attempts, detail, invalid)
          VALUES (:project, :notice, :nominal, :provider, :app, :operation, :query, :body,
-             :recipients, :repeat, 'pending', 0, '', '[]')",
+             :recipients, :repeat, 'pending', 0, '', :unseen)",
     )?
     .execute(named_params! {
         ":project": project.as_str(),
@@ -205,6 +205,7 @@ fn put(
         ":body": delivery.parcel.body,
         ":recipients": json(&recipients),
         ":repeat": repeat_text(delivery.repeat),
+        ":unseen": invalid_json(&delivery.unseen),
     })?;
     Ok(())
 }
@@ -288,6 +289,7 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
                     .collect::<Result<_, _>>()?,
             },
             repeat: repeat(text(row, 9)?)?,
+            unseen: Vec::new(),
         },
         state: state(text(row, 10)?)?,
         attempts: row.get(11)?,
