@@ -140,6 +140,13 @@ pub(super) enum Command {
     /// Look at the declared groups of people; needs neither network nor ledger
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Send what is due now, and end
+    Tick(Tick),
+    /// Send what is due, until a signal comes
+    Run,
+    /// Look at the registered notices
+    #[command(subcommand)]
+    Notice(NoticeCommand),
     /// List the calls that were made, newest first
     History(History),
     /// Serve the vendors' APIs, played by beadle, for any client
@@ -257,6 +264,27 @@ pub(super) struct Import {
     pub(super) id: String,
     #[command(flatten)]
     pub(super) consent: Consent,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Tick {
+    /// Take this for the present instant, such as 2026-12-01T09:00:00Z; with `--sandbox` only
+    #[arg(long, value_name = "TIME")]
+    pub(super) now: Option<jiff::Timestamp>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum NoticeCommand {
+    /// List them with their next firing
+    List,
+    /// Show what became of their occurrences, newest first
+    History {
+        /// Only those of this notice, such as recurring_notice.weekly-review
+        address: Option<Address>,
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+    },
 }
 
 #[derive(Clone, Debug, ClapArgs)]

@@ -348,6 +348,11 @@ impl Notice for Posted {
             .collect()
     }
 
+    fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        let next = self.registered.schedule.next(after).ok().flatten();
+        next.map(|firing| firing.at)
+    }
+
     fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, String> {
         let mut deliveries = Vec::new();
         let mut nobody = None;

@@ -72,6 +72,9 @@ pub trait Notice: Send + Sync {
     /// The firings whose nominal instants come after `from`, in order, up to those that fire at `until`.
     fn firings(&self, from: Timestamp, until: Timestamp) -> Vec<Firing>;
 
+    /// When it fires next after an instant, if it does.
+    fn next(&self, after: Timestamp) -> Option<Timestamp>;
+
     /// What is sent at a firing.
     ///
     /// # Errors

@@ -144,6 +144,10 @@ impl Notice for Hourly {
             .collect()
     }
 
+    fn next(&self, _: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
     fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, String> {
         let part = |n: usize| NewDelivery {
             provider: Name::new("feishu").unwrap(),

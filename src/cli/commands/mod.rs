@@ -6,11 +6,13 @@ mod group;
 mod history;
 mod import;
 mod lease;
+mod notice;
 mod plan;
 mod sandbox;
 mod schema;
 mod show;
 mod state;
+mod tick;
 mod validate;
 
 use std::sync::Arc;
@@ -49,6 +51,9 @@ pub(super) async fn run(args: &Args, ui: &Ui) -> Result {
         Command::State(state) => state::run(global, state, ui).await,
         Command::Lease(lease) => lease::run(global, lease, ui).await,
         Command::History(history) => history::run(global, history, ui).await,
+        Command::Tick(args) => tick::tick(global, args, ui).await,
+        Command::Run => tick::run(global, ui).await,
+        Command::Notice(command) => notice::run(global, command, ui).await,
         Command::Sandbox(sandbox) => sandbox::run(global, sandbox, ui).await,
         Command::Schema(_)
         | Command::Completions(_)

@@ -15,6 +15,7 @@ use crate::cli::session::{open_ledger, read};
 use crate::cli::text::clean;
 use crate::cli::ui::Ui;
 use crate::engine::ledger::{BindingChange, Ledger};
+use crate::engine::outbox::Books;
 use crate::ledger::Access;
 use crate::model::Address;
 use crate::model::parse::Secrets;
@@ -51,13 +52,13 @@ pub(super) async fn run(global: &Global, command: &State, ui: &Ui) -> Result {
                 from: bound.address.clone(),
                 to: to.clone(),
             };
-            write(&ledger, global, change, ui).await?;
+            write(&as_ledger(&ledger), global, change, ui).await?;
             ui.print(&format!("Moved {from} to {to}.\n"));
         }
         State::Forget { address } => {
             let bound = find(&bindings, address)?;
             write(
-                &ledger,
+                &as_ledger(&ledger),
                 global,
                 BindingChange::Unbind(bound.address.clone()),
                 ui,
@@ -110,6 +111,10 @@ async fn write(
         .await;
     keeper.release().await?;
     Ok(result?)
+}
+
+fn as_ledger(books: &Arc<dyn Books>) -> Arc<dyn Ledger> {
+    books.clone()
 }
 
 fn list(bindings: &[Binding], ui: &Ui) {

@@ -36,6 +36,7 @@ pub(super) fn offline(global: &Global, ui: &Ui) -> Result {
                 for (n, what) in [
                     (manifest.managed_chats.len(), "managed chat"),
                     (manifest.groups.len(), "recipient group"),
+                    (manifest.notices.len(), "recurring notice"),
                 ] {
                     parts.extend((n > 0).then(|| count(n, what)));
                 }

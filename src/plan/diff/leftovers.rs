@@ -24,9 +24,8 @@ impl<'a> Work<'a> {
         match address.kind {
             Kind::Chat => manifest.managed_chats.get(&address.name).map(|c| c.protect),
             Kind::RecipientGroup => manifest.groups.get(&address.name).map(|g| g.protect),
-            Kind::TasklistSubscription | Kind::RecurringNotice => {
-                self.declared(&address.name).first().map(|s| s.protect)
-            }
+            Kind::RecurringNotice => manifest.notices.get(&address.name).map(|n| n.protect),
+            Kind::TasklistSubscription => self.declared(&address.name).first().map(|s| s.protect),
         }
     }
 

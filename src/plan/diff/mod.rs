@@ -260,7 +260,10 @@ impl<'a> Work<'a> {
                 let instance = address.instance.as_ref();
                 instance.is_none_or(|key| group.user_groups.contains_key(key))
             }),
-            Kind::TasklistSubscription | Kind::RecurringNotice => false,
+            Kind::RecurringNotice => {
+                address.instance.is_none() && manifest.notices.contains_key(&address.name)
+            }
+            Kind::TasklistSubscription => false,
         }
     }
 

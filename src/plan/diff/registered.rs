@@ -4,9 +4,16 @@ use std::collections::BTreeSet;
 
 use super::compare::compare_fields;
 use super::{Memory, Work};
-use crate::model::group::RecipientGroup;
-use crate::model::{Address, Collection, Field, Name, RemoteId};
+use crate::model::{Address, Collection, Field, Fields, Name, RemoteId};
 use crate::plan::{Action, Cause, Change, Record, Subject};
+
+/// A group or notice, as it is to be registered.
+struct Entry<'a> {
+    address: &'a Address,
+    moved_from: Option<&'a Name>,
+    protect: bool,
+    fields: Fields,
+}
 
 impl<'a> Work<'a> {
     /// Registered groups: what is in the ledger is both applied and live.
@@ -15,14 +22,27 @@ impl<'a> Work<'a> {
             return;
         }
         for group in self.inputs.manifest.groups.values() {
-            self.one_registered(group);
+            self.one_registered(&Entry {
+                address: &group.address,
+                moved_from: group.moved_from.as_ref(),
+                protect: group.protect,
+                fields: group.fields(),
+            });
+        }
+        for notice in self.inputs.manifest.notices.values() {
+            self.one_registered(&Entry {
+                address: &notice.address,
+                moved_from: notice.moved_from.as_ref(),
+                protect: notice.protect,
+                fields: notice.fields(),
+            });
         }
     }
 
-    fn one_registered(&mut self, group: &'a RecipientGroup) {
-        let address = &group.address;
+    fn one_registered(&mut self, group: &Entry<'a>) {
+        let address = group.address;
         let former = group.moved_from.as_ref();
-        let former = former.map(|name| Address::new(address.kind, name.clone()));
+        let former = former.map(|name| Address::new(address.kind, (*name).clone()));
         let at = |address: &Address| self.by_address.get(address).copied();
         let binding = at(address).or_else(|| former.as_ref().and_then(at));
         if let Some(binding) = binding {
@@ -35,7 +55,7 @@ impl<'a> Work<'a> {
             let (from, to) = (binding.address.clone(), address.clone());
             self.plan.records.push(Record::Move { from, to });
         }
-        let desired = group.fields();
+        let desired = group.fields.clone();
         let id = RemoteId::new(&address.to_string());
         let (action, cause) = match binding {
             None => (Action::Create { desired }, Cause::Ahead),
