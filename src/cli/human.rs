@@ -296,6 +296,12 @@ fn change(
                     // What is not said need not be shown either.
                     Value::Array(items) if items.is_empty() && is_group(change) => {}
                     Value::String(text) if text.is_empty() => {}
+                    value if value.is_object() => {
+                        let _ = writeln!(out, "    {field}:");
+                        for line in yaml(value).lines() {
+                            let _ = writeln!(out, "      {}", clean(line));
+                        }
+                    }
                     value => {
                         let _ = writeln!(out, "    {field}: {}", whole(value, labels));
                     }
@@ -349,6 +355,10 @@ fn field_change(
             }
             out.push('\n');
         }
+        (before, after) if before.is_object() || after.is_object() => {
+            let _ = writeln!(out, "    {field}:");
+            text_diff(out, &yaml(before), &yaml(after));
+        }
         (Value::String(before), Value::String(after))
             if before.chars().count().max(after.chars().count()) > SHORT_TEXT
                 || before.contains('\n')
@@ -374,6 +384,15 @@ fn field_change(
             "      {NOTE}last applied: {}{NOTE:#}",
             whole(applied, labels)
         );
+    }
+}
+
+/// A block as users write one.
+fn yaml(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        value => serde_yaml::to_string(value).unwrap_or_else(|_| value.to_string()),
     }
 }
 

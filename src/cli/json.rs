@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::cli::diagnostics::Finding;
 use crate::cli::text;
 use crate::model::manifest::Manifest;
-use crate::model::{Collection, Fields, Kind, Value};
+use crate::model::{Collection, Field, Fields, Kind, Value};
 use crate::plan::budget::Budget;
 use crate::plan::live::Binding;
 use crate::plan::{Action, Change, Choice, Plan, Record, Refusal, Resolution};
@@ -245,12 +245,22 @@ pub fn value(value: &Value) -> serde_json::Value {
     }
 }
 
+/// A field as JSON: what stands as JSON in a text is no text here.
+#[must_use]
+pub fn of_field(field: Field, v: &Value) -> serde_json::Value {
+    let whole = matches!(field, Field::Schedule | Field::Calendars | Field::Message);
+    match v {
+        Value::Text(text) if whole => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+        v => value(v),
+    }
+}
+
 /// Values by field, as JSON.
 #[must_use]
 pub fn fields(fields: &Fields) -> FieldsJson {
     fields
         .iter()
-        .map(|(field, v)| (field.to_string(), value(v)))
+        .map(|(field, v)| (field.to_string(), of_field(field, v)))
         .collect()
 }
 
@@ -432,7 +442,7 @@ fn change(change: &Change) -> ChangeJson {
             .map(|f| FieldChangeJson {
                 field: f.field.to_string(),
                 cause: f.cause.as_str().to_owned(),
-                applied: f.applied.as_ref().map(value),
+                applied: f.applied.as_ref().map(|v| of_field(f.field, v)),
             })
             .collect(),
         people: people(change),
