@@ -52,6 +52,9 @@ pub(super) struct Person {
     pub(super) left: bool,
     /// Outside of what an administrator lets the apps see.
     pub(super) out_of_scope: bool,
+    /// Lets no bot of Feishu write to them.
+    #[serde(default)]
+    pub(super) blocks_bots: bool,
 }
 
 impl Person {
@@ -330,6 +333,21 @@ impl Department {
         moment.find(Department::KIND, id, View::Present)
     }
 
+    /// The world's ids of a department and of all below it.
+    pub(super) fn with_all_below(id: &str, moment: &Moment<'_>) -> Result<Vec<String>, WorldError> {
+        let all = Department::all(moment)?;
+        let mut below = vec![id.to_owned()];
+        let mut next = 0;
+        while let Some(parent) = below.get(next).cloned() {
+            let children = all
+                .iter()
+                .filter(|d| d.doc.parent.as_ref() == Some(&parent));
+            below.extend(children.map(|d| d.id.clone()));
+            next += 1;
+        }
+        Ok(below)
+    }
+
     /// Every department, in the order in which they came.
     pub(super) fn all(moment: &Moment<'_>) -> Result<Vec<Found<Department>>, WorldError> {
         moment.list(Department::KIND, None, View::Present)
@@ -348,6 +366,20 @@ pub(super) struct Tenant {
     pub(super) group_members: usize,
     /// User groups that the tenant may have.
     pub(super) user_groups: usize,
+    /// Whether the bots of all apps are switched off at Feishu.
+    pub(super) bots_off: bool,
+    /// How long a message can be withdrawn at Feishu.
+    pub(super) recall_hours: i64,
+    /// People whom an app may reach at Feishu in batches, in a day.
+    pub(super) batch_a_day: usize,
+    /// Whether work notifications of DingTalk may go to everybody, and how often in a day.
+    pub(super) everybody_allowed: bool,
+    pub(super) everybody_a_day: usize,
+    /// Work notifications that a person may get of an app in a day.
+    pub(super) work_a_day: usize,
+    /// Receivers that the work notifications of an app may have in a minute, and each of them.
+    pub(super) receivers_a_minute: usize,
+    pub(super) receivers_a_call: usize,
 }
 
 impl Default for Tenant {
@@ -357,6 +389,14 @@ impl Default for Tenant {
             chat_members: 5_000,
             group_members: 100_000,
             user_groups: 500,
+            bots_off: false,
+            recall_hours: 24,
+            batch_a_day: 500_000,
+            everybody_allowed: true,
+            everybody_a_day: 3,
+            work_a_day: 500,
+            receivers_a_minute: 5_000,
+            receivers_a_call: 5_000,
         }
     }
 }

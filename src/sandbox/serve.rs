@@ -19,16 +19,18 @@ use super::faults::{Board, Instead, Trouble};
 use super::feishu;
 use super::holds::{Holds, Ticket};
 use super::log;
+use super::multipart;
 use super::vendor::{self, Answer, Asked, Outcome, Route};
 use super::wire::Shears;
 use super::world::{Moment, View, World, WorldError};
 
-/// More than any call of the contract can carry.
-const BODY_LIMIT: usize = 4 * 1024 * 1024;
+/// More than any call of the contract can carry, so that the vendor's own limit is what refuses.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Names of what no log may show.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 6] = [
     "app_secret",
+    "client_secret",
     "appSecret",
     "appsecret",
     "access_token",
@@ -308,7 +310,7 @@ impl Arrived {
             }
             Instead::Quota => vendor::quota_used_up(&self.path, &self.log_id),
             Instead::Code { code, status } => {
-                vendor::refused(&self.path, *status, *code, &self.log_id)
+                vendor::refused(&self.path, *status, code, &self.log_id)
             }
             Instead::Html(status) => Answer::html(*status),
             Instead::Half | Instead::CutOff | Instead::Silence => {
@@ -365,6 +367,15 @@ impl Arrived {
         }
     }
 
+    /// A body that is no JSON: a form as an object, or text.
+    fn form_for_log(&self) -> Value {
+        let form = dingtalk::form(&self.headers, &self.body).or_else(|| {
+            let parts = multipart::parts(&self.headers, &self.body)?;
+            Some(multipart::for_log(&parts))
+        });
+        form.unwrap_or_else(|| String::from_utf8_lossy(&self.body).into())
+    }
+
     /// The body without the secrets that it carries.
     fn body_for_log(&self) -> Option<Value> {
         if self.body.is_empty() {
@@ -374,10 +385,7 @@ impl Arrived {
             Ok(body) => body,
             // Text that is no JSON may be a secret in a wrong form.
             Err(_) if vendor::gives_tokens(&self.path) => return None,
-            Err(_) => match dingtalk::form(&self.headers, &self.body) {
-                Some(form) => form,
-                None => Value::String(String::from_utf8_lossy(&self.body).into_owned()),
-            },
+            Err(_) => self.form_for_log(),
         };
         for name in SECRETS {
             if let Some(secret) = body.get_mut(name) {

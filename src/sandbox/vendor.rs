@@ -169,6 +169,22 @@ impl Answer {
     }
 }
 
+/// Runs an endpoint so that a refusal undoes what it wrote, and notes whether it wrote anything.
+pub(super) fn perform<T, E: From<WorldError>>(
+    endpoint: &Endpoint,
+    moment: &Moment<'_>,
+    effect: &mut bool,
+    act: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    if !endpoint.writes() {
+        return act();
+    }
+    let before = moment.sql().total_changes();
+    let done = moment.attempt(act)?;
+    *effect = moment.sql().total_changes() > before;
+    Ok(done)
+}
+
 /// Answers a call as its vendor does. A refusal leaves the world as it was.
 pub(super) fn answer(asked: &Asked<'_>, moment: &Moment<'_>) -> Result<Outcome, WorldError> {
     match asked.route.endpoint.handler {
@@ -188,7 +204,7 @@ enum Vendor {
 
 fn vendor_of(path: &str) -> Vendor {
     let begins = |heads: &[&str]| heads.iter().any(|head| path.starts_with(head));
-    if begins(&["/topapi/", "/gettoken", "/v1.0/"]) {
+    if begins(&["/topapi/", "/gettoken", "/chat/", "/v1.0/"]) {
         Vendor::Dingtalk
     } else if begins(&["/apim-token-service/", "/app-portal"]) {
         Vendor::Enos
@@ -244,11 +260,13 @@ pub(super) fn quota_used_up(path: &str, log_id: &str) -> Answer {
     }
 }
 
-/// A refusal that somebody ordered. DingTalk and EnOS give it in the body of a success.
-pub(super) fn refused(path: &str, status: u16, code: i64, log_id: &str) -> Answer {
+/// A refusal that somebody ordered. DingTalk's older host and EnOS give it in the body of a
+/// success. A word where the vendor has numbers is -1.
+pub(super) fn refused(path: &str, status: u16, code: &str, log_id: &str) -> Answer {
+    let number = code.parse().unwrap_or(-1);
     match vendor_of(path) {
-        Vendor::Feishu => feishu::refused(status, code, log_id),
-        Vendor::Dingtalk => dingtalk::refused(path, status, code),
-        Vendor::Enos => enos::refused(path, 200, code),
+        Vendor::Feishu => feishu::refused(status, number, log_id),
+        Vendor::Dingtalk => dingtalk::ordered(path, status, code, number),
+        Vendor::Enos => enos::refused(path, 200, number),
     }
 }

@@ -1,9 +1,17 @@
 //! The sandbox against the contract: every answer that it gives here is validated.
 
+mod batch;
 mod chats;
 mod contact;
 mod dingtalk;
+mod dingtalk_groups;
+mod dingtalk_send;
+mod dingtalk_task;
 mod enos;
+mod enos_send;
+mod images;
+mod inbox;
+mod messages;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -758,7 +766,7 @@ async fn a_world_from_the_future_or_of_something_else_is_not_opened() {
             error,
             StartError::World(WorldError::Newer {
                 found: 99,
-                known: 1,
+                known: 2,
                 ..
             })
         ),
@@ -781,6 +789,31 @@ async fn a_world_from_the_future_or_of_something_else_is_not_opened() {
     }
     std::fs::write(folder.path().join("empty"), "").unwrap();
     start("empty").await.unwrap().stop().await;
+}
+
+#[tokio::test]
+async fn a_world_from_before_messages_gets_room_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("world");
+    let start = async || {
+        let options = Options {
+            world: Some(path.clone()),
+            ..Options::default()
+        };
+        Stage::with(options).await
+    };
+    start().await.sandbox.stop().await;
+    let world = rusqlite::Connection::open(&path).unwrap();
+    world
+        .execute_batch("DROP TABLE messages; DROP TABLE deliveries; PRAGMA user_version = 1")
+        .unwrap();
+    drop(world);
+    let stage = start().await;
+    let body = json!({"receive_id": CHAT, "msg_type": "text", "content": "{\"text\":\"a\"}"});
+    let path = "/open-apis/im/v1/messages?receive_id_type=chat_id";
+    assert_eq!(stage.call("POST", path, body).await.code(), 0);
+    let inbox = stage.control("GET", "/inbox", Value::Null).await;
+    assert_eq!(inbox["chats"][0]["messages"][0]["text"], "a");
 }
 
 #[tokio::test]

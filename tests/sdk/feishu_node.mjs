@@ -19,7 +19,7 @@ const client = new lark.Client({
   loggerLevel: lark.LoggerLevel.error,
 });
 const { tasklist: tasklists, tasklistActivitySubscription: subscriptions } = client.task.v2;
-const { chat: chats, chatMembers } = client.im;
+const { chat: chats, chatMembers, message: messages, image: images, batchMessage } = client.im;
 const { group: groups, groupMember, user: users, department: departments } = client.contact;
 const run = randomUUID().slice(0, 8);
 
@@ -124,6 +124,65 @@ const changed = await done("get chat", chats.get({ path: { chat_id } }));
 assert.deepEqual([changed.name, changed.description, changed.user_count], ["hall", "managed", "1"]);
 const hits = await done("search chats", chats.search({ params: { query: "hal", page_size: 100 } }));
 assert.ok(hits.items.some((item) => item.chat_id === chat_id));
+
+const PNG = Buffer.from("89504e470d0a1a0a0000000d494844520000000100000001", "hex");
+// Of an upload the SDK gives the data alone.
+const { image_key } = await images.create({ data: { image_type: "message", image: PNG } });
+assert.match(image_key, /^img_/);
+console.log("upload image: ok");
+const text = (receive_id, receive_id_type, uuid) => ({
+  params: { receive_id_type },
+  data: { receive_id, msg_type: "text", content: JSON.stringify({ text: "hello" }), uuid },
+});
+const { message_id } = await done("send text", messages.create(text(chat_id, "chat_id", run)));
+const same = await done("send text again", messages.create(text(chat_id, "chat_id", run)));
+assert.equal(same.message_id, message_id);
+await done(
+  "send image",
+  messages.create({
+    params: { receive_id_type: "open_id" },
+    data: { receive_id: ids[0], msg_type: "image", content: JSON.stringify({ image_key }) },
+  }),
+);
+await refused("send elsewhere", messages.create(text(chat_id, "open_id")), 230034);
+await control("read", { person: ids[0], message: message_id });
+const readers = await done(
+  "list readers",
+  messages.readUsers({ path: { message_id }, params: { user_id_type: "open_id" } }),
+);
+assert.deepEqual(readers.items.map((item) => item.user_id), [ids[0]]);
+await done("recall message", messages.delete({ path: { message_id } }));
+await refused("recall again", messages.delete({ path: { message_id } }), 230110);
+
+const batch = await done(
+  "send batch",
+  client.request({
+    method: "POST",
+    url: "/open-apis/message/v4/batch_send/",
+    data: {
+      open_ids: [...ids, "ou_nobody"],
+      department_ids: [department],
+      msg_type: "text",
+      content: { text: "hello" },
+    },
+  }),
+);
+assert.deepEqual(batch.invalid_open_ids, ["ou_nobody"]);
+const batchPath = { path: { batch_message_id: batch.message_id } };
+await control("advance", { seconds: 5 });
+await control("read", { person: ids[0], message: batch.message_id });
+const progress = await done("progress", batchMessage.getProgress(batchPath));
+assert.deepEqual(progress.batch_message_send_progress, {
+  valid_user_ids_count: 2,
+  success_user_ids_count: 2,
+  read_user_ids_count: 1,
+});
+const { read_user } = await done("read users", batchMessage.readUser(batchPath));
+assert.deepEqual(read_user, { read_count: "1", total_count: "2" });
+await done("recall batch", batchMessage.delete(batchPath));
+await control("advance", { seconds: 5 });
+const recalled = await done("progress", batchMessage.getProgress(batchPath));
+assert.deepEqual(recalled.batch_message_recall_progress, { recall: true, recall_count: 2 });
 
 const group_id = `node${run}`;
 const newGroup = { data: { name: `Node ${run}`, description: "d", type: 1, group_id } };

@@ -6,6 +6,7 @@
 Exits 0 when every call does what the vendor's documentation says.
 """
 
+import io
 import json
 import sys
 import urllib.request
@@ -35,13 +36,22 @@ from lark_oapi.api.im.v1 import (
     CreateChatMembersRequestBody,
     CreateChatRequest,
     CreateChatRequestBody,
+    CreateImageRequest,
+    CreateImageRequestBody,
+    CreateMessageRequest,
+    CreateMessageRequestBody,
+    DeleteBatchMessageRequest,
     DeleteChatMembersRequest,
     DeleteChatMembersRequestBody,
     DeleteChatRequest,
+    DeleteMessageRequest,
     GetChatMembersRequest,
     GetChatRequest,
+    GetProgressBatchMessageRequest,
     IsInChatChatMembersRequest,
     ListChatRequest,
+    ReadUserBatchMessageRequest,
+    ReadUsersMessageRequest,
     SearchChatRequest,
     UpdateChatRequest,
     UpdateChatRequestBody,
@@ -194,6 +204,71 @@ def look_ups(contact, run, ids, department):
     expect("read", [item.open_department_id for item in items], [department])
 
 
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01"
+
+
+def messages(im, domain, chat, ids):
+    body = CreateImageRequestBody.builder().image_type("message").image(io.BytesIO(PNG)).build()
+    upload = CreateImageRequest.builder().request_body(body).build()
+    key = done("upload image", im.image.create(upload)).image_key
+
+    def send(kind, to, msg_type, content, nonce=None):
+        body = CreateMessageRequestBody.builder().receive_id(to).msg_type(msg_type)
+        body = body.content(json.dumps(content))
+        body = body.uuid(nonce or str(uuid.uuid4())).build()
+        request = CreateMessageRequest.builder().receive_id_type(kind).request_body(body).build()
+        return im.message.create(request)
+
+    nonce = str(uuid.uuid4())
+    first = done("send text", send("chat_id", chat, "text", {"text": "hello"}, nonce))
+    expect("sent to", (first.chat_id, first.msg_type), (chat, "text"))
+    again = done("send text again", send("chat_id", chat, "text", {"text": "hello"}, nonce))
+    expect("one message", again.message_id, first.message_id)
+    done("send image", send("open_id", ids[0], "image", {"image_key": key}))
+    refused("send elsewhere", send("open_id", chat, "text", {"text": "hello"}), 230034)
+    control(domain, "read", {"person": ids[0], "message": first.message_id})
+    ask = ReadUsersMessageRequest.builder().message_id(first.message_id)
+    ask = ask.user_id_type("open_id").page_size(50).build()
+    readers = done("list readers", im.message.read_users(ask)).items
+    expect("readers", [reader.user_id for reader in readers], ids[:1])
+    recall = DeleteMessageRequest.builder().message_id(first.message_id).build()
+    done("recall message", im.message.delete(recall))
+    refused("recall again", im.message.delete(recall), 230110)
+
+
+def batches(client, domain, ids, department):
+    im = client.im.v1
+    body = {
+        "open_ids": [*ids, "ou_nobody"],
+        "department_ids": [department],
+        "msg_type": "text",
+        "content": {"text": "hello"},
+    }
+    request = lark.BaseRequest.builder().http_method(lark.HttpMethod.POST)
+    request = request.uri("/open-apis/message/v4/batch_send/")
+    request = request.token_types({lark.AccessTokenType.TENANT}).body(body).build()
+    response = client.request(request)
+    done("send batch", response)
+    sent = json.loads(response.raw.content)["data"]
+    expect("invalid", sent["invalid_open_ids"], ["ou_nobody"])
+    batch = sent["message_id"]
+    control(domain, "advance", {"seconds": 5})
+    control(domain, "read", {"person": ids[0], "message": batch})
+    ask = GetProgressBatchMessageRequest.builder().batch_message_id(batch).build()
+    progress = done("progress", im.batch_message.get_progress(ask)).batch_message_send_progress
+    counts = (progress.valid_user_ids_count, progress.success_user_ids_count)
+    expect("progress", (*counts, progress.read_user_ids_count), (2, 2, 1))
+    ask = ReadUserBatchMessageRequest.builder().batch_message_id(batch).build()
+    read = done("read users", im.batch_message.read_user(ask)).read_user
+    expect("read", (read.read_count, read.total_count), ("1", "2"))
+    recall = DeleteBatchMessageRequest.builder().batch_message_id(batch).build()
+    done("recall batch", im.batch_message.delete(recall))
+    control(domain, "advance", {"seconds": 5})
+    ask = GetProgressBatchMessageRequest.builder().batch_message_id(batch).build()
+    recalled = done("progress", im.batch_message.get_progress(ask)).batch_message_recall_progress
+    expect("recalled", (recalled.recall, recalled.recall_count), (True, 2))
+
+
 def main(domain):
     client = (
         lark.Client.builder()
@@ -284,6 +359,8 @@ def main(domain):
     done("list chats", im.chat.list(ListChatRequest.builder().page_size(100).build()))
     members_of_a_chat(im, chat, ids)
     settings_of_a_chat(im, chat)
+    messages(im, domain, chat, ids)
+    batches(client, domain, ids, department)
     user_groups(client.contact.v3, run, ids)
     look_ups(client.contact.v3, run, ids, department)
 

@@ -10,7 +10,10 @@
 //! | `POST /_sandbox/release` | lets held calls go |
 //! | `POST /_sandbox/apps {app_id, app_secret}` | another app |
 //! | `POST /_sandbox/tokens/expire [{seconds}]` | leaves tokens so long to live, 0 unless told |
-//! | `POST /_sandbox/clock {advance_ms}` | sets the world's clock forward |
+//! | `GET /_sandbox/clock` · `POST {advance_ms}` or `{at}` | the world's clock · sets it forward, by so much or to an instant |
+//! | `POST /_sandbox/advance {seconds}` | lets so much time go by: what is on its way comes |
+//! | `POST /_sandbox/read {person?, message?}` | somebody reads a message; everybody and all that came, unless told |
+//! | `GET /_sandbox/inbox` | what has come to whom; the page at `/` shows it to people |
 //! | `POST /_sandbox/tasklists {name, guid?, members?}` | a tasklist of somebody's, with our app as editor unless told |
 //! | `DELETE /_sandbox/tasklists/{guid}` | somebody deletes it |
 //! | `POST /_sandbox/tasklists/{guid}/members {id, type?, role?}` · `DELETE …/members/{id}` | a member more · one less |
@@ -21,27 +24,32 @@
 //! | `GET /_sandbox/users/{id}` · `POST {left?, out_of_scope?, …}` · `DELETE` | one person by any id · sets these fields · as if never there |
 //! | `POST /_sandbox/departments {name, open_department_id?, department_id?, dingtalk_dept_id?, parent?}` or an array · `GET` | departments more · all |
 //! | `POST /_sandbox/departments/{id} {name?, out_of_scope?}` · `DELETE` | sets these · takes it away |
-//! | `POST /_sandbox/tenant {all_employees?, chat_members?, group_members?, user_groups?}` | the app's contact scope, and the caps of the tenant |
+//! | `POST /_sandbox/tenant {all_employees?, chat_members?, group_members?, user_groups?, bots_off?, recall_hours?, …}` | the app's contact scope, and the caps and quotas of the tenant |
 //! | `POST /_sandbox/user_groups {name, id?, description?, users?, departments?}` | a user group by an administrator |
 //! | `POST /_sandbox/user_groups/{id} {name?, description?, users?, departments?, out_of_scope?}` · `DELETE` | sets these · takes it away |
 //! | `POST /_sandbox/user_groups/{id}/members {user}` · `DELETE …/members/{id}` | a person more · one less |
 //! | `POST /_sandbox/enos/orgs {id, denied?, ignores_user_ids?}` | an OU, new or changed; `o_sandbox` is always there |
 //! | `POST /_sandbox/enos/groups {id, name?, org_id?, users}` | a user group of an OU, new or changed |
+//! | `POST /_sandbox/dingtalk/groups {id, name?, users?, robots?, disbanded?}` | a group chat of DingTalk, new or changed, with our robot unless told |
+//! | `POST /_sandbox/dingtalk/roles {id, name?, group_id?, group?, users?}` | a role of DingTalk, new or changed |
 //! | `POST /_sandbox/chats/{id} {name?, owner?, managers?, public?, …}` · `DELETE` | somebody sets these fields, `description` and other settings among them · dissolves it |
 //! | `POST /_sandbox/chats/{id}/members {app_id?, user?}` · `DELETE …/members/{id}` | a bot or person more · one less |
 //!
 //! What is made or changed here has no past: no read lag hides it.
 
+mod dingtalk;
 mod edits;
 mod enos;
 mod groups;
+mod mail;
+mod page;
 mod people;
 
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
@@ -84,7 +92,7 @@ impl IntoResponse for Trouble {
 /// The routes under `/_sandbox/`.
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/", get(front_page))
+        .route("/", get(page::show))
         .route("/_sandbox/calls", get(calls).delete(clear_calls))
         .route("/_sandbox/world", get(world))
         .route(
@@ -94,7 +102,15 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/_sandbox/release", post(release))
         .route("/_sandbox/apps", post(add_app))
         .route("/_sandbox/tokens/expire", post(expire_tokens))
-        .route("/_sandbox/clock", post(advance_clock))
+        .route(
+            "/_sandbox/clock",
+            get(mail::show_clock).post(mail::set_clock),
+        )
+        .route("/_sandbox/advance", post(mail::advance))
+        .route("/_sandbox/read", post(mail::read))
+        .route("/_sandbox/inbox", get(mail::inbox))
+        .route("/_sandbox/dingtalk/groups", post(dingtalk::put_group))
+        .route("/_sandbox/dingtalk/roles", post(dingtalk::put_role))
         .route("/_sandbox/tasklists", post(edits::add_tasklist))
         .route("/_sandbox/tasklists/{guid}", delete(edits::delete_tasklist))
         .route(
@@ -165,14 +181,6 @@ fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, Trouble> {
     serde_json::from_slice(text).map_err(|error| Trouble::Bad(error.to_string()))
 }
 
-async fn front_page() -> Response {
-    let text = "This is the sandbox of beadle: it plays Feishu, DingTalk and EnOS for tests and \
-                rehearsals.\n\nGET /_sandbox/calls shows the calls that it got, \
-                GET /_sandbox/world all that it holds.\n";
-    let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    ([kind], text).into_response()
-}
-
 #[derive(Deserialize)]
 struct Which {
     #[serde(default)]
@@ -209,6 +217,7 @@ async fn world(State(shared): State<Arc<Shared>>) -> Reply {
             let groups: Vec<Found<UserGroup>> =
                 moment.list(UserGroup::KIND, None, View::Present)?;
             let (enos_orgs, enos_groups) = enos::all(moment)?;
+            let (dingtalk_groups, dingtalk_roles) = dingtalk::all(moment)?;
             Ok(Json(json!({
                 "apps": feishu::apps(moment)?,
                 "tasklists": rows(tasklists, "guid", None)?,
@@ -216,6 +225,8 @@ async fn world(State(shared): State<Arc<Shared>>) -> Reply {
                 "chats": rows(chats, "chat_id", None)?,
                 "enos_orgs": enos_orgs,
                 "enos_groups": enos_groups,
+                "dingtalk_groups": dingtalk_groups,
+                "dingtalk_roles": dingtalk_roles,
                 "user_groups": rows(groups, "id", None)?,
                 "users": people::all_people(moment)?,
                 "departments": people::all_departments(moment)?,
@@ -318,22 +329,6 @@ async fn expire_tokens(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply 
     shared
         .act(move |_, moment| {
             feishu::expire_all(moment, expiry.seconds)?;
-            Ok(Json(json!({})))
-        })
-        .await
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Clock {
-    advance_ms: i64,
-}
-
-async fn advance_clock(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
-    let clock: Clock = parsed(&body)?;
-    shared
-        .act(move |_, moment| {
-            moment.advance(clock.advance_ms)?;
             Ok(Json(json!({})))
         })
         .await

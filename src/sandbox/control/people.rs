@@ -51,6 +51,7 @@ struct NewPerson {
     departments: Vec<AnyId>,
     left: bool,
     out_of_scope: bool,
+    blocks_bots: bool,
 }
 
 pub(super) async fn add_users(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
@@ -79,6 +80,7 @@ fn add_person(new: NewPerson, moment: &Moment<'_>) -> Result<Value, Trouble> {
         departments: departments_of(new.departments, moment)?,
         left: new.left,
         out_of_scope: new.out_of_scope,
+        blocks_bots: new.blocks_bots,
     };
     person.complete(random);
     let id = person.add(moment)?.map_err(taken)?;

@@ -1,10 +1,15 @@
-//! DingTalk, played as its documentation says: tokens, and looking people and departments up.
+//! DingTalk, played as its documentation says: tokens, looking people up, and sending.
 //!
 //! Both of its hosts are this one. Paths under `/topapi` and `/gettoken` answer HTTP 200 whatever
 //! happens, with token and limit errors wrapped in errcode 88; paths under `/v1.0` have a status.
-//! Roles are not played.
 
 mod contact;
+mod content;
+mod group;
+mod records;
+mod role;
+mod send;
+mod task;
 mod token;
 
 use axum::http::{HeaderMap, header};
@@ -12,7 +17,9 @@ use serde_json::{Map, Value, json};
 
 use super::limits::{self, NO_TIER, Tier};
 use super::vendor::{self, Answer, Asked, Effect, Endpoint, Outcome};
-use super::world::{Moment, WorldError};
+use super::world::{Moment, View, WorldError};
+
+pub(super) use records::{Group, Role};
 
 pub(super) type Handler = fn(&Call<'_>, &Moment<'_>) -> Result<Success, Failure>;
 
@@ -44,9 +51,10 @@ const fn row(
 
 /// Every endpoint that is played.
 #[rustfmt::skip]
-pub(super) static ENDPOINTS: [Endpoint; 9] = [
+pub(super) static ENDPOINTS: [Endpoint; 19] = [
     row("GET",  "/gettoken",                       "dingtalk.getTokenLegacy",        Effect::Token, token::legacy),
     row("POST", "/v1.0/oauth2/accessToken",        "dingtalk.getAccessToken",        Effect::Token, token::issue),
+    row("POST", "/v1.0/oauth2/{corpId}/token",     "dingtalk.getTokenUnified",       Effect::Token, token::unified),
     row("POST", "/topapi/v2/user/getbymobile",     "dingtalk.getUserByMobile",       Effect::Read,  contact::user_by_mobile),
     row("POST", "/topapi/v2/user/get",             "dingtalk.getUser",               Effect::Read,  contact::user),
     row("POST", "/topapi/user/getbyunionid",       "dingtalk.getUserIdByUnionId",    Effect::Read,  contact::user_by_union_id),
@@ -54,12 +62,26 @@ pub(super) static ENDPOINTS: [Endpoint; 9] = [
     row("POST", "/topapi/v2/department/get",       "dingtalk.getDepartment",         Effect::Read,  contact::department),
     row("POST", "/topapi/v2/department/listsub",   "dingtalk.listSubDepartments",    Effect::Read,  contact::sub_departments),
     row("POST", "/topapi/v2/department/listsubid", "dingtalk.listSubDepartmentIds",  Effect::Read,  contact::sub_department_ids),
+    row("POST", "/topapi/role/list",               "dingtalk.listRoles",             Effect::Read,  role::list),
+    row("POST", "/topapi/role/simplelist",         "dingtalk.listRoleUsers",         Effect::Read,  role::users),
+    row("POST", "/topapi/message/corpconversation/asyncsend_v2",      "dingtalk.sendWorkNotification",   Effect::Write, send::send),
+    row("POST", "/topapi/message/corpconversation/getsendprogress",   "dingtalk.getSendProgress",        Effect::Read,  task::progress),
+    row("POST", "/topapi/message/corpconversation/getsendresult",     "dingtalk.getSendResult",          Effect::Read,  task::result),
+    row("POST", "/topapi/message/corpconversation/recall",            "dingtalk.recallWorkNotification", Effect::Write, task::recall),
+    row("POST", "/topapi/message/corpconversation/status_bar/update", "dingtalk.updateStatusBar",        Effect::Write, task::status_bar),
+    row("POST", "/v1.0/robot/groupMessages/send",  "dingtalk.sendRobotGroupMessage", Effect::Write, group::by_robot),
+    row("POST", "/chat/send",                      "dingtalk.sendChatLegacy",        Effect::Write, group::by_chat_id),
 ];
 
 /// What an endpoint is given.
 pub(super) struct Call<'a> {
+    app: String,
     query: &'a [(String, String)],
     body: Map<String, Value>,
+    /// Whether the body came as a form, in which everything is a text.
+    is_form: bool,
+    view: View,
+    log_id: &'a str,
 }
 
 impl Call<'_> {
@@ -116,7 +138,12 @@ pub(super) fn answer(
     moment: &Moment<'_>,
 ) -> Result<Outcome, WorldError> {
     let mut app = None;
-    let done = admitted(asked, moment, &mut app).and_then(|call| handler(&call, moment));
+    let mut effect = false;
+    let done = admitted(asked, moment, &mut app).and_then(|call| {
+        vendor::perform(asked.route.endpoint, moment, &mut effect, || {
+            handler(&call, moment)
+        })
+    });
     let answer = match done {
         Ok(Success::Result(result)) => success(
             json!({"errcode": 0, "errmsg": "ok", "result": result, "request_id": asked.log_id}),
@@ -129,14 +156,14 @@ pub(super) fn answer(
             success(Value::Object(body))
         }
         Ok(Success::Top(body) | Success::Bare(body)) => success(body),
-        Err(Failure::Refused(code)) => refused(asked.route.endpoint.path, 200, code),
+        Err(Failure::Refused(code)) => refused(asked.route.endpoint.path, 403, code),
         Err(Failure::Api(status, code)) => api_error(status, code),
         Err(Failure::World(error)) => return Err(error),
     };
     Ok(Outcome {
         answer,
         app,
-        effect: false,
+        effect,
     })
 }
 
@@ -153,9 +180,15 @@ fn admitted<'a>(
     let form = form(asked.headers, asked.bytes);
     let endpoint = asked.route.endpoint;
     if endpoint.effect != Effect::Token {
-        let in_form = form.as_ref().and_then(|form| form["access_token"].as_str());
-        let token = parameter(asked.query, "access_token").or(in_form);
-        let holder = token::holder(token, asked.revoke_token, moment)?;
+        let holder = if is_new(endpoint.path) {
+            let token = asked.headers.get("x-acs-dingtalk-access-token");
+            let token = token.and_then(|token| token.to_str().ok());
+            token::holder_in_header(token, asked.revoke_token, moment)?
+        } else {
+            let in_form = form.as_ref().and_then(|form| form["access_token"].as_str());
+            let token = parameter(asked.query, "access_token").or(in_form);
+            token::holder(token, asked.revoke_token, moment)?
+        };
         if asked.enforce_limits
             && limits::admit(moment, &holder, endpoint.operation, endpoint.tier)?.is_some()
         {
@@ -169,8 +202,12 @@ fn admitted<'a>(
         _ => return Err(Failure::Refused(BAD_PARAMETER)),
     };
     Ok(Call {
+        app: app.clone().unwrap_or_default(),
         query: asked.query,
         body,
+        is_form: form.is_some(),
+        view: asked.view,
+        log_id: asked.log_id,
     })
 }
 
@@ -195,9 +232,14 @@ pub(super) fn form(headers: &HeaderMap, bytes: &[u8]) -> Option<Value> {
     ))
 }
 
-/// A refusal in the manner of that path.
+/// Whether a path is one of the newer host.
+fn is_new(path: &str) -> bool {
+    path.starts_with("/v1.0/")
+}
+
+/// A refusal in the manner of that path. The older host has no status but 200.
 pub(super) fn refused(path: &str, status: u16, code: i64) -> Answer {
-    if path.starts_with("/v1.0/") {
+    if is_new(path) {
         return match code {
             90018 => api_error(status, "Forbidden.AccessDenied.QpsLimitForAppkeyAndApi"),
             90020 => api_error(status, "Forbidden.AccessDenied.ApiCountLimitForOrg"),
@@ -214,6 +256,15 @@ pub(super) fn refused(path: &str, status: u16, code: i64) -> Answer {
     Answer::json(200, Some(code), &body)
 }
 
+/// A refusal that somebody ordered, by its word or its number.
+pub(super) fn ordered(path: &str, status: u16, code: &str, number: i64) -> Answer {
+    if is_new(path) {
+        api_error(status, code)
+    } else {
+        refused(path, 200, number)
+    }
+}
+
 fn api_error(status: u16, code: &str) -> Answer {
     let body = json!({"code": code, "message": "refused", "requestid": "sandbox"});
     Answer::json(status, None, &body)
@@ -226,7 +277,18 @@ fn meaning(code: i64) -> &'static str {
         40000 => "the token is blank",
         40009 => "invalid department id",
         40014 => "invalid access token",
-        40035 => "a parameter is missing",
+        34001 => "invalid chat id",
+        34014 => "the message is invalid or incomplete",
+        34016 => "a part of the message is too long",
+        40008 => "invalid message kind",
+        40032 => "the list of user ids is empty or too long",
+        40035 => "a parameter is missing or invalid",
+        40056 => "invalid agent id",
+        41011 => "no agent id",
+        41028 => "sending to everybody is forbidden",
+        41045 => "too many messages to everybody today",
+        41052 => "too many receivers, or the task still runs",
+        45002 => "the message is too long",
         40096 => "wrong app key or secret",
         40104 => "invalid mobile number",
         41001 => "no access token",

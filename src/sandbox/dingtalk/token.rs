@@ -1,4 +1,4 @@
-//! Both ways to a token, and the gate. A fetch within its life gives the same one and extends it.
+//! The three ways to a token, and the gate. A fetch within its life gives the same one and extends it.
 
 use serde_json::{Value, json};
 
@@ -40,6 +40,25 @@ pub(super) fn issue(call: &Call<'_>, moment: &Moment<'_>) -> Result<Success, Fai
     }
 }
 
+/// `getTokenUnified`: any corp id is the sandbox's own.
+pub(super) fn unified(call: &Call<'_>, moment: &Moment<'_>) -> Result<Success, Failure> {
+    let text = |name| {
+        call.body
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    if text("grant_type") != "client_credentials" {
+        return Err(Failure::Api(400, "unsupported.grant.type"));
+    }
+    match token_for(text("client_id"), text("client_secret"), moment)? {
+        Some(token) => Ok(Success::Bare(
+            json!({"access_token": token, "expires_in": LIFE_MS / 1000}),
+        )),
+        None => Err(Failure::Api(400, "invalid.client")),
+    }
+}
+
 fn token_for(key: &str, secret: &str, moment: &Moment<'_>) -> Result<Option<String>, WorldError> {
     if tokens::secret_of(key, moment)?.is_none_or(|known| known != secret) {
         return Ok(None);
@@ -69,4 +88,18 @@ pub(super) fn holder(
     tokens::holder(token, moment)?
         .filter(|holder| holder.starts_with(HOLDER))
         .ok_or(Failure::Refused(40014))
+}
+
+/// The same on the newer host, which reads one header and refuses in its own words.
+pub(super) fn holder_in_header(
+    token: Option<&str>,
+    revoked: bool,
+    moment: &Moment<'_>,
+) -> Result<String, Failure> {
+    let token = token.filter(|token| !token.is_empty());
+    let token = token.ok_or(Failure::Api(400, "AuthenticationFailed.MissingParameter"))?;
+    holder(Some(token), revoked, moment).map_err(|failure| match failure {
+        Failure::Refused(_) => Failure::Api(400, "InvalidAuthentication"),
+        other => other,
+    })
 }

@@ -1,9 +1,10 @@
-//! EnOS, played as its documentation says: tokens, signatures, and looking users up in an OU.
+//! EnOS, played as its documentation says: tokens, signatures, users of an OU, and notices.
 //!
 //! Where the pages are silent: every answer has HTTP 200, also those of the gateway, whose code
 //! stands in `code` on the portal's paths. How far a clock may be off is not checked, and a
 //! signature may come twice.
 
+mod notice;
 mod records;
 mod sign;
 mod token;
@@ -13,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::limits::NO_TIER;
 use super::vendor::{self, Answer, Asked, Effect, Endpoint, Outcome};
-use super::world::{Moment, WorldError};
+use super::world::{Moment, View, WorldError};
 
 pub(super) use records::{Group, Org};
 
@@ -40,19 +41,23 @@ const TOKENS: &str = "/apim-token-service/";
 
 /// Every endpoint that is played.
 #[rustfmt::skip]
-pub(super) static ENDPOINTS: [Endpoint; 6] = [
+pub(super) static ENDPOINTS: [Endpoint; 8] = [
     row("POST", "/apim-token-service/v2.0/token/get",                     "enos.getAccessToken",        Effect::Token, token::get),
     row("POST", "/apim-token-service/v2.0/token/refresh",                 "enos.refreshAccessToken",    Effect::Token, token::refresh),
     row("POST", "/app-portal-service/v2.2/user/organization/roster",      "enos.listOrganizationUsers", Effect::Read,  users::roster),
     row("GET",  "/app-portal-service/v2.3/organization/userGroup/list",   "enos.listUserGroups",        Effect::Read,  users::groups),
     row("POST", "/app-portal-service/v2.3/userGroup/listAssignedUser",    "enos.listUsersOfGroup",      Effect::Read,  users::users_of_group),
     row("POST", "/app-portal-service/v2.2/userGroup/getUsersUserGroupList", "enos.listGroupsOfUsers",   Effect::Read,  users::groups_of_users),
+    row("POST", "/app-portal/api/v3/notice-message/produce",              "enos.produceNoticeMessages", Effect::Write, notice::produce),
+    row("POST", "/app-portal/api/v3/notice-message/get",                  "enos.getNoticeMessage",      Effect::Read,  notice::get),
 ];
 
 /// What an endpoint is given.
 pub(super) struct Call<'a> {
+    app: &'a str,
     query: &'a [(String, String)],
     body: &'a Map<String, Value>,
+    view: View,
 }
 
 impl Call<'_> {
@@ -82,8 +87,10 @@ pub(super) fn answer(
     moment: &Moment<'_>,
 ) -> Result<Outcome, WorldError> {
     let mut app = None;
+    let mut effect = false;
     let endpoint = asked.route.endpoint;
-    let done = admitted(asked, moment, &mut app).and_then(|()| {
+    let admission = admitted(asked, moment, &mut app);
+    let done = admission.and_then(|()| {
         let empty = Map::new();
         let body = match asked.body {
             Some(Value::Object(body)) => body,
@@ -91,8 +98,13 @@ pub(super) fn answer(
             _ if endpoint.effect == Effect::Token => return Err(Failure::Refused(1004)),
             _ => return Err(Failure::Refused(31400)),
         };
-        let query = asked.query;
-        handler(&Call { query, body }, moment)
+        let call = Call {
+            app: app.as_deref().unwrap_or_default(),
+            query: asked.query,
+            body,
+            view: asked.view,
+        };
+        vendor::perform(endpoint, moment, &mut effect, || handler(&call, moment))
     });
     let answer = match done {
         Ok(data) if endpoint.path.starts_with(TOKENS) => {
@@ -109,7 +121,7 @@ pub(super) fn answer(
     Ok(Outcome {
         answer,
         app,
-        effect: false,
+        effect,
     })
 }
 

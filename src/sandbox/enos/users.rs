@@ -100,7 +100,7 @@ fn show_group(group: &Found<Group>) -> Value {
     json!({"id": group.id, "name": group.doc.name})
 }
 
-fn org_of_query<'c>(call: &Call<'c>) -> Result<&'c str, Failure> {
+pub(super) fn org_of_query<'c>(call: &Call<'c>) -> Result<&'c str, Failure> {
     let given = call.query.iter().find(|(name, _)| name == "orgId");
     given
         .map(|(_, id)| id.as_str())
@@ -108,22 +108,25 @@ fn org_of_query<'c>(call: &Call<'c>) -> Result<&'c str, Failure> {
         .ok_or(Failure::Refused(31400))
 }
 
-fn org(id: &str, moment: &Moment<'_>) -> Result<Option<Org>, WorldError> {
+pub(super) fn org(id: &str, moment: &Moment<'_>) -> Result<Option<Org>, WorldError> {
     let found: Option<Found<Org>> = moment.find(Org::KIND, id, View::Present)?;
     let always = (id == Org::ALWAYS).then(Org::default);
     Ok(found.map(|found| found.doc).or(always))
 }
 
 /// The people of an OU.
-fn inside(org_id: &str, moment: &Moment<'_>) -> Result<Vec<Found<Person>>, WorldError> {
+pub(super) fn inside(org_id: &str, moment: &Moment<'_>) -> Result<Vec<Found<Person>>, WorldError> {
     let mut people = Person::all(moment)?;
-    people.retain(|Found { doc: person, .. }| {
-        person.enos_user_id.is_some()
-            && !person.left
-            && !person.out_of_scope
-            && person.enos_org_id.as_ref().is_none_or(|own| own == org_id)
-    });
+    people.retain(|found| is_inside(&found.doc, org_id));
     Ok(people)
+}
+
+/// Whether somebody is in the OU.
+pub(super) fn is_inside(person: &Person, org_id: &str) -> bool {
+    person.enos_user_id.is_some()
+        && !person.left
+        && !person.out_of_scope
+        && person.enos_org_id.as_ref().is_none_or(|own| own == org_id)
 }
 
 fn ids_of(call: &Call<'_>, name: &str) -> Result<Option<Vec<String>>, Failure> {

@@ -17,7 +17,7 @@ pub(in crate::sandbox) enum Instead {
     Quota,
     /// The vendor's own refusal.
     Code {
-        code: i64,
+        code: String,
         status: u16,
     },
     Html(u16),
@@ -154,7 +154,7 @@ impl Fault {
             Kind::Code { code, status } => answer(
                 When::Before,
                 Instead::Code {
-                    code: *code,
+                    code: code.clone(),
                     status: *status,
                 },
             ),

@@ -38,7 +38,7 @@ pub(super) use board::{Board, Instead, Trouble};
 /// | `5xx-after` | the effect happens, a server error is answered | `status`, 500 |
 /// | `429` | no effect, throttled | `reset`: any text, or `none`; 1 |
 /// | `quota` | no effect, the monthly quota is used up | |
-/// | `code` | no effect, refused with that code of the vendor | `code`; `status`, 400 |
+/// | `code` | no effect, refused with that code of the vendor | `code`, for DingTalk's newer host a word; `status`, 400 |
 /// | `html` | a page in place of JSON | `status`, 502; `when`, before |
 /// | `truncated` | a complete HTTP answer with half a JSON text | `when`, after |
 /// | `slow` | the call takes longer | `ms`, 3000; `when`, after |
@@ -77,7 +77,7 @@ enum Kind {
     ServerError { status: u16, when: When },
     Throttle { reset: Option<String> },
     Quota,
-    Code { code: i64, status: u16 },
+    Code { code: String, status: u16 },
     Html { status: u16, when: When },
     Truncated { when: When },
     Slow { ms: u64, when: When },

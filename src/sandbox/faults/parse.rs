@@ -150,7 +150,7 @@ fn kind_of(name: &str, keys: &mut Keys<'_>) -> Result<Kind, FaultParseError> {
         },
         "quota" => Kind::Quota,
         "code" => Kind::Code {
-            code: keys.number("code")?.ok_or_else(|| bad_value("code", ""))?,
+            code: keys.code()?,
             status: keys.status()?.unwrap_or(400),
         },
         "html" => Kind::Html {
@@ -199,6 +199,18 @@ impl<'a> Keys<'a> {
                 Err(bad_value("status", &status.to_string()))
             }
             other => Ok(other),
+        }
+    }
+
+    /// A number, or words with dots between them.
+    fn code(&mut self) -> Result<String, FaultParseError> {
+        let text = self.take("code").unwrap_or_default();
+        let is_word =
+            |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphabetic());
+        if text.parse::<i64>().is_ok() || text.split('.').all(is_word) {
+            Ok(text.to_owned())
+        } else {
+            Err(bad_value("code", text))
         }
     }
 

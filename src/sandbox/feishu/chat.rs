@@ -14,7 +14,6 @@
 //! - An owner who is unknown or out of scope gets 232030, others 232043, who has left 232022.
 //! - A dissolved chat is in no list and nobody is in it; reading it still says `dissolved`.
 
-use rusqlite::{OptionalExtension, params};
 use serde_json::{Map, json};
 
 use super::Call;
@@ -22,7 +21,7 @@ use super::check::Fields;
 use super::envelope::{Failure, Refusal, Success};
 use super::ids::{IdType, Sorted, Standing};
 use super::records::{Chat, new_chat_id};
-use super::{chat_view, token};
+use super::{chat_view, once, token};
 use crate::sandbox::world::{Found, Moment, View};
 
 pub(super) const BAD_PARAMETER: i64 = 232001;
@@ -85,7 +84,7 @@ pub(super) fn create(call: &Call<'_>, moment: &Moment<'_>) -> Result<Success, Fa
 
     let key = uuid.map(|uuid| format!("{uuid} {}", owner_id.unwrap_or_default()));
     if let Some(key) = &key
-        && let Some(id) = made_before(call.app, key, moment)?
+        && let Some(id) = once::made(Chat::KIND, call.app, key, ONCE_MS, moment)?
         && let Some(made) = moment.find::<Chat>(Chat::KIND, &id, View::Present)?
     {
         let shown = chat_view::created(&made.id, &made.doc, ids, moment)?;
@@ -94,10 +93,7 @@ pub(super) fn create(call: &Call<'_>, moment: &Moment<'_>) -> Result<Success, Fa
     let id = new_chat_id();
     moment.insert(Chat::KIND, &id, "", &chat)?;
     if let Some(key) = key {
-        moment.sql().execute(
-            "INSERT OR REPLACE INTO once VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![Chat::KIND, call.app, key, id, moment.now_ms],
-        )?;
+        once::note(Chat::KIND, call.app, &key, &id, moment)?;
     }
     Ok(Success::Data(chat_view::created(&id, &chat, ids, moment)?))
 }
@@ -172,17 +168,6 @@ fn owner_of(owner: &str, ids: IdType, moment: &Moment<'_>) -> Result<String, Fai
 
 fn departed(who: &str) -> Refusal {
     Refusal::new(400, 232022, format!("has left the organisation: {who}"))
-}
-
-fn made_before(app: &str, key: &str, moment: &Moment<'_>) -> Result<Option<String>, Failure> {
-    Ok(moment
-        .sql()
-        .query_row(
-            "SELECT id FROM once WHERE kind = ?1 AND app_id = ?2 AND key = ?3 AND at_ms > ?4",
-            params![Chat::KIND, app, key, moment.now_ms - ONCE_MS],
-            |row| row.get(0),
-        )
-        .optional()?)
 }
 
 /// `updateChat`: what is absent stays as it is.

@@ -130,6 +130,13 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// An object that stands somewhere else than in the body, or nothing if it is none.
+    pub(super) fn of_object(value: &'a Value, code: i64, place: &str) -> Option<Fields<'a>> {
+        let place = place.to_owned();
+        let map = value.as_object()?;
+        Some(Fields { map, code, place })
+    }
+
     /// Whether nothing was sent.
     pub(super) fn is_empty(&self) -> bool {
         self.names().next().is_none()

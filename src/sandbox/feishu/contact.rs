@@ -164,16 +164,7 @@ fn members_below(
     everybody: &[Found<Person>],
     moment: &Moment<'_>,
 ) -> Result<usize, WorldError> {
-    let all = Department::all(moment)?;
-    let mut below = vec![id.to_owned()];
-    let mut next = 0;
-    while let Some(parent) = below.get(next).cloned() {
-        let children = all
-            .iter()
-            .filter(|d| d.doc.parent.as_ref() == Some(&parent));
-        below.extend(children.map(|d| d.id.clone()));
-        next += 1;
-    }
+    let below = Department::with_all_below(id, moment)?;
     let inside = |person: &&Found<Person>| {
         !person.doc.left && person.doc.departments.iter().any(|id| below.contains(id))
     };

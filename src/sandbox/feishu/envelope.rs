@@ -65,6 +65,13 @@ impl Refusal {
         }
     }
 
+    /// The same with HTTP 200, as older services refuse. What the gateway refuses stays.
+    pub(super) fn in_body(self) -> Refusal {
+        let gateway = self.code == 9499 || self.code >= 99_990_000;
+        let status = if gateway { self.status } else { 200 };
+        Refusal { status, ..self }
+    }
+
     /// A query parameter that the gateway does not let through.
     pub(super) fn parameter(field: &str, value: &str, why: String) -> Refusal {
         Refusal {

@@ -2,16 +2,21 @@
 //!
 //! It knows neither faults nor connections: it is given a call and one moment of the world, and
 //! gives an answer. [`ENDPOINTS`] is the map; then read `token`, `tasklist`,
-//! `subscription`, `chat`, `user_group`, `contact`.
+//! `subscription`, `chat`, `user_group`, `contact`, `batch`, `message`.
 
+mod batch;
 mod chat;
 mod chat_member;
 mod chat_view;
 mod check;
 mod contact;
+mod content;
 mod envelope;
 mod group_member;
 mod ids;
+mod image;
+mod message;
+mod once;
 mod page;
 mod records;
 mod subscription;
@@ -19,6 +24,7 @@ mod tasklist;
 mod token;
 mod user_group;
 
+use axum::http::HeaderMap;
 use serde_json::Value;
 
 use super::limits::{self, NO_TIER, TIER_3, TIER_4, Tier};
@@ -27,7 +33,7 @@ use super::world::{Moment, View, WorldError};
 use check::Query;
 use envelope::{Failure, Refusal, Success};
 
-pub(super) use records::{Chat, Member, Subscription, Tasklist, UserGroup, new_chat_id};
+pub(super) use records::{Chat, Member, OneToOne, Subscription, Tasklist, UserGroup, new_chat_id};
 pub(super) use tasklist::put;
 pub(super) use token::{apps, expire_all, register};
 
@@ -69,6 +75,14 @@ const USER_IDS: &str = "/open-apis/contact/v3/users/batch_get_id";
 const USERS: &str = "/open-apis/contact/v3/users/batch";
 const DEPARTMENTS: &str = "/open-apis/contact/v3/departments/batch";
 const IS_IN_CHAT: &str = "/open-apis/im/v1/chats/{chat_id}/members/is_in_chat";
+const BATCH_SEND: &str = "/open-apis/message/v4/batch_send/";
+const BATCH: &str = "/open-apis/im/v1/batch_messages/{batch_message_id}";
+const BATCH_READ: &str = "/open-apis/im/v1/batch_messages/{batch_message_id}/read_user";
+const BATCH_PROGRESS: &str = "/open-apis/im/v1/batch_messages/{batch_message_id}/get_progress";
+const MESSAGES: &str = "/open-apis/im/v1/messages";
+const MESSAGE: &str = "/open-apis/im/v1/messages/{message_id}";
+const READERS: &str = "/open-apis/im/v1/messages/{message_id}/read_users";
+const IMAGES: &str = "/open-apis/im/v1/images";
 const TOKEN: &str = "/open-apis/auth/v3/tenant_access_token/internal";
 
 const FREE: (Effect, Tier) = (Effect::Token, NO_TIER);
@@ -79,7 +93,7 @@ const WRITE_4: (Effect, Tier) = (Effect::Write, TIER_4);
 
 /// Every endpoint that is played. Of two that fit a path the first counts.
 #[rustfmt::skip]
-pub(super) static ENDPOINTS: [Endpoint; 32] = [
+pub(super) static ENDPOINTS: [Endpoint; 40] = [
     row("POST",   TOKEN,         "getTenantAccessTokenInternal",       FREE,    token::issue),
     row("GET",    TASKLISTS,     "listTasklists",                      READ_4,  tasklist::list),
     row("POST",   TASKLISTS,     "createTasklist",                     WRITE_4, tasklist::create),
@@ -112,6 +126,14 @@ pub(super) static ENDPOINTS: [Endpoint; 32] = [
     row("POST",   USER_IDS,      "batchGetUserIds",                    READ_4,  contact::user_ids),
     row("GET",    USERS,         "batchGetUsers",                      READ_4,  contact::users),
     row("GET",    DEPARTMENTS,   "batchGetDepartments",                READ_4,  contact::departments),
+    row("POST",   BATCH_SEND,    "batchSendMessage",                   WRITE_4, batch::send),
+    row("DELETE", BATCH,         "recallBatchMessage",                 WRITE_4, batch::recall),
+    row("GET",    BATCH_READ,    "getBatchMessageReadUser",            READ_4,  batch::read_user),
+    row("GET",    BATCH_PROGRESS, "getBatchMessageProgress",           READ_4,  batch::progress),
+    row("POST",   MESSAGES,      "createMessage",                      WRITE_4, message::create),
+    row("DELETE", MESSAGE,       "recallMessage",                      WRITE_4, message::recall),
+    row("GET",    READERS,       "listMessageReadUsers",               READ_4,  message::readers),
+    row("POST",   IMAGES,        "uploadImage",                        WRITE_4, image::upload),
 ];
 
 /// What an endpoint is given.
@@ -119,7 +141,10 @@ pub(super) struct Call<'a> {
     app: &'a str,
     route: &'a Route,
     query: Query<'a>,
+    headers: &'a HeaderMap,
+    bytes: &'a [u8],
     body: Option<&'a Value>,
+    enforce_limits: bool,
     view: View,
     hidden: &'a [String],
 }
@@ -140,13 +165,9 @@ pub(super) fn answer(
     let mut app = None;
     let mut effect = false;
     let done = admitted(asked, moment, &mut app).and_then(|()| {
-        if !asked.route.endpoint.writes() {
-            return handled(asked, handler, moment, app.as_deref());
-        }
-        let before = moment.sql().total_changes();
-        let success = moment.attempt(|| handled(asked, handler, moment, app.as_deref()))?;
-        effect = moment.sql().total_changes() > before;
-        Ok(success)
+        vendor::perform(asked.route.endpoint, moment, &mut effect, || {
+            handled(asked, handler, moment, app.as_deref())
+        })
     });
     let answer = match done {
         Ok(success) => success.into_answer(asked.log_id),
@@ -195,7 +216,10 @@ fn handled(
         app: app.unwrap_or_default(),
         route: asked.route,
         query: Query(asked.query),
+        headers: asked.headers,
+        bytes: asked.bytes,
         body: asked.body,
+        enforce_limits: asked.enforce_limits,
         view: asked.view,
         hidden: asked.hidden,
     };

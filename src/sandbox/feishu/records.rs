@@ -155,6 +155,18 @@ impl Chat {
     }
 }
 
+/// What an app and a person say to each other; its id is a chat's.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::sandbox) struct OneToOne {
+    pub(in crate::sandbox) app: String,
+    /// By open_id.
+    pub(in crate::sandbox) person: String,
+}
+
+impl OneToOne {
+    pub(in crate::sandbox) const KIND: &str = "one_to_one";
+}
+
 /// A contact user group of the normal kind. Its own id in the world is the one that its maker gave.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -18,6 +18,16 @@ pub(in crate::sandbox) enum View {
     Lagging(i64),
 }
 
+impl View {
+    /// The instant that a read sees, when it is that late.
+    pub(in crate::sandbox) fn instant(self, now_ms: i64) -> i64 {
+        match self {
+            View::Present => now_ms,
+            View::Lagging(lag) => now_ms.saturating_sub(lag),
+        }
+    }
+}
+
 /// One document with its place in the order of creation.
 #[derive(Debug)]
 pub(in crate::sandbox) struct Found<T> {

@@ -18,7 +18,7 @@ pub(super) use documents::{Found, View};
 const APPLICATION_ID: i32 = 0x6264_7378;
 
 /// The newest shape of the file that this code can read.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// How long a moment waits for another process to finish its own.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -61,6 +61,28 @@ CREATE TABLE calls (
 ) STRICT;
 CREATE TABLE clock (advance_ms INTEGER NOT NULL) STRICT;
 INSERT INTO clock VALUES (0);
+";
+
+/// What came with version 2: messages, and to whom each was sent.
+const MAIL: &str = "
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    vendor TEXT NOT NULL, id TEXT NOT NULL, way TEXT NOT NULL, app TEXT NOT NULL,
+    chat TEXT, kind TEXT NOT NULL, title TEXT, text TEXT NOT NULL, doc TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    sent_ms INTEGER NOT NULL, begins_ms INTEGER NOT NULL, done_ms INTEGER NOT NULL,
+    recall_ms INTEGER
+) STRICT;
+CREATE UNIQUE INDEX messages_by_id ON messages (vendor, id);
+CREATE INDEX messages_of_app ON messages (app, vendor, way, sent_ms);
+CREATE TABLE deliveries (
+    message INTEGER NOT NULL, person TEXT NOT NULL,
+    -- Never, without one.
+    due_ms INTEGER,
+    dropped TEXT, read_ms INTEGER,
+    PRIMARY KEY (message, person)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deliveries_of_person ON deliveries (person, message);
 ";
 
 /// A world file that could not be opened, or failed in use.
@@ -229,6 +251,9 @@ fn found(connection: &mut Connection, path: &Path) -> Result<(), WorldError> {
     if version == 0 {
         transaction.execute_batch(SCHEMA)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    if version < VERSION {
+        transaction.execute_batch(MAIL)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
     }
     transaction.commit()?;

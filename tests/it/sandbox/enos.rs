@@ -53,7 +53,13 @@ async fn token_call(stage: &Stage, path: &str, body: &Value) -> Value {
 }
 
 /// A signed call; `query` is put into the digest as it is, so it has one name at most.
-async fn call(stage: &Stage, token: &str, method: &str, path: &str, body: Value) -> Value {
+pub(super) async fn call(
+    stage: &Stage,
+    token: &str,
+    method: &str,
+    path: &str,
+    body: Value,
+) -> Value {
     let text = if body.is_null() {
         String::new()
     } else {
@@ -78,7 +84,7 @@ async fn call(stage: &Stage, token: &str, method: &str, path: &str, body: Value)
     checked(stage, method, path, request).await.json()
 }
 
-async fn peopled() -> (Stage, String) {
+pub(super) async fn peopled() -> (Stage, String) {
     let stage = Stage::new().await;
     let people = json!([
         {"enos_user_id": "u1", "name": "Ada", "email": "ada@example.com"},

@@ -132,18 +132,26 @@ impl Contract {
             return Err(vec![format!("no operation {operation_id}")]);
         };
         let mut violations = self.query_violations(operation, query);
-        let schema = format!(
-            "{}/requestBody/content/application~1json/schema",
-            operation.pointer
-        );
-        let expected = self.document.pointer(&schema).is_some();
+        let own = format!("{}/requestBody", operation.pointer);
+        let target = self
+            .document
+            .pointer(&own)
+            .and_then(|own| own["$ref"].as_str());
+        let own = target
+            .and_then(|target| target.strip_prefix('#'))
+            .unwrap_or(&own);
+        // The log shows a form in parts as an object.
+        let schema = ["application~1json", "multipart~1form-data"]
+            .map(|kind| format!("{own}/content/{kind}/schema"))
+            .into_iter()
+            .find(|schema| self.document.pointer(schema).is_some());
         // The Node SDK sends `{}` with every GET and DELETE, so it means nothing there.
         let empty = body.is_none_or(|body| *body == json!({}));
-        match body {
-            Some(body) if expected => self.check(&schema, body, "body", &mut violations),
-            None if expected => violations.push("a body is required".to_owned()),
-            _ if !expected && !empty => violations.push("no body is expected".to_owned()),
-            _ => {}
+        match (schema, body) {
+            (Some(schema), Some(body)) => self.check(&schema, body, "body", &mut violations),
+            (Some(_), None) => violations.push("a body is required".to_owned()),
+            (None, _) if !empty => violations.push("no body is expected".to_owned()),
+            (None, _) => {}
         }
         outcome(violations, operation_id)
     }
@@ -225,6 +233,23 @@ impl Contract {
         outcome(violations, &name)
     }
 
+    /// The codes that the contract lists for an operation, with their statuses where it has them.
+    pub(crate) fn codes(&self, operation_id: &str) -> Vec<(String, Option<u16>)> {
+        let operation = self.by_id(operation_id).unwrap();
+        let rows = &self.document.pointer(&operation.pointer).unwrap()["x-error-codes"];
+        let rows = rows.as_array().into_iter().flatten();
+        rows.map(|row| match row {
+            Value::String(code) => (code.clone(), None),
+            row => {
+                let status = row["http"]
+                    .as_u64()
+                    .map(|status| status.try_into().unwrap());
+                (row["code"].to_string(), status)
+            }
+        })
+        .collect()
+    }
+
     fn by_id(&self, id: &str) -> Option<&Operation> {
         self.operations.iter().find(|operation| operation.id == id)
     }
@@ -273,6 +298,8 @@ impl Contract {
             });
         let general = &self.document["x-error-catalog"]["codes"][code];
         let for_all = match general["scope"].as_str() {
+            // The page of the notices lists no codes of its own, so they have those of the portal.
+            Some("portal") => own.is_some_and(|own| own["x-error-codes"] == json!([])),
             Some(scope) => ["all", "token and gateway", "other EnOS services"].contains(&scope),
             None => ["refresh-token", "retry-soon", "retry-late", "quota"]
                 .into_iter()
@@ -335,7 +362,12 @@ impl Contract {
 }
 
 /// DingTalk's codes for a call without a token, which its catalog has among mistakes in a request.
-const BAD_TOKEN: [&str; 3] = ["40000", "41001", "22"];
+const BAD_TOKEN: [&str; 4] = [
+    "40000",
+    "41001",
+    "22",
+    "AuthenticationFailed.MissingParameter",
+];
 
 /// The code of an answer, in the manner of any vendor. A wrapped code is the one that counts.
 fn code_of(value: &Value) -> Option<String> {
