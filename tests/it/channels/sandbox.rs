@@ -90,6 +90,8 @@ async fn feishu_delivers_a_message_once_and_a_batch_to_whom_it_knows() {
 #[tokio::test]
 async fn dingtalk_drops_what_somebody_has_had_today() {
     let stage = Stage::new().await;
+    let now = json!({"at": "2030-01-15T02:00:00Z"});
+    stage.control("POST", "/clock", now).await;
     let people = json!([
         {"dingtalk_user_id": "d1", "name": "Ada"}, {"dingtalk_user_id": "d2", "name": "Bo"},
     ]);
@@ -106,6 +108,8 @@ async fn dingtalk_drops_what_somebody_has_had_today() {
     assert_eq!(word(&channel.send(&parcel).await), "unknown");
     let message = channel.send(&parcel).await.unwrap().message.unwrap();
     assert_eq!(got(&stage).await, json!({"Ada": 1, "Bo": 1}));
+    let later = json!({"at": "2030-01-15T02:05:00Z"});
+    stage.control("POST", "/clock", later).await;
     let receipt = channel.receipt(&parcel, &message).await.unwrap();
     assert!(receipt.is_done, "{receipt:?}");
     let dropped = receipt.refused.iter();
