@@ -10,7 +10,7 @@
 //!
 //! | ring | module | holds | may import |
 //! |---|---|---|---|
-//! | decides | [`model`] | what users declare, and diagnostics about it | nothing of ours |
+//! | decides | [`model`] | what users declare, when it is due, and diagnostics about it | nothing of ours |
 //! | decides | [`plan`] | what would change | model |
 //! | orders | [`engine`] | the seams, refresh, apply, settle | model, plan |
 //! | edge | [`vendors`] | clients of other people's APIs | engine, model, plan |

@@ -311,6 +311,67 @@ proptest! {
     }
 }
 
+/// The days on which a schedule that means every day at nine fires, found by walking from each day.
+fn by_walking(is_on: &[bool], means: &[bool], off_days: &str) -> Vec<usize> {
+    let mut found = Vec::new();
+    for (day, _) in means.iter().enumerate().filter(|(_, means)| **means) {
+        let to = match off_days {
+            "skip" => is_on[day].then_some(day),
+            "next" => (day..is_on.len()).find(|day| is_on[*day]),
+            _ => (0..=day).rev().find(|day| is_on[*day]),
+        };
+        found.extend(to);
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn days_are_those_of_a_walk_from_each_day(
+        is_on in proptest::collection::vec(any::<bool>(), 40),
+        means in proptest::collection::vec(any::<bool>(), 40),
+        days in prop_oneof![Just("workdays"), Just("holidays")],
+        off_days in prop_oneof![Just("skip"), Just("previous"), Just("next")],
+    ) {
+        // Both ends are on, so that nothing moves out.
+        let (mut is_on, mut means) = (is_on, means);
+        (is_on[0], is_on[39], means[20]) = (true, true, true);
+        let first = jiff::civil::date(2026, 2, 1);
+        let date = |day: usize| first + jiff::Span::new().days(i64::try_from(day).unwrap());
+        let dates = |picked: &dyn Fn(usize) -> bool, form: &str| {
+            let texts: Vec<String> = (0..40).filter(|day| picked(*day)).map(|day| date(day).strftime(form).to_string()).collect();
+            texts.join(", ")
+        };
+        let at = dates(&|day| means[day], "'%Y-%m-%dT09:00'");
+        let workday = |day: usize| is_on[day] == (days == "workdays");
+        let calendar = format!(
+            "c: {{ weekend: [], workdays: [{}], holidays: [{}] }}",
+            dates(&workday, "%Y-%m-%d"),
+            dates(&|day| !workday(day), "%Y-%m-%d"),
+        );
+        // Both as a list and as a rule, which are looked through differently.
+        let rule = "cron: '0 9 * * *', start: 2026-02-01, end: 2026-03-13";
+        for (source, means) in [(format!("at: [{at}]"), &means), (rule.to_owned(), &vec![true; 40])] {
+            let expected = by_walking(&is_on, means, off_days);
+            let keys = format!("{source}, timezone: Europe/Berlin, calendar: c, days: {days}, off_days: {off_days}");
+            if expected.is_empty() {
+                continue;
+            }
+            let schedule = with_calendars(&keys, &calendar);
+            for from in [0, 13, 27] {
+                let start = date(from).to_datetime(jiff::civil::Time::midnight()).to_string();
+                let found: Vec<String> = fired(&schedule, &start, "2026-03-13T00:00").iter().map(|text| text[..10].to_owned()).collect();
+                let expected: Vec<String> = expected.iter().filter(|day| **day >= from).map(|day| date(*day).to_string()).collect();
+                prop_assert_eq!(found, expected, "{} from {}", keys, start);
+            }
+        }
+    }
+}
+
 /// Keys of a schedule, from, to, and what fires.
 type Row<'a> = (&'a str, &'a str, &'a str, &'a [&'a str]);
 
@@ -1505,4 +1566,71 @@ fn the_schema_takes_what_the_reader_takes() {
     ] {
         assert_eq!(fits(bad.clone()), (false, false), "{bad}");
     }
+}
+
+#[test]
+fn positions_pick_within_their_period() {
+    check(&[
+        (
+            "rrule: 'FREQ=HOURLY;BYMINUTE=5,25,45;BYSETPOS=2,-1', timezone: UTC",
+            "2026-01-01T00:00",
+            "2026-01-01T02:00",
+            &[
+                "2026-01-01T00:25+00:00",
+                "2026-01-01T00:45+00:00",
+                "2026-01-01T01:25+00:00",
+                "2026-01-01T01:45+00:00",
+            ],
+        ),
+        // A week is whole, wherever in it the rule starts.
+        (
+            "rrule: 'FREQ=WEEKLY;BYDAY=TU,WE,TH,FR;BYSETPOS=2', start: '2026-01-08T09:00', timezone: UTC",
+            "2026-01-01T00:00",
+            "2026-01-20T00:00",
+            &["2026-01-14T09:00+00:00"],
+        ),
+        // Plain and numbered weekdays add to each other.
+        (
+            "rrule: 'FREQ=MONTHLY;BYDAY=MO,1TU,-1FR;BYHOUR=9;BYMINUTE=0', timezone: UTC",
+            "2026-06-01T00:00",
+            "2026-06-30T00:00",
+            &[
+                "2026-06-01T09:00+00:00",
+                "2026-06-02T09:00+00:00",
+                "2026-06-08T09:00+00:00",
+                "2026-06-15T09:00+00:00",
+                "2026-06-22T09:00+00:00",
+                "2026-06-26T09:00+00:00",
+                "2026-06-29T09:00+00:00",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn searches_end_soon() {
+    let begun = std::time::Instant::now();
+    for keys in [
+        "cron: '* * * * *', calendar: none, days: workdays, off_days: next",
+        "cron: '* * * * *', calendar: none, days: workdays, off_days: previous",
+        "cron: '* * * * *', calendar: none, days: workdays",
+        "rrule: 'FREQ=MINUTELY', calendar: none, days: workdays, off_days: next",
+        "every: 1m, start: 2026-01-01, calendar: none, days: workdays, off_days: previous",
+        "every: 1m, start: 2026-01-01, calendar: none, days: workdays",
+        "rrule: 'FREQ=MINUTELY;INTERVAL=1440;BYHOUR=5', start: '2026-01-01T04:00'",
+        "rrule: 'FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO;BYMONTH=6;BYHOUR=1;BYMINUTE=1'",
+        "rrule: 'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30;BYSETPOS=-1;BYHOUR=1;BYMINUTE=1'",
+        "rrule: 'FREQ=YEARLY;INTERVAL=1000000;BYMONTH=2;BYMONTHDAY=30', start: 2026-01-01",
+        "rrule: 'FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;COUNT=100000', start: 2026-01-01",
+        "cron: '0 0 31 2,4,6,9,11 *'",
+    ] {
+        let calendars = "calendars: { none: { weekend: [mon, tue, wed, thu, fri, sat, sun] } }";
+        let (_, read) = read(&format!(
+            "schedules: {{ s: {{ {keys}, timezone: America/New_York }} }}\n{calendars}"
+        ));
+        let codes: Vec<&str> = read.diagnostics.iter().map(|d| d.code).collect();
+        assert_eq!(codes, ["never-fires"], "{keys}");
+    }
+    // Without bounds each would take minutes; how long it takes here is not measured closely.
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }

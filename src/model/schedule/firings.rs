@@ -71,8 +71,10 @@ pub(super) struct Firings<'a> {
     out: VecDeque<Event>,
     /// Moved to a day by its date, and by the clock past its end.
     late: Vec<Moved>,
-    /// The stretch of days that was last looked at, and the day that they move to.
-    moves: Option<(Date, Date, Option<Date>)>,
+    /// Days that move to a day, the last that were looked at.
+    moves: Option<(Date, Date, Date)>,
+    /// Days of which none is on, the last that were looked at.
+    off: Option<(Date, Date)>,
     is_over: bool,
 }
 
@@ -119,6 +121,7 @@ impl<'a> Firings<'a> {
             out: VecDeque::new(),
             late: Vec::new(),
             moves: None,
+            off: None,
             is_over: false,
         }
     }
@@ -257,7 +260,7 @@ impl<'a> Firings<'a> {
             && first <= date
             && date <= last
         {
-            return target;
+            return Some(target);
         }
         let forward = on.off_days == OffDays::Next;
         let far = shift(
@@ -268,12 +271,22 @@ impl<'a> Firings<'a> {
                 -MOST_DAYS_MOVED
             },
         );
-        let target = on.calendar.nearest(date, far, on.days);
-        self.moves = match target {
-            Some(target) => Some((date.min(target), date.max(target), Some(target))),
-            None => Some((date, date, None)),
+        // Dates come in order, so that each day is looked at about once, however few are on.
+        let (from, last) = match self.off {
+            Some((first, last)) if first <= date && forward => (date.max(shift(last, 1)), far),
+            Some((_, last)) if last < date && !forward => (date, far.max(shift(last, 1))),
+            _ => (date, far),
         };
-        // Days between a day and the one it moves to move there too; the day itself may be on.
+        let in_order = if forward { from <= last } else { from >= last };
+        let target = if in_order {
+            on.calendar.nearest(from, last, on.days)
+        } else {
+            None
+        };
+        match target {
+            Some(target) => self.moves = Some((date.min(target), date.max(target), target)),
+            None => self.off = Some((date.min(far), date.max(far))),
+        }
         target
     }
 

@@ -18,6 +18,10 @@
 //! # Caveats
 //!
 //! - A moved firing can be before `start` or after `end`; those bound what is meant, not what is moved.
+//! - A repeated hour is told once by default, whatever the rule: one that fires every few minutes is silent
+//!   for the second of the two unless `repeat` is [`Repeat::Both`].
+//! - `COUNT` counts local times, those that clocks skip among them.
+//! - Days that a calendar does not cover follow its weekend; see [`Calendar::covers_until`].
 //! - Nothing fires before 1900 and from 2300 on.
 
 pub mod calendar;

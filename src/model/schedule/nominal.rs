@@ -115,11 +115,11 @@ impl<'a> Nominals<'a> {
                 taken,
                 zone,
             } => {
-                if let Ok(instant) = zone.to_timestamp(to)
-                    && let Ok(safe) = instant.checked_sub(clock::MOST)
-                {
-                    *taken = (*taken).max(steps_until(*start, *step, safe));
-                }
+                let first = match clock::instants(zone, to) {
+                    Instants::One(at) | Instants::Two(at, _) => at,
+                    Instants::None(at) => at.saturating_sub(clock::MOST).unwrap_or(at),
+                };
+                *taken = (*taken).max(steps_until(*start, *step, first));
             }
             Nominals::Listed { all, at } => {
                 while all.get(*at).is_some_and(|nominal| nominal.local < to) {

@@ -58,7 +58,8 @@ shape! {
         /// put forward, or not at all.
         [default = "shift"]
         gap: Spanned<GapWord>,
-        /// Which of the two, where clocks are put back and a local time comes twice.
+        /// Which of the two, where clocks are put back and a local time comes twice. A rule that fires every few
+        /// minutes goes on through the repeated hour with `both` only.
         [default = "first"]
         repeat: Spanned<RepeatWord>,
     }

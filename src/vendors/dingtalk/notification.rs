@@ -196,7 +196,7 @@ pub(super) async fn receipt(
     parcel: &Parcel,
     message: &str,
 ) -> Result<Receipt, ApiError> {
-    let (agent_id, task_id) = task(parcel, message)?;
+    let (agent_id, task_id) = task(parcel, message).map_err(ApiError::Unreachable)?;
     let body = json(&TaskQuery { agent_id, task_id });
     let read = |members: Members| member(members, "progress");
     let progress: ProgressAnswer = calls::read(client, row(SEND_PROGRESS), &body, read).await?;
@@ -292,7 +292,7 @@ pub(super) async fn recall(
     parcel: &Parcel,
     message: &str,
 ) -> Result<(), ApiError> {
-    let (agent_id, msg_task_id) = task(parcel, message)?;
+    let (agent_id, msg_task_id) = task(parcel, message).map_err(ApiError::Unreachable)?;
     let query = RecallQuery {
         agent_id,
         msg_task_id,
@@ -301,12 +301,11 @@ pub(super) async fn recall(
 }
 
 /// The agent that sent a parcel, whatever the provider says now, and the number of its task.
-fn task(parcel: &Parcel, message: &str) -> Result<(u64, u64), ApiError> {
+fn task(parcel: &Parcel, message: &str) -> Result<(u64, u64), String> {
     let body: Option<Value> = serde_json::from_str(&parcel.body).ok();
     let agent = body.and_then(|body| body["agent_id"].as_u64());
-    agent
-        .zip(message.parse().ok())
-        .ok_or_else(|| ApiError::Unreachable("this is no task of a DingTalk agent".to_owned()))
+    let task = agent.zip(message.parse().ok());
+    task.ok_or_else(|| "this is no task of a DingTalk agent".to_owned())
 }
 
 #[cfg(test)]

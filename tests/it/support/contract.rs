@@ -132,9 +132,17 @@ impl Contract {
             return Err(vec![format!("no operation {operation_id}")]);
         };
         let mut violations = self.query_violations(operation, query);
+        let own = format!("{}/requestBody", operation.pointer);
+        let target = self
+            .document
+            .pointer(&own)
+            .and_then(|own| own["$ref"].as_str());
+        let own = target
+            .and_then(|target| target.strip_prefix('#'))
+            .unwrap_or(&own);
         // The log shows a form in parts as an object.
         let schema = ["application~1json", "multipart~1form-data"]
-            .map(|kind| format!("{}/requestBody/content/{kind}/schema", operation.pointer))
+            .map(|kind| format!("{own}/content/{kind}/schema"))
             .into_iter()
             .find(|schema| self.document.pointer(schema).is_some());
         // The Node SDK sends `{}` with every GET and DELETE, so it means nothing there.
