@@ -268,7 +268,7 @@ pub(super) struct Import {
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Tick {
-    /// Take this for the present instant, such as 2026-12-01T09:00:00Z; with `--sandbox` only
+    /// Take this for the present instant, such as 2026-12-01T09:00:00Z: a rehearsal, with `--sandbox`
     #[arg(long, value_name = "TIME")]
     pub(super) now: Option<jiff::Timestamp>,
 }

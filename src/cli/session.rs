@@ -246,6 +246,7 @@ async fn enter_sandbox(
     })?;
     for provider in manifest.providers.values_mut() {
         provider.base_url = sandbox.base_url();
+        provider.agent_id.get_or_insert(1);
         provider.app = AppId::new(sandbox::APP_ID);
         provider.secret = Some(sandbox::APP_SECRET.into());
         if provider.vendor == Vendor::Enos {

@@ -45,6 +45,8 @@ mod manifest_tree;
 #[cfg(test)]
 mod message;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod runner;

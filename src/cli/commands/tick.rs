@@ -20,6 +20,7 @@ use crate::engine::right::Stop;
 use crate::engine::runner::{Context, Notice, Round, round};
 use crate::ledger::Access;
 use crate::model::Kind;
+use crate::model::manifest::Provider;
 
 /// How long `run` sleeps at most: what was applied meanwhile is seen then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -29,11 +30,14 @@ const SOON: Duration = Duration::from_secs(5);
 
 pub(super) async fn tick(global: &Global, args: &Tick, ui: &Ui) -> Result {
     super::only(ui, "tick", &super::HUMAN_JSON)?;
-    if args.now.is_some() && !global.sandbox {
-        return Err(Failure::usage("`--now` rehearses, and needs `--sandbox`"));
-    }
     let stop = super::watch_signals(ui);
     let session = Session::open(global, ui, Access::Write).await?;
+    let is_real = |provider: &Provider| !provider.base_url.contains("://127.0.0.1:");
+    if args.now.is_some() && session.manifest.providers.values().any(is_real) {
+        return Err(Failure::usage(
+            "`--now` rehearses, with `--sandbox` or providers at `http://127.0.0.1:PORT` only",
+        ));
+    }
     keeps(&session)?;
     let runner = uuid::Uuid::new_v4().to_string();
     let fixed = args.now;

@@ -169,6 +169,24 @@ pub(super) fn what_is_kept_is_remembered(draft: &Draft, diagnostics: &mut Vec<Di
     }
 }
 
+/// Notices are fired from the ledger.
+pub(super) fn notices_are_registered(draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
+    if draft.manifest.ledger != LedgerUrl::None {
+        return;
+    }
+    for notice in draft.manifest.notices.values() {
+        diagnostics.push(
+            Diagnostic::error(
+                "notice-without-ledger",
+                notice.span,
+                "with `ledger: none` a notice cannot be sent: nobody would know what was sent already",
+            )
+            .help("Use `ledger: sqlite:PATH`, or send it from a project that has a ledger.")
+            .address(notice.address.clone()),
+        );
+    }
+}
+
 /// Who of a group can be in a chat or a user group of one provider.
 struct Standing<'a> {
     recipients: Vec<&'a Recipient>,

@@ -31,6 +31,7 @@ const CHECKS: &[Check] = &[
     kept::user_groups_differ,
     kept::chats_are_of_the_tasklists_provider,
     kept::what_is_kept_is_remembered,
+    kept::notices_are_registered,
     names_fit,
     names_differ_in_a_tasklist,
     subscribers_fit,
