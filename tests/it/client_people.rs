@@ -994,7 +994,7 @@ async fn an_error_says_what_to_do() {
     42010: Set the app's contact scope to all employees in the developer console; only a self-built app may write contact user groups.
     42016: The tenant has 500 contact user groups, which is the most; delete one.
     47009: Another contact user group of the tenant has this name; choose another one, or adopt that group.
-    42017: Only an empty group can be deleted; departments in it can be removed in the admin console only.
+    42017: Only an empty group can be deleted. Departments in it, and people outside the app's contact scope, can be removed in the admin console only.
     232076: The owner of a chat cannot be removed; hand the chat to somebody else first, or leave them in it.
     40022: Some of the people could not be removed; plan again to see who is still in the group.
     ");

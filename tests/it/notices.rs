@@ -307,8 +307,20 @@ fn mistakes_in_notices_are_found_at_their_place() {
             11,
         ),
         (vec!["ledger: none\n", &to_room], "notice-without-ledger", 0),
+        (
+            vec![GROUP, &daily("    to: [team]\n    via: [ding]\n")],
+            "no-agent",
+            0,
+        ),
     ] {
         declare(&project, &blocks);
+        let text = project.read("beadle.yaml");
+        if code == "no-agent" {
+            let text = text
+                .replace("agent_id: 781348, ", "")
+                .replace("[ding]", "[dingtalk]");
+            project.write("beadle.yaml", &text);
+        }
         let ran = project.beadle(&["validate", "--format", "json"]).exits(1);
         let found = ran.json();
         let found = found["diagnostics"].as_array().unwrap();

@@ -32,6 +32,7 @@ pub fn check_notices(manifest: &Manifest, now: Timestamp) -> Vec<Diagnostic> {
         calendar(notice, now, &mut here);
         says(manifest, notice, now, &mut here);
         audience(manifest, notice, &resolution, &mut here);
+        agents(manifest, notice, &mut here);
         found.extend(here.into_iter().map(|d| d.address(notice.address.clone())));
     }
     found
@@ -136,6 +137,20 @@ fn vendors(manifest: &Manifest, notice: &Notice) -> Vec<(Vendor, message::Target
     to.into_iter()
         .map(|(vendor, is_chat)| (vendor, kind(is_chat)))
         .collect()
+}
+
+/// DingTalk sends as an app's number.
+fn agents(manifest: &Manifest, notice: &Notice, found: &mut Vec<Diagnostic>) {
+    for name in &notice.via {
+        let provider = manifest.providers.get(name);
+        if provider.is_some_and(|p| p.vendor == Vendor::DingTalk && p.agent_id.is_none()) {
+            let summary =
+                format!("the provider `{name}` has no `agent_id`, as which DingTalk sends");
+            found.push(Diagnostic::error("no-agent", notice.to_span, summary).help(
+                "Add `agent_id:` to the provider; the app's page in the developer console has it.",
+            ));
+        }
+    }
 }
 
 /// A large audience needs consent.
