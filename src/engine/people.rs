@@ -193,10 +193,22 @@ pub async fn rosters(
                 }
             }
         }
-        let failed = people
-            .answers
-            .get(one.provider)
-            .and_then(|a| a.failed.as_ref());
+        let out = closure(&manifest.groups, &one.groups)
+            .into_iter()
+            .filter_map(|name| manifest.groups[name].exclude.get(one.provider))
+            .flat_map(|recipients| recipients.keys());
+        let answers = people.answers.get(one.provider);
+        let is_unseen = |r: &&Recipient| {
+            let sighting = answers.and_then(|answers| answers.sightings.get(*r));
+            matches!(sighting, Some(Sighting::Unseen(_)))
+        };
+        let hidden = out.filter(is_unseen).count();
+        if hidden > 0 {
+            unread = Some(format!(
+                "{hidden} of those whom its groups leave out cannot be told: somebody who is listed may be one of them"
+            ));
+        }
+        let failed = answers.and_then(|a| a.failed.as_ref());
         if let (Some(why), false) = (failed, unseen.is_empty()) {
             unread = Some(why.clone());
         }
@@ -371,10 +383,11 @@ impl People {
     }
 }
 
-/// Everybody who is listed, with the group, the provider and the place.
+/// Everybody who is listed or left out, with the group, the provider and the place.
 fn listed(manifest: &Manifest) -> impl Iterator<Item = (&Name, &Name, &Recipient, Span)> {
     manifest.groups.iter().flat_map(|(name, group)| {
-        group.people.iter().flat_map(move |(provider, recipients)| {
+        let sides = group.people.iter().chain(&group.exclude);
+        sides.flat_map(move |(provider, recipients)| {
             let each = recipients.iter();
             each.map(move |(recipient, span)| (name, provider, recipient, *span))
         })

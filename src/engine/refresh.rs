@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 
 use super::{ApiError, Object, Reader, one_by_one};
 use crate::model::manifest::{Manifest, TasklistTarget};
-use crate::model::{Address, ChatId, Collection, Diagnostic, Field, Name, Value};
+use crate::model::{Address, ChatId, Collection, Diagnostic, Field, Name, Span, Value};
 use crate::plan::live::{Binding, Kept, Roster};
 use crate::plan::{Action, Change, Choice, Listing, Resolution};
 
@@ -213,6 +213,54 @@ async fn resolve(manifest: &Manifest, keys: &BTreeSet<Name>, readers: &Readers, 
             );
         }
     }
+}
+
+/// Names each chat that a subscription posts to and that its app is not in.
+pub async fn chats_out_of_reach(manifest: &Manifest, readers: &Readers) -> Vec<Diagnostic> {
+    let mut asked: BTreeMap<(Name, ChatId), (Span, Address)> = BTreeMap::new();
+    for subscription in &manifest.subscriptions {
+        let provider = &manifest.tasklists[&subscription.tasklist].provider;
+        for (chat, span) in &subscription.subscribers {
+            if chat.pending().is_none() {
+                let place = (*span, subscription.address.clone());
+                asked
+                    .entry((provider.clone(), chat.clone()))
+                    .or_insert(place);
+            }
+        }
+    }
+    let mut answers = stream::iter(asked)
+        .map(|((provider, chat), place)| async move {
+            let answer = match readers.get(&provider) {
+                Some(reader) => reader.is_in_chat(&chat).await,
+                None => Ok(true),
+            };
+            (provider, chat, place, answer)
+        })
+        .buffer_unordered(CONCURRENCY);
+    let mut found = Vec::new();
+    while let Some((provider, chat, (span, address), answer)) = answers.next().await {
+        let (code, summary) = match answer {
+            Ok(true) => continue,
+            Ok(false) => (
+                "not-in-chat",
+                format!(
+                    "the app of provider `{provider}` is not in chat {chat}, or the chat is gone"
+                ),
+            ),
+            Err(error) => (
+                "chat-unread",
+                format!("whether the app is in chat {chat} could not be read: {error}"),
+            ),
+        };
+        found.push(
+            Diagnostic::warning(code, span, summary)
+                .address(address)
+                .help("Add the app's bot to the chat, or name another one."),
+        );
+    }
+    found.sort_by(|a, b| (a.span, &a.summary).cmp(&(b.span, &b.summary)));
+    found
 }
 
 /// Names each chat that the app is not in and that a change needs it to be in.

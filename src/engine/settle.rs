@@ -34,6 +34,7 @@ use super::right::Right;
 use crate::model::{Address, Collection, Field, Fields, Name, RemoteId, Value};
 use crate::plan::Listing;
 use crate::plan::budget::operation;
+use crate::plan::guard::OWN_GROUP;
 
 /// How many readings are under way at once; the HTTP client has bounds of its own per app.
 const CONCURRENCY: usize = 16;
@@ -434,17 +435,14 @@ fn carries(sent: &Fields, object: &Object) -> bool {
         })
 }
 
-/// How the id of a contact user group that we make begins.
-const GROUP: &str = "beadle";
-
 /// The id of the contact user group that an attempt makes.
 pub(super) fn group_id(attempt: &str) -> RemoteId {
-    RemoteId::new(&format!("{GROUP}{attempt}"))
+    RemoteId::new(&format!("{OWN_GROUP}{attempt}"))
 }
 
 /// The attempt that has made a contact user group.
 fn attempt_of(id: &RemoteId) -> Option<&str> {
-    id.as_str().strip_prefix(GROUP)
+    id.as_str().strip_prefix(OWN_GROUP)
 }
 
 /// Binds an object; an older object of the same address is kept under a side address, so that the

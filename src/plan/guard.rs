@@ -11,6 +11,9 @@ pub const DELETES_FLOOR: usize = 10;
 /// Below this many people the share of changes is no guard either.
 pub const MEMBERS_FLOOR: usize = 10;
 
+/// How the ids of contact user groups begin that beadle has made.
+pub const OWN_GROUP: &str = "beadle";
+
 /// Why a plan is refused.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
@@ -46,7 +49,8 @@ pub enum Refusal {
         /// The chat.
         address: Address,
     },
-    /// A contact user group of at least [`MEMBERS_FLOOR`] people would be emptied and deleted.
+    /// A contact user group of at least [`MEMBERS_FLOOR`] people, or one that somebody else has made, would
+    /// be emptied and deleted.
     Emptied {
         /// The group.
         address: Address,
@@ -150,11 +154,14 @@ fn people(change: &Change, guards: &Guards) -> Option<Refusal> {
     let address = change.subject.address()?.clone();
     match (&change.action, &change.collection) {
         (Action::Delete { .. }, Collection::Chats) => Some(Refusal::Dissolve { address }),
-        (Action::Delete { live, .. }, Collection::UserGroups) => {
+        (Action::Delete { id, live }, Collection::UserGroups) => {
             let people = live
                 .as_ref()
                 .map_or(0, |live| live.items(Field::Members).len());
-            (people >= MEMBERS_FLOOR).then_some(Refusal::Emptied { address, people })
+            // A group that somebody else has made had a purpose before us.
+            let is_adopted = !id.as_str().starts_with(OWN_GROUP);
+            let asks = people >= MEMBERS_FLOOR || (is_adopted && people > 0);
+            asks.then_some(Refusal::Emptied { address, people })
         }
         _ => {
             let mut listed = change

@@ -558,7 +558,7 @@ async fn an_object_is_whole_or_it_is_an_error() {
         ("by its other id", UserGroups, vec![good(json!({"group": {"id": "x", "group_id": "g1"}})), listed(&[], false, "")], "[] 2"),
         ("no group", UserGroups, vec![good(json!({})); 4], "unknown 4"),
         ("gone", UserGroups, vec![refusal(42002), refusal(42002)], "gone 2"),
-        ("gone by now", UserGroups, vec![group(), refusal(42002)], "gone 2"),
+        ("one of two lags", UserGroups, vec![group(), refusal(42002)], "refused 2"),
         ("out of scope", UserGroups, vec![refusal(42002), code(403, 42009)], "refused 2"),
         ("half there", UserGroups, vec![refusal(42002), listed(&[], false, "")], "refused 2"),
         ("for the console", UserGroups, vec![refusal(42029)], "refused 1"),

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `life` | made, filled, changed, let go of, dissolved, adopted |
 //! | `people` | who comes and goes, whom nobody sees, what asks too much |
+//! | `outside` | what somebody found who tried to break it from outside |
 //! | `lost` | calls whose answer does not come, and what is refused |
 //! | `deaths` | an apply that dies at each of its steps |
 //! | `rounds` | the diff alone: rounds of edits and applies, many and at random |
@@ -12,6 +13,7 @@
 mod deaths;
 mod life;
 mod lost;
+mod outside;
 mod people;
 mod rounds;
 

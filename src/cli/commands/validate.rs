@@ -10,6 +10,7 @@ use crate::cli::session::{Session, options};
 use crate::cli::text::{clean, count};
 use crate::cli::ui::Ui;
 use crate::engine::people::People;
+use crate::engine::refresh::chats_out_of_reach;
 use crate::ledger::Access;
 use crate::model::diagnostic::has_errors;
 use crate::model::parse::Secrets;
@@ -69,7 +70,13 @@ pub(super) async fn online(global: &Global, ui: &Ui) -> Result {
         ));
     }
     let mut people = People::check_all(&session.manifest, &session.directories).await;
-    people.retain(|found| !planned.plan.diagnostics.contains(found));
+    people.extend(chats_out_of_reach(&session.manifest, &session.readers()).await);
+    let said = &planned.plan.diagnostics;
+    people.retain(|new| {
+        !said
+            .iter()
+            .any(|d| (d.code, d.span) == (new.code, new.span))
+    });
     if ui.format() == Format::Json {
         let mut all = planned.plan.diagnostics.clone();
         all.append(&mut people);
@@ -77,7 +84,11 @@ pub(super) async fn online(global: &Global, ui: &Ui) -> Result {
     } else {
         ui.findings(&people, &session.sources);
         if unread.is_empty() {
-            ui.print("Valid, and everything that it names can be read.\n");
+            let warnings = people.len() + planned.plan.diagnostics.len();
+            ui.print(&match warnings {
+                0 => "Valid, and everything that it names can be read.\n".to_owned(),
+                n => format!("Valid, with {}.\n", count(n, "warning")),
+            });
         }
     }
     let status = if unread.is_empty() {

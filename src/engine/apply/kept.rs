@@ -186,8 +186,12 @@ impl Run<'_> {
                 }
                 let mut progress = self.progress(change, writer, id);
                 // Whoever brings back somebody who has gone meanwhile has put them there.
-                let added = progress.ours.applied.items(Field::Added);
-                let added = added.intersection(members).cloned().collect();
+                // Whom the vendor hides for a while is still ours, as long as they are listed.
+                let listed = (self.context.applied)(&progress.ours.address).unwrap_or_default();
+                let listed = listed.items(Field::Members);
+                let added = progress.ours.applied.items(Field::Added).iter();
+                let added = added.filter(|id| members.contains(*id) || listed.contains(*id));
+                let added = added.cloned().collect();
                 progress.ours.applied.set(Field::Added, Value::Items(added));
                 self.do_rest(change, writer, &mut progress, rest).await?;
                 self.end_of(change, progress).await

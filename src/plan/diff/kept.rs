@@ -458,9 +458,13 @@ impl<'a> Work<'a> {
             return;
         }
         let cause = Cause::of(&fields);
+        let mut live = object.fields.clone();
+        if let Some(own) = fields.iter().find(|f| f.field == Field::OnDelete) {
+            live.set(Field::OnDelete, own.before.clone());
+        }
         let action = Action::Update {
             id: object.id.clone(),
-            live: Some(object.fields.clone()),
+            live: Some(live),
             fields,
         };
         self.push_kept(declared, action, cause);
@@ -509,7 +513,12 @@ impl<'a> Work<'a> {
         let mut desired = declared.applied(people);
         let live = object.fields.items(Field::Members);
         let added = before.map(|before| before.items(Field::Added));
-        let added = added.into_iter().flatten().filter(|id| live.contains(*id));
+        // Whom the vendor hides for a while is still one of ours, as long as they are listed.
+        let (listed, _) = self.roster(declared);
+        let added = added
+            .into_iter()
+            .flatten()
+            .filter(|id| live.contains(*id) || listed.contains(*id));
         desired.set(Field::Added, Value::Items(added.cloned().collect()));
         desired
     }

@@ -241,7 +241,13 @@ impl<'a> Work<'a> {
             }
             Err(why) => return self.unread(&binding.address, &why),
         };
-        if is_kept(&binding.applied, &binding.collection) {
+        // What another block names by its id is still wanted.
+        let named = self.inputs.manifest.chats.values();
+        let is_named = binding.collection == Collection::Chats
+            && named
+                .map(|chat| chat.id.as_str())
+                .any(|id| id == binding.id.as_str());
+        if is_named || is_kept(&binding.applied, &binding.collection) {
             return self.let_go(binding, live);
         }
         if self.refuse_other_app(binding, &binding.provider, None) {

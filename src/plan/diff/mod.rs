@@ -144,6 +144,9 @@ pub fn diff(inputs: &Inputs<'_>) -> Plan {
         work.new_ledger();
     }
     work.chats_first();
+    if !inputs.choice.destroy {
+        work.renamed_blocks();
+    }
     work.finish()
 }
 

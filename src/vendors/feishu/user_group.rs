@@ -70,7 +70,8 @@ pub(super) async fn object(feishu: &Feishu, id: &RemoteId) -> Result<Option<Obje
     let members = people(feishu, LIST_USER_GROUP_MEMBERS, &ids, &query).await;
     let members = match members {
         Ok(members) => members,
-        Err(error) if codes::says(&error, NO_GROUP) => return Ok(None),
+        // Only where both say so: one of the two may lag behind.
+        Err(error) if codes::says(&error, NO_GROUP) && group.is_none() => return Ok(None),
         Err(error) => return Err(error),
     };
     let Some(group) = group else {
