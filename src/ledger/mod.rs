@@ -1,4 +1,4 @@
-//! What we remember: the ledgers behind the seam [`Ledger`].
+//! What we remember: the ledgers behind the seams [`Ledger`](crate::engine::Ledger) and [`Books`].
 //!
 //! It knows no vendor, no terminal and no clock: times are arguments. Words of the ledger's rows are in
 //! [`codec`], for every database; the one database so far is SQLite, in one file.
