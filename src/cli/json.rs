@@ -506,7 +506,7 @@ fn refusal(refusal: &Refusal) -> RefusalJson {
         ),
         Refusal::Dissolve { address } => (
             format!("{address} would be dissolved, and everything said in it lost"),
-            "Pass `--allow-deletes`; or write `on_delete: keep`, apply, and remove the block then.".to_owned(),
+            format!("Pass `--allow-deletes`; or let go of it with `forget: [{address}]`, and it lives on."),
         ),
         Refusal::Emptied { address, people } => (
             format!("{address} would be emptied of {people} people and deleted"),

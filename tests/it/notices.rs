@@ -1,5 +1,7 @@
 //! Recurring notices from end to end: through the binary, against a sandbox whose inbox is looked at.
 
+use std::sync::LazyLock;
+
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
@@ -28,11 +30,14 @@ const GROUP: &str = "recipient_groups:
 ";
 
 /// A notice every day at ten, in UTC, with these lines more.
+///
+/// It begins on the first day that [`at`] knows, so that nothing is due before, whatever the hour is.
 fn daily(more: &str) -> String {
+    let start = &at(0, "00:00:00")[..10];
     format!(
         "recurring_notices:
   review:
-    schedule: {{ cron: \"0 10 * * *\", timezone: UTC }}
+    schedule: {{ start: {start}, cron: \"0 10 * * *\", timezone: UTC }}
     message: {{ text: \"See you on {{{{ scheduled | date('%m-%d') }}}}\" }}
 {more}"
     )
@@ -58,7 +63,8 @@ fn apply(project: &Project) {
 
 /// So many days after tomorrow, at that time.
 fn at(days: i64, time: &str) -> String {
-    let day = Timestamp::now() + (24 * (days + 1)).hours();
+    static NOW: LazyLock<Timestamp> = LazyLock::new(Timestamp::now);
+    let day = *NOW + (24 * (days + 1)).hours();
     format!("{}T{time}Z", day.strftime("%Y-%m-%d"))
 }
 

@@ -505,7 +505,10 @@ fn words(outcome: &Outcome) -> (&'static str, Option<String>, Option<String>) {
                         0 => String::new(),
                         n => format!(", and {n} more"),
                     };
-                    format!("the rest is done, but {}{more}", each.join(", "))
+                    format!(
+                        "the rest is done, but {}{more}; `beadle validate --online` names the lines that list them",
+                        each.join(", ")
+                    )
                 }
                 Failed::Half(error) => {
                     format!(

@@ -269,7 +269,7 @@ fn read_added(envelope: Members) -> Result<Done, String> {
 
 fn nobody(letter: &Letter<'_>) -> Option<Done> {
     let ChatPeople { id_list } = serde_json::from_str(letter.body?).ok()?;
-    let why = "Feishu can add nobody of the call: they are unknown, have left, or are out of the app's sight";
+    let why = "was not added: Feishu could add nobody of the call, because they are unknown to it, have left, or are out of the app's sight";
     Some(Done {
         rejected: id_list.into_iter().map(|id| (id, why.to_owned())).collect(),
         ..Done::default()
