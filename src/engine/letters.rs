@@ -4,7 +4,9 @@
 //!
 //! # Guarantees
 //!
-//! Whom a vendor does not show is in the delivery with why, and never left out in silence.
+//! - Whom a vendor does not show is in the delivery with why, and never left out in silence.
+//! - While somebody whom a group leaves out cannot be told, nothing is sent to it at that provider: one
+//!   of its people may be the one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::channel::{Letter, People, To};
 use super::directory::Sighting;
 use super::outbox::NewDelivery;
-use super::people::Directories;
+use super::people::{Directories, closure};
 use super::runner::{Channels, Firing, Notice};
 use crate::model::group::{Groups, Known, Recipient, RecipientGroup, Recipients, resolve};
 use crate::model::manifest::Vendor;
@@ -203,6 +205,19 @@ impl Book {
     }
 }
 
+impl Book {
+    /// Whether a group, or one that it includes, leaves out somebody whom the vendor does not show.
+    fn hides_exclusion(&self, group: &Name, provider: &Name) -> bool {
+        let unseen = self.unseen.get(provider);
+        let reached = closure(&self.groups, &[group]);
+        let out = reached
+            .into_iter()
+            .filter_map(|name| self.groups[name].exclude.get(provider));
+        out.flat_map(|recipients| recipients.keys())
+            .any(|recipient| unseen.is_some_and(|unseen| unseen.contains_key(recipient)))
+    }
+}
+
 /// Whom a notice reaches at one provider.
 #[derive(Default)]
 struct Reached {
@@ -234,6 +249,11 @@ impl Posted {
                 Target::Group(name) => {
                     if !self.book.groups.contains_key(name) {
                         return Err(format!("the group `{name}` is not registered"));
+                    }
+                    if self.book.hides_exclusion(name, provider) {
+                        return Err(format!(
+                            "somebody whom `{name}` leaves out cannot be told, and may be one of its people"
+                        ));
                     }
                     for member in resolution.members(name.as_str()) {
                         if member.provider != provider {

@@ -82,7 +82,7 @@ fn filled<'a>(manifest: &'a Manifest, choice: &Choice) -> Vec<Filled<'a>> {
 }
 
 /// These groups and all that they include.
-fn closure<'a>(groups: &'a Groups, from: &[&'a Name]) -> BTreeSet<&'a Name> {
+pub(super) fn closure<'a>(groups: &'a Groups, from: &[&'a Name]) -> BTreeSet<&'a Name> {
     let mut reached = BTreeSet::new();
     let mut open = from.to_vec();
     while let Some(name) = open.pop() {

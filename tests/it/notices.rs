@@ -229,6 +229,33 @@ fn an_address_that_nobody_has_is_told_and_the_rest_get_theirs() {
 }
 
 #[test]
+fn nobody_gets_it_while_somebody_who_is_left_out_cannot_be_told() {
+    let project = staffed();
+    let out = "    exclude: { feishu: { emails: [typo@example.com] } }\n";
+    let group = format!("{GROUP}{out}");
+    declare(
+        &project,
+        &[&group, &daily("    to: [team]\n    via: [feishu]\n")],
+    );
+    apply(&project);
+    tick(&project, &at(0, "09:00:00")).exits(0);
+    tick(&project, &at(0, "10:00:00")).exits(1);
+    assert!(history(&project)[0].starts_with("refused somebody whom `team` leaves out"));
+    project.control("POST", "advance", &json!({"seconds": 60}));
+    assert_eq!(arrived(&project), Vec::<String>::new());
+    // Who can be told is left out, and the others get theirs.
+    let group = group.replace("typo@", "ada@");
+    declare(
+        &project,
+        &[&group, &daily("    to: [team]\n    via: [feishu]\n")],
+    );
+    apply(&project);
+    tick(&project, &at(1, "10:00:00")).exits(0);
+    project.control("POST", "advance", &json!({"seconds": 60}));
+    assert_eq!(arrived(&project).len(), 1, "Bo alone");
+}
+
+#[test]
 fn what_was_applied_is_sent_and_not_what_a_file_says_by_now() {
     let project = staffed();
     declare(&project, &[&daily("    to: [room]\n")]);
