@@ -215,15 +215,22 @@ pub(super) struct Show {
     pub(super) file: PathBuf,
 }
 
+/// How long a command waits for its turn.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Patience {
+    /// How long to wait for another apply to end
+    #[arg(long, value_name = "TIME", env = "BEADLE_LEASE_WAIT", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
+    pub(super) lease_wait: Duration,
+}
+
 /// How a writing command behaves.
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Consent {
     /// Do not ask
     #[arg(long, env = "BEADLE_AUTO_APPROVE", value_parser = clap::builder::FalseyValueParser::new())]
     pub(super) auto_approve: bool,
-    /// How long to wait for another apply to end
-    #[arg(long, value_name = "TIME", env = "BEADLE_LEASE_WAIT", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
-    pub(super) lease_wait: Duration,
+    #[command(flatten)]
+    pub(super) patience: Patience,
     /// How long after its time-out an unanswered write may still come to light
     #[arg(long, value_name = "TIME", env = "BEADLE_SETTLE_GRACE", default_value = "5s", hide_default_value = true, value_parser = parse_signed)]
     pub(super) settle_grace: SignedDuration,
@@ -263,7 +270,7 @@ pub(super) struct Import {
     /// The vendor's id of the object: a guid, oc_…, or a group_id
     pub(super) id: String,
     #[command(flatten)]
-    pub(super) consent: Consent,
+    pub(super) patience: Patience,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

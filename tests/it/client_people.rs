@@ -989,7 +989,7 @@ async fn an_error_says_what_to_do() {
     232013: The chat is full; remove people from it, or make another one.
     232044: The tenant's admin lets no more people into a chat; ask for a higher limit.
     232017: The bot must own the chat or be an admin of it, or have made it and hold the scope `im:chat:operate_as_owner`.
-    232017: The bot must own the chat, or have made it and hold the scope `im:chat:operate_as_owner`; else its owner can dissolve it.
+    232017: The bot must own the chat, or have made it and hold the scope `im:chat:operate_as_owner`; else its owner can dissolve it, and `forget:` lets go of it without that.
     232011: Add the app's bot back to the chat.
     42010: Set the app's contact scope to all employees in the developer console; only a self-built app may write contact user groups.
     42016: The tenant has 500 contact user groups, which is the most; delete one.

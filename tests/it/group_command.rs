@@ -241,3 +241,25 @@ fn a_manifest_with_a_mistake_shows_no_group() {
     );
     assert_eq!(ran.stdout, "");
 }
+
+#[test]
+fn of_a_long_way_to_somebody_the_ends_are_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let links: String = (0..12)
+        .map(|i| format!("  g{i}: {{ include: [g{}] }}\n", i + 1))
+        .collect();
+    let manifest = format!(
+        "version: 1\nproviders: {{ feishu: {{ app_id: cli_a, app_secret: \"${{env:NOBODY_SETS_IT}}\" }} }}\nrecipient_groups:\n{links}  g12: {{ feishu: {{ users: [ou_1] }} }}\n"
+    );
+    std::fs::write(dir.path().join("beadle.yaml"), manifest).unwrap();
+    let ran = run(dir.path(), &["group", "show", "g0"]).exits(0);
+    assert!(
+        ran.stdout
+            .contains("g0 → g1 → g2 → (7 more) → g10 → g11 → g12"),
+        "{}",
+        ran.stdout
+    );
+    let whole = run(dir.path(), &["group", "show", "g0", "--format", "json"]).exits(0);
+    let way = &whole.json()["providers"][0]["members"][0]["from"][0]["through"];
+    assert_eq!(way.as_array().unwrap().len(), 13, "{}", whole.stdout);
+}

@@ -119,7 +119,7 @@ impl Work<'_> {
             Arc::clone(&session.ledger),
             self.command,
             global.timeout,
-            self.consent.lease_wait,
+            self.consent.patience.lease_wait,
             &stop,
             &|words| ui.say(words),
         )

@@ -108,7 +108,7 @@ fn show(group: &GroupJson, ui: &Ui) {
                 member
                     .from
                     .iter()
-                    .map(move |from| vec![who.clone(), from.through.join(" → "), at(&from.place)])
+                    .map(move |from| vec![who.clone(), chain(&from.through), at(&from.place)])
             })
             .collect();
         text.push_str(&super::table(&["WHO", "FROM", "LISTED"], &rows));
@@ -129,6 +129,18 @@ fn show(group: &GroupJson, ui: &Ui) {
         text.push_str(&super::table(&["LEFT OUT", "BY", "LISTED"], &rows));
     }
     ui.print(&text);
+}
+
+/// The groups on the way to somebody; of a long way its ends. JSON has all of it.
+fn chain(through: &[String]) -> String {
+    const ENDS: usize = 3;
+    let middle = through.len().saturating_sub(2 * ENDS);
+    if middle < 2 {
+        return through.join(" → ");
+    }
+    let (first, last) = (&through[..ENDS], &through[through.len() - ENDS..]);
+    let (first, last) = (first.join(" → "), last.join(" → "));
+    format!("{first} → ({middle} more) → {last}")
 }
 
 fn words(who: &RecipientJson) -> String {

@@ -35,7 +35,7 @@ pub(super) async fn run(global: &Global, args: &Import, ui: &Ui) -> Result {
         Arc::clone(&session.ledger),
         "import",
         global.timeout,
-        args.consent.lease_wait,
+        args.patience.lease_wait,
         &stop,
         &|words| ui.say(words),
     )

@@ -157,7 +157,7 @@ fn chat(operation: &str, code: i64) -> Option<&'static str> {
         232011 => "Add the app's bot back to the chat.",
         232013 => "The chat is full; remove people from it, or make another one.",
         232014 | 232017 if operation == DISSOLVE_CHAT => {
-            "The bot must own the chat, or have made it and hold the scope `im:chat:operate_as_owner`; else its owner can dissolve it."
+            "The bot must own the chat, or have made it and hold the scope `im:chat:operate_as_owner`; else its owner can dissolve it, and `forget:` lets go of it without that."
         }
         232014 | 232017 => {
             "The bot must own the chat or be an admin of it, or have made it and hold the scope `im:chat:operate_as_owner`."
