@@ -52,10 +52,11 @@ pub trait Outbox: Send + Sync {
     /// unknown on the way.
     fn open(&self, now: Timestamp) -> Pending<'_, Result<Vec<Delivery>, LedgerError>>;
 
-    /// Claims a delivery and counts an attempt; false when another runner has it or it has ended.
+    /// Claims a delivery and counts an attempt; false when it is no longer as it was seen: another runner
+    /// has it, or has tried it since. Whether it may be sent was judged by what was seen.
     fn claim<'a>(
         &'a self,
-        delivery: DeliveryId,
+        seen: &'a Delivery,
         claim: &'a Claim,
         now: Timestamp,
     ) -> Pending<'a, Result<bool, LedgerError>>;

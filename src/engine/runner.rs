@@ -261,7 +261,7 @@ async fn one(context: &Context<'_>, delivery: Delivery) -> Result<(), LedgerErro
         runner: context.runner.to_owned(),
         expires: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
     };
-    if !context.outbox.claim(delivery.id, &claim, now).await? {
+    if !context.outbox.claim(&delivery, &claim, now).await? {
         return Ok(());
     }
     let ending = match channel.send(&delivery.what.parcel).await {

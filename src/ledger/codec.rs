@@ -3,6 +3,8 @@
 //! The shapes here are the only ones of the ledger that derive serde. They are closed: a field or a word
 //! that a later beadle wrote is an error and not a loss.
 
+pub mod sending;
+
 use std::collections::BTreeSet;
 use std::fmt;
 

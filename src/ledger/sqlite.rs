@@ -393,13 +393,13 @@ impl Outbox for SqliteLedger {
 
     fn claim<'a>(
         &'a self,
-        delivery: DeliveryId,
+        seen: &'a Delivery,
         claim: &'a DeliveryClaim,
         now: Timestamp,
     ) -> Pending<'a, Result<bool, LedgerError>> {
-        Box::pin(async move {
-            self.writing(|tx, _| outbox::claim(tx, &self.project, delivery, claim, now))
-        })
+        Box::pin(
+            async move { self.writing(|tx, _| outbox::claim(tx, &self.project, seen, claim, now)) },
+        )
     }
 
     fn end<'a>(

@@ -376,9 +376,9 @@ async fn a_runner_that_dies_with_a_delivery_leaves_it_unknown_and_never_pending(
         runner: "dead".into(),
         expires: at("10:01"),
     };
-    assert!(outbox.claim(open[0].id, &claim, at("10:00")).await.unwrap());
+    assert!(outbox.claim(&open[0], &claim, at("10:00")).await.unwrap());
     // While the claim lasts nobody else takes it, and the rest goes on.
-    assert!(!outbox.claim(open[0].id, &claim, at("10:00")).await.unwrap());
+    assert!(!outbox.claim(&open[0], &claim, at("10:00")).await.unwrap());
     let round = world.tick(at("10:00")).await;
     assert_eq!((round.ended.len(), round.open.len()), (0, 1));
     assert_eq!(world.vendor.arrived().len(), 1);
@@ -399,6 +399,27 @@ async fn a_runner_that_dies_with_a_delivery_leaves_it_unknown_and_never_pending(
     let late = outbox.end(open[0].id, "dead", at("10:02"), &ending).await;
     assert!(late.is_err());
     assert_eq!(world.told().await, told);
+}
+
+#[tokio::test]
+async fn what_another_runner_has_tried_since_it_was_seen_is_not_claimed() {
+    let world = world(1, Repeat::Never, &[Does::LosesTheReply]);
+    let notice = &world.notices[0];
+    let (until, admissions) = beadle::engine::runner::due(notice.as_ref(), None, at("10:00"));
+    let outbox = world.outbox();
+    let admitted = outbox.admit(notice.address(), until, &admissions).await;
+    assert_eq!(admitted.unwrap(), [true]);
+    // One has seen it pending; another sends it meanwhile, and the reply is lost.
+    let seen = outbox.open(at("10:00")).await.unwrap();
+    world.tick(at("10:00")).await;
+    let claim = Claim {
+        runner: "slow".into(),
+        expires: at("10:05"),
+    };
+    assert!(!outbox.claim(&seen[0], &claim, at("10:00")).await.unwrap());
+    world.tick(at("10:01")).await;
+    assert!(world.told().await[0].starts_with("01 10:00 x1 held"));
+    assert_eq!(world.vendor.arrived().len(), 1);
 }
 
 #[tokio::test]

@@ -6,9 +6,8 @@ use rusqlite::Connection;
 use super::bindings::text;
 use super::trouble::Trouble;
 use crate::engine::ledger::LookUp;
+use crate::ledger::codec::sending::recipient_from_text;
 use crate::ledger::codec::{instant_from_text, instant_to_text};
-use crate::model::group::Recipient;
-use crate::model::manifest::Vendor;
 use crate::model::{AppId, Name};
 
 /// Every look-up of a project. One that this beadle cannot read is looked up again.
@@ -20,7 +19,10 @@ pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<LookUp>, Trou
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let (provider, app) = (Name::new(text(row, 0)?), AppId::new(text(row, 1)?));
-        let (recipient, person) = (parse(text(row, 2)?), parse(text(row, 3)?));
+        let (recipient, person) = (
+            recipient_from_text(text(row, 2)?),
+            recipient_from_text(text(row, 3)?),
+        );
         let at = instant_from_text(text(row, 4)?);
         if let (Ok(provider), Some(recipient), Some(person), Ok(at)) =
             (provider, recipient, person, at)
@@ -35,13 +37,6 @@ pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<LookUp>, Trou
         }
     }
     Ok(found)
-}
-
-fn parse(text: &str) -> Option<Recipient> {
-    let vendors = [Vendor::Feishu, Vendor::DingTalk, Vendor::Enos];
-    vendors
-        .into_iter()
-        .find_map(|vendor| Recipient::parse(vendor, text))
 }
 
 pub(super) fn remember(

@@ -1,50 +1,23 @@
 //! Occurrences and their deliveries.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rusqlite::{Connection, Row, named_params};
 
+use super::super::codec::sending::{
+    ending_from_text, everyone_from_json, everyone_to_json, from_json, invalid_from_json,
+    invalid_to_json, json, repeat_from_text, repeat_to_text, state_from_text, state_to_text,
+};
 use super::super::codec::{instant_from_text, instant_to_text};
 use super::bindings::{parse_address, text};
 use super::trouble::Trouble;
-use crate::engine::channel::{Parcel, Repeat, To};
+use crate::engine::channel::Parcel;
 use crate::engine::outbox::{
-    Admission, Claim, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome, State,
+    Admission, Claim, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome,
 };
-use crate::model::group::Recipient;
-use crate::model::manifest::Vendor;
-use crate::model::{Address, AppId, ChatId, Name};
-
-const STATES: [(State, &str); 7] = [
-    (State::Pending, "pending"),
-    (State::Sending, "sending"),
-    (State::Sent, "sent"),
-    (State::Refused, "refused"),
-    (State::Unknown, "unknown"),
-    (State::Held, "held"),
-    (State::Cancelled, "cancelled"),
-];
-
-fn state_text(state: State) -> &'static str {
-    let found = STATES.iter().find(|(known, _)| *known == state);
-    found.expect("every state has a word").1
-}
-
-fn corrupt(what: &str, text: &str) -> Trouble {
-    Trouble::Corrupt(format!("{what} is `{text}`"))
-}
-
-fn state(word: &str) -> Result<State, Trouble> {
-    let found = STATES.iter().find(|(_, known)| *known == word);
-    found
-        .map(|(state, _)| *state)
-        .ok_or_else(|| corrupt("the state of a delivery", word))
-}
+use crate::model::{Address, AppId, Name};
 
 fn outcome(word: &str) -> Result<Outcome, Trouble> {
-    let found = Outcome::ALL
-        .into_iter()
-        .find(|known| known.as_str() == word);
-    found.ok_or_else(|| corrupt("the outcome of an occurrence", word))
+    ending_from_text(word).map_err(Trouble::Corrupt)
 }
 
 fn instant(word: &str) -> Result<Timestamp, Trouble> {
@@ -53,64 +26,6 @@ fn instant(word: &str) -> Result<Timestamp, Trouble> {
 
 fn address(word: &str) -> Result<Address, Trouble> {
     parse_address(word).map_err(Trouble::Corrupt)
-}
-
-fn repeat_text(repeat: Repeat) -> String {
-    match repeat {
-        Repeat::Always => "always".to_owned(),
-        Repeat::For(time) => format!("for {}", time.as_secs()),
-        Repeat::SameDay => "same_day".to_owned(),
-        Repeat::Never => "never".to_owned(),
-    }
-}
-
-fn repeat(word: &str) -> Result<Repeat, Trouble> {
-    match word {
-        "always" => Ok(Repeat::Always),
-        "same_day" => Ok(Repeat::SameDay),
-        "never" => Ok(Repeat::Never),
-        word => {
-            let seconds = word.strip_prefix("for ").and_then(|n| n.parse().ok());
-            let time = seconds.map(|n| Repeat::For(SignedDuration::from_secs(n)));
-            time.ok_or_else(|| corrupt("what may follow a delivery", word))
-        }
-    }
-}
-
-fn to_text(to: &To) -> String {
-    match to {
-        To::Chat(chat) => format!("chat {chat}"),
-        To::Recipient(recipient) => recipient.to_string(),
-    }
-}
-
-fn to(word: &str) -> Result<To, Trouble> {
-    if let Some(chat) = word.strip_prefix("chat ") {
-        return Ok(To::Chat(ChatId::new(chat)));
-    }
-    let vendors = [Vendor::Feishu, Vendor::DingTalk, Vendor::Enos];
-    let found = vendors
-        .into_iter()
-        .find_map(|vendor| Recipient::parse(vendor, word));
-    found
-        .map(To::Recipient)
-        .ok_or_else(|| Trouble::Corrupt("a recipient cannot be read".into()))
-}
-
-fn json<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("texts and lists are always JSON")
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Trouble> {
-    serde_json::from_str(text).map_err(|error| Trouble::Corrupt(error.to_string()))
-}
-
-fn invalid_json(invalid: &[(To, String)]) -> String {
-    let pairs: Vec<_> = invalid
-        .iter()
-        .map(|(who, why)| (to_text(who), why))
-        .collect();
-    json(&pairs)
 }
 
 /// For each notice, up to when it was dealt with.
@@ -187,7 +102,6 @@ fn put(
     nominal: &str,
     delivery: &NewDelivery,
 ) -> Result<(), Trouble> {
-    let recipients: Vec<_> = delivery.parcel.to.iter().map(to_text).collect();
     tx.prepare_cached(
         "INSERT INTO delivery (project, notice, nominal, provider, app, operation, query, body,
              recipients, repeat, state, attempts, detail, invalid)
@@ -203,9 +117,9 @@ fn put(
         ":operation": delivery.parcel.operation,
         ":query": json(&delivery.parcel.query),
         ":body": delivery.parcel.body,
-        ":recipients": json(&recipients),
-        ":repeat": repeat_text(delivery.repeat),
-        ":unseen": invalid_json(&delivery.unseen),
+        ":recipients": everyone_to_json(&delivery.parcel.to),
+        ":repeat": repeat_to_text(delivery.repeat),
+        ":unseen": invalid_to_json(&delivery.unseen),
     })?;
     Ok(())
 }
@@ -267,8 +181,6 @@ const COLUMNS: &str =
     repeat, state, attempts, first_at, message, detail, invalid";
 
 fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
-    let recipients: Vec<String> = from_json(text(row, 8)?)?;
-    let invalid: Vec<(String, String)> = from_json(text(row, 15)?)?;
     let first_at: Option<String> = row.get(12)?;
     Ok(Delivery {
         id: DeliveryId(row.get(0)?),
@@ -281,25 +193,19 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
             app: AppId::new(text(row, 4)?),
             parcel: Parcel {
                 operation: row.get(5)?,
-                query: from_json(text(row, 6)?)?,
+                query: from_json(text(row, 6)?).map_err(Trouble::Corrupt)?,
                 body: row.get(7)?,
-                to: recipients
-                    .iter()
-                    .map(|word| to(word))
-                    .collect::<Result<_, _>>()?,
+                to: everyone_from_json(text(row, 8)?).map_err(Trouble::Corrupt)?,
             },
-            repeat: repeat(text(row, 9)?)?,
+            repeat: repeat_from_text(text(row, 9)?).map_err(Trouble::Corrupt)?,
             unseen: Vec::new(),
         },
-        state: state(text(row, 10)?)?,
+        state: state_from_text(text(row, 10)?).map_err(Trouble::Corrupt)?,
         attempts: row.get(11)?,
         first_at: first_at.as_deref().map(instant).transpose()?,
         message: row.get(13)?,
         detail: row.get(14)?,
-        invalid: invalid
-            .into_iter()
-            .map(|(who, why)| Ok((to(&who)?, why)))
-            .collect::<Result<_, Trouble>>()?,
+        invalid: invalid_from_json(text(row, 15)?).map_err(Trouble::Corrupt)?,
     })
 }
 
@@ -346,11 +252,11 @@ pub(super) fn open(
     Ok(found)
 }
 
-/// Takes a delivery, if nobody has it.
+/// Takes a delivery, if it is as it was seen.
 pub(super) fn claim(
     tx: &Connection,
     project: &Name,
-    id: DeliveryId,
+    seen: &Delivery,
     claim: &Claim,
     now: Timestamp,
 ) -> Result<bool, Trouble> {
@@ -358,11 +264,14 @@ pub(super) fn claim(
         .prepare_cached(
             "UPDATE delivery SET state = 'sending', attempts = attempts + 1,
                  first_at = coalesce(first_at, :now), runner = :runner, expires = :expires
-             WHERE project = :project AND delivery = :delivery AND state IN ('pending', 'unknown')",
+             WHERE project = :project AND delivery = :delivery AND state IN ('pending', 'unknown')
+                 AND state = :state AND attempts = :attempts",
         )?
         .execute(named_params! {
             ":project": project.as_str(),
-            ":delivery": id.0,
+            ":delivery": seen.id.0,
+            ":state": state_to_text(seen.state),
+            ":attempts": seen.attempts,
             ":runner": claim.runner,
             ":expires": instant_to_text(claim.expires),
             ":now": instant_to_text(now),
@@ -392,10 +301,10 @@ pub(super) fn end(
             ":delivery": id.0,
             ":runner": runner,
             ":now": instant_to_text(now),
-            ":state": state_text(ending.state),
+            ":state": state_to_text(ending.state),
             ":message": ending.message,
             ":detail": ending.detail,
-            ":invalid": invalid_json(&ending.invalid),
+            ":invalid": invalid_to_json(&ending.invalid),
         })?;
     Ok(ended == 1)
 }
