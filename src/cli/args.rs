@@ -1,5 +1,7 @@
 //! The command line.
 
+mod init;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::model::Address;
+
+pub(super) use init::{Init, Platform, StarterVendor};
 
 /// Says in YAML which chats hear about which events of a Feishu tasklist, who is in them, and who your
 /// groups of people are, and makes it so.
@@ -117,6 +121,8 @@ pub(super) enum LogFormat {
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a project to begin with
+    Init(Init),
     /// Check everything that can be checked without writing
     Validate(Validate),
     /// Show what would change

@@ -20,6 +20,7 @@ mod planning;
 mod progress;
 pub mod remembered;
 mod session;
+mod starter;
 mod text;
 mod turnover;
 mod ui;

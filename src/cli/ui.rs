@@ -121,9 +121,7 @@ impl Ui {
 
     /// Prints one JSON document.
     pub(super) fn print_json(&self, value: &impl serde::Serialize) {
-        let mut text = serde_json::to_string_pretty(value).expect("our shapes have text keys only");
-        text.push('\n');
-        self.print(&text);
+        self.print(&pretty(value));
     }
 
     /// Prints one line of JSON.
@@ -171,6 +169,20 @@ impl Ui {
         }
     }
 
+    /// Asks for a line; the default stands for an empty one. `None` when the terminal has gone. Only called
+    /// when somebody is there.
+    pub(super) fn ask(&self, question: &str, default: &str) -> Option<String> {
+        let mut err = AutoStream::new(io::stderr().lock(), self.choice(&io::stderr()));
+        let _ = write!(err, "{question} [{default}]: ").and_then(|()| err.flush());
+        drop(err);
+        let mut answer = String::new();
+        match io::stdin().lock().read_line(&mut answer) {
+            Ok(0) | Err(_) => None,
+            Ok(_) if answer.trim().is_empty() => Some(default.to_owned()),
+            Ok(_) => Some(answer.trim().to_owned()),
+        }
+    }
+
     /// Asks for the word `yes`; only called when somebody is there.
     pub(super) fn confirm(&self, question: &str) -> bool {
         let mut err = AutoStream::new(io::stderr().lock(), self.choice(&io::stderr()));
@@ -179,6 +191,13 @@ impl Ui {
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
     }
+}
+
+/// A JSON document as it is printed.
+pub(super) fn pretty(value: &impl serde::Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value).expect("our shapes have text keys only");
+    text.push('\n');
+    text
 }
 
 trait IsTerm {

@@ -29,6 +29,8 @@ mod groups;
 #[cfg(test)]
 mod impex;
 #[cfg(test)]
+mod init;
+#[cfg(test)]
 mod kept;
 #[cfg(test)]
 mod lease;

@@ -5,6 +5,7 @@ mod export;
 mod group;
 mod history;
 mod import;
+mod init;
 mod lease;
 mod notice;
 mod plan;
@@ -23,12 +24,15 @@ use super::error::Failure;
 use super::ui::Ui;
 use crate::engine::right::Stop;
 
+pub(super) use schema::schema_text;
+
 type Result<T = ExitStatus> = std::result::Result<T, Failure>;
 
 /// Runs a command that needs neither network nor ledger, or says that this one does.
 pub(super) fn run_offline(args: &Args, ui: &Ui) -> Option<Result> {
     Some(match &args.command {
         Command::Validate(validate) if !validate.online => validate::offline(&args.global, ui),
+        Command::Init(init) => init::run(&args.global, init, ui),
         Command::Schema(schema) => schema::run(schema, ui),
         Command::Completions(completions) => schema::completions(completions, ui),
         Command::Version => schema::version(ui),
@@ -55,7 +59,8 @@ pub(super) async fn run(args: &Args, ui: &Ui) -> Result {
         Command::Run => tick::run(global, ui).await,
         Command::Notice(command) => notice::run(global, command, ui).await,
         Command::Sandbox(sandbox) => sandbox::run(global, sandbox, ui).await,
-        Command::Schema(_)
+        Command::Init(_)
+        | Command::Schema(_)
         | Command::Completions(_)
         | Command::Version
         | Command::Show(_)

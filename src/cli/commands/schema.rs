@@ -9,7 +9,7 @@ use crate::cli::json::{ApplyEventJson, FORMAT_VERSION, PlanJson};
 use crate::cli::people::{GroupJson, GroupsJson};
 use crate::cli::planning::SavedPlan;
 use crate::cli::remembered::{HistoryJson, LeaseJson, StateJson};
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Ui, pretty};
 use crate::cli::{Args, ExitStatus, diagnostics};
 use crate::model::parse::manifest_schema;
 
@@ -17,6 +17,11 @@ pub(super) fn run(args: &Schema, ui: &Ui) -> Result {
     super::only(ui, "schema", &super::HUMAN_JSON)?;
     ui.print_json(&schema(args.name));
     Ok(ExitStatus::Done)
+}
+
+/// The manifest's schema, as it is printed.
+pub(in crate::cli) fn schema_text() -> String {
+    pretty(&schema(SchemaName::Manifest))
 }
 
 /// The JSON Schema of a published shape.
