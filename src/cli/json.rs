@@ -248,7 +248,10 @@ pub fn value(value: &Value) -> serde_json::Value {
 /// A field as JSON: what stands as JSON in a text is no text here.
 #[must_use]
 pub fn of_field(field: Field, v: &Value) -> serde_json::Value {
-    let whole = matches!(field, Field::Schedule | Field::Calendars | Field::Message);
+    let whole = matches!(
+        field,
+        Field::Schedule | Field::Calendars | Field::Message | Field::Track
+    );
     match v {
         Value::Text(text) if whole => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
         v => value(v),

@@ -148,6 +148,8 @@ pub enum Repeat {
     For(SignedDuration),
     /// The same bytes, on the same day in Shanghai, until five minutes before it ends.
     SameDay,
+    /// The same bytes, once more: who wrote the notice would rather have it arrive twice than not at all.
+    Again,
     /// Nothing: a person has to say what became of it.
     Never,
 }

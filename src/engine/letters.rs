@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::channel::{Letter, People, To};
+use super::channel::{Letter, Parcel, People, Repeat, To};
 use super::directory::Sighting;
 use super::outbox::NewDelivery;
 use super::people::{Directories, closure};
@@ -21,7 +21,7 @@ use super::runner::{Channels, Firing, Notice};
 use crate::model::group::{Groups, Known, Recipient, RecipientGroup, Recipients, resolve};
 use crate::model::manifest::Vendor;
 use crate::model::message::{self, Context, render};
-use crate::model::notice::{Registered, Target};
+use crate::model::notice::{self, OnUnknown, Registered, Target};
 use crate::model::schedule::{Event, Skip};
 use crate::model::{Address, ChatId, Collection, Field, Fields, Kind, Name, Span, diagnostic};
 use crate::plan::live::Binding;
@@ -311,18 +311,32 @@ impl Posted {
         let letter = Letter {
             kind: rendered.kind.to_owned(),
             content: rendered.content,
-            people: People::Together,
+            people: match self.registered.people {
+                notice::People::Together => People::Together,
+                notice::People::Messages => People::OneByOne,
+            },
         };
         let key = format!("{}/{}/{}", self.project, self.address, firing.nominal);
         let parcels = channel.pack(&letter, to, &key)?;
         let delivery = |parcel| NewDelivery {
             provider: provider.clone(),
             app: channel.app().clone(),
-            repeat: channel.repeats(&parcel),
+            repeat: self.repeat(channel.repeats(&parcel), &parcel),
             unseen: Vec::new(),
             parcel,
         };
         Ok(parcels.into_iter().map(delivery).collect())
+    }
+}
+
+impl Posted {
+    /// What may follow an unknown send: what the vendor lets, and what the notice consents to.
+    fn repeat(&self, of_vendor: Repeat, parcel: &Parcel) -> Repeat {
+        let everyone = To::Recipient(Recipient::Everyone);
+        match (of_vendor, self.registered.on_unknown) {
+            (Repeat::Never, OnUnknown::Resend) if !parcel.to.contains(&everyone) => Repeat::Again,
+            (repeat, _) => repeat,
+        }
     }
 }
 

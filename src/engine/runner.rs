@@ -305,6 +305,7 @@ fn may_repeat(delivery: &Delivery, now: Timestamp) -> bool {
     match delivery.what.repeat {
         Repeat::Always => true,
         Repeat::Never => false,
+        Repeat::Again => delivery.attempts < 2,
         Repeat::For(time) => now.duration_since(first) < time,
         Repeat::SameDay => {
             let Ok(shanghai) = TimeZone::get("Asia/Shanghai") else {

@@ -77,6 +77,18 @@ struct FieldsRow {
     #[serde(default, deserialize_with = "present")]
     #[serde(skip_serializing_if = "Option::is_none")]
     audience: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoke_after: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    track: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_problem: Option<BTreeSet<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_unknown: Option<String>,
 }
 
 /// A chat by its id.
@@ -192,6 +204,10 @@ pub fn fields_to_json(fields: &Fields) -> Result<String, String> {
             (Field::Message, Value::Text(it)) => row.message = Some(it.clone()),
             (Field::Late, Value::Text(it)) => row.late = Some(it.clone()),
             (Field::Audience, Value::Text(it)) => row.audience = Some(it.clone()),
+            (Field::RevokeAfter, Value::Text(it)) => row.revoke_after = Some(it.clone()),
+            (Field::Track, Value::Text(it)) => row.track = Some(it.clone()),
+            (Field::OnProblem, Value::Items(it)) => row.on_problem = Some(it.clone()),
+            (Field::OnUnknown, Value::Text(it)) => row.on_unknown = Some(it.clone()),
             (
                 Field::Name
                 | Field::Subscribers
@@ -211,7 +227,11 @@ pub fn fields_to_json(fields: &Fields) -> Result<String, String> {
                 | Field::Calendars
                 | Field::Message
                 | Field::Late
-                | Field::Audience,
+                | Field::Audience
+                | Field::RevokeAfter
+                | Field::Track
+                | Field::OnProblem
+                | Field::OnUnknown,
                 Value::Text(_)
                 | Value::Flag(_)
                 | Value::Chats(_)
@@ -249,6 +269,10 @@ pub fn fields_from_json(text: &str) -> Result<Fields, String> {
         message,
         late,
         audience,
+        revoke_after,
+        track,
+        on_problem,
+        on_unknown,
     } = serde_json::from_str(text).map_err(|e| e.to_string())?;
     let keys = |keys: Vec<u32>| keys.into_iter().map(EventKey).collect();
     let chats = |ids: Vec<ChatRow>| ids.into_iter().map(|ChatRow(id)| id).collect();
@@ -282,6 +306,10 @@ pub fn fields_from_json(text: &str) -> Result<Fields, String> {
         message.map(|it| (Field::Message, Value::Text(it))),
         late.map(|it| (Field::Late, Value::Text(it))),
         audience.map(|it| (Field::Audience, Value::Text(it))),
+        revoke_after.map(|it| (Field::RevokeAfter, Value::Text(it))),
+        track.map(|it| (Field::Track, Value::Text(it))),
+        on_problem.map(|it| (Field::OnProblem, Value::Items(it))),
+        on_unknown.map(|it| (Field::OnUnknown, Value::Text(it))),
     ]
     .into_iter()
     .flatten()

@@ -18,7 +18,7 @@ pub enum Field {
     Enabled,
     /// What a group is for.
     Description,
-    /// Whom a group lists.
+    /// Whom a group lists; of a notice, how it gets to people.
     People,
     /// The groups whose people belong to a group too.
     Include,
@@ -46,11 +46,19 @@ pub enum Field {
     Late,
     /// Consent to a large audience.
     Audience,
+    /// After what time a notice is taken back.
+    RevokeAfter,
+    /// How it is followed who has read a notice, as it was understood.
+    Track,
+    /// Who is told when an occurrence of a notice went wrong: groups and chats.
+    OnProblem,
+    /// What follows a send of a notice whose outcome is unknown.
+    OnUnknown,
 }
 
 impl Field {
     /// Every field.
-    pub const ALL: [Field; 19] = [
+    pub const ALL: [Field; 23] = [
         Field::Name,
         Field::Subscribers,
         Field::Events,
@@ -70,6 +78,10 @@ impl Field {
         Field::Message,
         Field::Late,
         Field::Audience,
+        Field::RevokeAfter,
+        Field::Track,
+        Field::OnProblem,
+        Field::OnUnknown,
     ];
 
     /// The fields of a managed chat and of a contact user group that can be left as they are live.
@@ -114,6 +126,10 @@ impl Field {
             Field::Message => "message",
             Field::Late => "late",
             Field::Audience => "audience",
+            Field::RevokeAfter => "revoke_after",
+            Field::Track => "track",
+            Field::OnProblem => "on_problem",
+            Field::OnUnknown => "on_unknown",
         }
     }
 

@@ -689,6 +689,14 @@ pub(crate) fn prose(doc: &str) -> String {
         .to_owned()
 }
 
+/// The key of a field: Rust's own words stand as `r#for` in a struct.
+pub(crate) const fn word(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
+}
+
 /// Declares a shape: a struct, its schema, its reader. `[required]` before a field makes its absence
 /// a diagnostic; `[default = …]` is shown by editors.
 macro_rules! shape {
@@ -713,7 +721,7 @@ macro_rules! shape {
 
         impl $name {
             /// The keys, in the order of their declaration.
-            pub(crate) const KEYS: &'static [&'static str] = &[$(stringify!($field)),+];
+            pub(crate) const KEYS: &'static [&'static str] = &[$($crate::model::shape::word(stringify!($field))),+];
 
             /// Reads a key of this shape; says whether it is one.
             fn take(
@@ -723,7 +731,9 @@ macro_rules! shape {
                 at: $crate::model::yaml::NodeId,
             ) -> bool {
                 match reader.tree.key(key) {
-                    $(stringify!($field) => self.$field = reader.field(key, at),)+
+                    $(text if text == $crate::model::shape::word(stringify!($field)) => {
+                        self.$field = reader.field(key, at);
+                    })+
                     _ => return false,
                 }
                 true
@@ -742,7 +752,7 @@ macro_rules! shape {
                     }
                 }
                 $($(
-                    $crate::model::shape::shape!(@read [$($mark)+] shape.$field, stringify!($field), reader, at);
+                    $crate::model::shape::shape!(@read [$($mark)+] shape.$field, $crate::model::shape::word(stringify!($field)), reader, at);
                 )?)+
                 Some(shape)
             }
@@ -766,12 +776,12 @@ macro_rules! shape {
                         &[$($crate::model::shape::shape!(@mark [$($mark)+]))?];
                     let (default, is_required) = marks.first().cloned().unwrap_or_default();
                     if is_required {
-                        required.push(stringify!($field));
+                        required.push(Self::KEYS[properties.len()]);
                     }
                     let schema = generator.subschema_for::<$type>();
                     let doc = concat!($($field_doc, "\n"),+);
-                    let schema = $crate::model::shape::property(schema, stringify!($field), doc, default);
-                    properties.insert(stringify!($field).to_owned(), schema.into());
+                    let schema = $crate::model::shape::property(schema, Self::KEYS[properties.len()], doc, default);
+                    properties.insert(Self::KEYS[properties.len()].to_owned(), schema.into());
                 })+
                 let mut schema = schemars::json_schema!({
                     "description": $crate::model::shape::prose(concat!($($doc, "\n"),+)),

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::model::{
-    Address, Collection, Diagnostic, Field, Fields, Name, RemoteId, TasklistGuid, Value,
+    Address, Collection, Diagnostic, Field, Fields, Kind, Name, RemoteId, TasklistGuid, Value,
 };
 
 pub use diff::{Choice, Inputs, Listing, Memory, Resolution, diff};
@@ -193,7 +193,13 @@ impl Change {
     /// The recipients who are put on a group's own list or taken off it.
     #[must_use]
     pub fn listed(&self) -> Vec<String> {
+        // Of a notice the field says how it gets to people, and lists nobody.
+        let lists = self
+            .subject
+            .address()
+            .is_some_and(|a| a.kind == Kind::RecipientGroup);
         let of = |fields: Option<&Fields>| {
+            let fields = fields.filter(|_| lists);
             fields.map_or_else(BTreeSet::new, |f| f.items(Field::People).clone())
         };
         let (before, after) = (of(self.before()), of(self.after().as_ref()));

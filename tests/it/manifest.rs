@@ -874,7 +874,7 @@ fn ledgers_projects_and_hosts() {
 fn what_later_versions_manage_is_never_dropped() {
     insta::assert_snapshot!(check("$SETTINGS
 recipient_groups: { platform: { feishu: { users: [a], user_group: { name: x } } } }
-recurring_notices: { weekly: { to: [oc_a], schedule: { cron: \"0 9 * * *\", timezone: UTC }, message: { text: x }, revoke_after: 2h, track: { until: 80% }, on_problem: [made] } }
+recurring_notices: { weekly: { to: [oc_a], schedule: { cron: \"0 9 * * *\", timezone: UTC }, message: { text: x } } }
 defaults: { recurring_notices: {} }
 tasklists: { t: { guid: g } }
 chats: { platform: { id: oc_a }, made: { manage: { name: x } } }
@@ -886,18 +886,6 @@ tasklist_subscriptions:
       Rename one of the two; notices name both in one list.
       in recipient_group.platform
       beadle.yaml:7:10 the chat
-    beadle.yaml:4:114 "revoke_after" error not-yet
-      this version of beadle does not manage `revoke_after` yet
-      Remove it, or use a version that does; nothing is left out silently.
-      in recurring_notice.weekly
-    beadle.yaml:4:132 "track" error not-yet
-      this version of beadle does not manage `track` yet
-      Remove it, or use a version that does; nothing is left out silently.
-      in recurring_notice.weekly
-    beadle.yaml:4:155 "on_problem" error not-yet
-      this version of beadle does not manage `on_problem` yet
-      Remove it, or use a version that does; nothing is left out silently.
-      in recurring_notice.weekly
     beadle.yaml:5:13 "recurring_notices" error not-yet
       this version of beadle does not manage `recurring_notices` yet
       Remove it, or use a version that does; nothing is left out silently.

@@ -330,11 +330,6 @@ fn mistakes_in_notices_are_found_at_their_place() {
             0,
         ),
         (
-            vec![&daily("    to: [room]\n    revoke_after: 2h\n")],
-            "not-yet",
-            0,
-        ),
-        (
             vec![&daily("    to: [room]\n    late: soon\n")],
             "bad-duration",
             11,
@@ -364,4 +359,149 @@ fn mistakes_in_notices_are_found_at_their_place() {
             assert_eq!(one["range"]["start"]["column"], column, "{code}: {one:#}");
         }
     }
+}
+
+/// What is found in a project with people everywhere, a code and a column each, of a notice with these lines.
+fn found(more: &str) -> Vec<String> {
+    let project = Project::empty();
+    let base = project.base_url();
+    let enos = format!(
+        "  enos: {{ app_key: k, app_secret: \"${{env:FEISHU_APP_SECRET}}\", org_id: o, base_url: \"{base}\" }}\n"
+    );
+    let many: Vec<String> = (0..21).map(|n| format!("ou_{n}")).collect();
+    let groups = format!(
+        "recipient_groups:
+  portal: {{ enos: {{ users: [u1] }} }}
+  staff: {{ dingtalk: {{ users: [bo] }} }}
+  crowd: {{ feishu: {{ users: [{}] }} }}
+",
+        many.join(", ")
+    );
+    declare(&project, &[&groups, &daily(more)]);
+    let text = project.read("beadle.yaml");
+    let text = text.replacen("  dingtalk:", &format!("{enos}  dingtalk:"), 1);
+    project.write("beadle.yaml", &text);
+    let found = project.beadle(&["validate", "--format", "json"]).json();
+    let line = |d: &Value| {
+        let column = &d["range"]["start"]["column"];
+        format!(
+            "{} {} {column}",
+            d["severity"].as_str().unwrap(),
+            d["code"].as_str().unwrap()
+        )
+    };
+    found["diagnostics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(line)
+        .collect()
+}
+
+#[test]
+fn what_follows_a_send_is_checked_where_the_vendors_have_rules() {
+    let fine: [&str; 0] = [];
+    for (more, expected) in [
+        (
+            "to: [room]\n    revoke_after: 2h\n    on_unknown: resend",
+            &fine[..],
+        ),
+        (
+            "to: [room]\n    revoke_after: soon",
+            &["error bad-duration 19"],
+        ),
+        (
+            "to: [room]\n    revoke_after: 25h",
+            &["warning recall-too-late 19"],
+        ),
+        (
+            "to: [staff]\n    revoke_after: 25h",
+            &["error recall-too-late 19"],
+        ),
+        (
+            "to: [portal]\n    revoke_after: 2h",
+            &["error no-recall 19"],
+        ),
+        (
+            "to: [room]\n    track: { until: 80%, for: 7d, report_to: [room, staff] }",
+            &fine,
+        ),
+        (
+            "to: [room]\n    track: { for: 8d }",
+            &["error track-too-long 19"],
+        ),
+        (
+            "to: [staff]\n    track: { for: 25h }",
+            &["error track-too-long 19"],
+        ),
+        ("to: [crowd]\n    track: { for: 30d }", &fine),
+        (
+            "to: [crowd, staff]\n    via: [feishu, dingtalk]\n    track: { for: 30d }",
+            &["warning track-too-long 19"],
+        ),
+        ("to: [portal]\n    track: {}", &["error untold 12"]),
+        (
+            "to: [room]\n    track: { until: 0% }",
+            &["error nothing-to-follow 21"],
+        ),
+        (
+            "to: [room]\n    track: { report_to: [nowhere] }",
+            &["error unknown-recipient 26"],
+        ),
+        ("to: [staff]\n    on_problem: [room]", &fine),
+        (
+            "to: [room]\n    on_problem: [nowhere]",
+            &["error unknown-recipient 18"],
+        ),
+        (
+            "to: [crowd]\n    people: messages",
+            &["error messages-to-many 13"],
+        ),
+        (
+            "to: [staff]\n    people: messages",
+            &["error messages-to-nobody 13"],
+        ),
+        ("to: [staff]\n    people: letters", &["error wrong-type 13"]),
+        ("to: [room]\n    late: 25h", &["error late-too-long 11"]),
+    ] {
+        assert_eq!(found(&format!("    {more}\n")), expected, "{more}");
+    }
+}
+
+#[test]
+fn what_follows_a_send_is_registered_and_shown_field_by_field() {
+    let project = staffed();
+    let more = "    to: [room]\n    revoke_after: 2h\n    track: { report_to: [team] }\n    on_problem: [room]\n    people: together\n";
+    declare(&project, &[GROUP, &daily(more)]);
+    apply(&project);
+    let plan = project.beadle(&["plan", "--detailed-exitcode"]).exits(0);
+    assert!(plan.stdout.starts_with("No changes"), "{}", plan.stdout);
+    let less = "    to: [room]\n    revoke_after: 3h\n    track: { until: 50%, for: 2h }\n    on_unknown: resend\n";
+    declare(&project, &[GROUP, &daily(less)]);
+    let plan = project
+        .beadle(&["plan", "--format", "json"])
+        .exits(0)
+        .json();
+    let change = &plan["changes"][0];
+    let before_after = |field: &str| {
+        (
+            change["before"][field].clone(),
+            change["after"][field].clone(),
+        )
+    };
+    assert_eq!(before_after("revoke_after"), (json!("2h"), json!("3h")));
+    assert_eq!(before_after("on_unknown"), (json!(""), json!("resend")));
+    assert_eq!(
+        before_after("on_problem"),
+        (json!([format!("chat {ROOM}")]), json!([]))
+    );
+    let track = before_after("track");
+    assert_eq!(
+        track.0,
+        json!({"until": "80%", "for": "24h", "report_to": ["group team"]})
+    );
+    assert_eq!(
+        track.1,
+        json!({"until": "50%", "for": "2h", "report_to": []})
+    );
 }

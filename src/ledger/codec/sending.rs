@@ -55,6 +55,7 @@ pub fn repeat_to_text(repeat: Repeat) -> String {
         Repeat::Always => "always".to_owned(),
         Repeat::For(time) => format!("for {}", time.as_secs()),
         Repeat::SameDay => "same_day".to_owned(),
+        Repeat::Again => "again".to_owned(),
         Repeat::Never => "never".to_owned(),
     }
 }
@@ -68,6 +69,7 @@ pub fn repeat_from_text(word: &str) -> Result<Repeat, String> {
     match word {
         "always" => Ok(Repeat::Always),
         "same_day" => Ok(Repeat::SameDay),
+        "again" => Ok(Repeat::Again),
         "never" => Ok(Repeat::Never),
         word => {
             let seconds = word.strip_prefix("for ").and_then(|n| n.parse().ok());

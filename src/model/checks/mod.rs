@@ -2,6 +2,7 @@
 //!
 //! Each looks at the whole draft once; none compares every resource with every other.
 
+mod after;
 mod kept;
 mod notices;
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
+use super::after;
 use crate::model::Diagnostic;
 use crate::model::group::{Known, Resolution, resolve};
 use crate::model::manifest::{Manifest, Vendor};
@@ -33,6 +34,7 @@ pub fn check_notices(manifest: &Manifest, now: Timestamp) -> Vec<Diagnostic> {
         says(manifest, notice, now, &mut here);
         audience(manifest, notice, &resolution, &mut here);
         agents(manifest, notice, &mut here);
+        after::check(manifest, notice, &resolution, now, &mut here);
         found.extend(here.into_iter().map(|d| d.address(notice.address.clone())));
     }
     found

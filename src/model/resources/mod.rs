@@ -3,6 +3,7 @@
 //! What is wrong with one resource alone, or with a name in it, is reported here; what several
 //! resources do to each other is [`super::checks`].
 
+mod after;
 mod chats;
 mod events;
 mod groups;

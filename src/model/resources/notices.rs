@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::after::AfterWords;
 use super::tasklists::Needs;
 use super::{Names, Section, push_all, unknown};
 use crate::model::diagnostic::{Diagnostic, Span};
@@ -56,15 +57,26 @@ impl Names {
             enabled,
             protect,
             moved_from,
-            revoke_after: _,
-            track: _,
-            on_problem: _,
+            revoke_after,
+            track,
+            on_problem,
+            people,
+            on_unknown,
         } = written;
         let moved_from = self.moved_from(moved_from, address, found);
+        let late_span = late.get().map(|text| text.span);
         let late = match late.into_option() {
             None => Some(LATE),
-            Some(text) => late_of(&text, found),
+            Some(text) => duration(&text, found),
         };
+        let after = AfterWords {
+            revoke_after,
+            track,
+            on_problem,
+            people,
+            on_unknown,
+        };
+        let after = self.after(after, found);
         let schedule = schedule.into_option().and_then(|schedule| {
             let place = schedule.span;
             let source = schedule.value.source;
@@ -88,24 +100,7 @@ impl Names {
         let is_large = audience.get().is_some();
         let to = to.into_option()?;
         let to_span = to.span;
-        let mut targets: BTreeMap<Target, Span> = BTreeMap::new();
-        for text in to.value {
-            if let Some(target) = self.target(&text, found) {
-                if let Some(first) = targets.get(&target) {
-                    found.push(
-                        Diagnostic::warning(
-                            "listed-twice",
-                            text.span,
-                            format!("`{}` is listed twice", shorten(&text.value.0)),
-                        )
-                        .help("Remove one of the two; nobody gets a notice twice.")
-                        .related(*first, "first listed here"),
-                    );
-                } else {
-                    targets.insert(target, text.span);
-                }
-            }
-        }
+        let targets = self.recipients(to.value, found);
         let via = match via.into_option() {
             None => None,
             Some(list) => Some(self.providers_named(list.value, found)?),
@@ -130,6 +125,8 @@ impl Names {
                 .collect(),
             message,
             late: late?,
+            late_span,
+            after: after?,
             is_large,
             enabled: enabled.get().is_none_or(|flag| flag.0),
             protect: protect.get().is_some_and(|flag| flag.0),
@@ -140,7 +137,34 @@ impl Names {
         })
     }
 
-    /// Whom a word of `to` names.
+    /// Whom a list names.
+    pub(super) fn recipients(
+        &mut self,
+        list: Vec<Spanned<Text>>,
+        found: &mut Vec<Diagnostic>,
+    ) -> BTreeMap<Target, Span> {
+        let mut targets: BTreeMap<Target, Span> = BTreeMap::new();
+        for text in list {
+            if let Some(target) = self.target(&text, found) {
+                if let Some(first) = targets.get(&target) {
+                    found.push(
+                        Diagnostic::warning(
+                            "listed-twice",
+                            text.span,
+                            format!("`{}` is listed twice", shorten(&text.value.0)),
+                        )
+                        .help("Remove one of the two; nobody gets a message twice.")
+                        .related(*first, "first listed here"),
+                    );
+                } else {
+                    targets.insert(target, text.span);
+                }
+            }
+        }
+        targets
+    }
+
+    /// Whom a word names.
     fn target(&mut self, text: &Spanned<Text>, found: &mut Vec<Diagnostic>) -> Option<Target> {
         let word = text.value.0.as_str();
         let name = Name::new(word).ok();
@@ -315,9 +339,12 @@ impl Names {
     }
 }
 
-fn late_of(text: &Spanned<Text>, found: &mut Vec<Diagnostic>) -> Option<jiff::SignedDuration> {
-    let late = read::step(&text.value.0).filter(|late| late.is_positive());
-    if late.is_none() {
+pub(super) fn duration(
+    text: &Spanned<Text>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<jiff::SignedDuration> {
+    let time = read::step(&text.value.0).filter(|time| time.is_positive());
+    if time.is_none() {
         found.push(
             Diagnostic::error(
                 "bad-duration",
@@ -327,5 +354,5 @@ fn late_of(text: &Spanned<Text>, found: &mut Vec<Diagnostic>) -> Option<jiff::Si
             .help("Write minutes, hours and days, as in `30m`, `2h` or `1h30m`."),
         );
     }
-    late
+    time
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::ignored_field;
+use super::{ignored_field, one_of};
 use crate::model::Field;
 use crate::model::manifest::{ExtraMembers, OnDelete};
 use crate::model::shape::{Reader, Shape, Spanned, Text, inline_schema, shape};
@@ -100,21 +100,6 @@ impl Shape for Deleted {
         let choices = [OnDelete::Keep, OnDelete::Dissolve].map(|choice| (choice.as_str(), choice));
         one_of(reader, at, choices).map(Deleted)
     }
-}
-
-fn one_of<T: Copy>(reader: &mut Reader<'_>, at: NodeId, choices: [(&str, T); 2]) -> Option<T> {
-    let [(first, _), (second, _)] = choices;
-    let wanted = format!("`{first}` or `{second}`");
-    let (text, _) = reader.scalar(at, &wanted)?;
-    let found = choices.iter().find(|(word, _)| *word == &*text);
-    if found.is_none() {
-        reader.wrong(
-            at,
-            &wanted,
-            Some("Write one of these words, or remove the key."),
-        );
-    }
-    found.map(|(_, choice)| *choice)
 }
 
 /// A field of a managed chat or a user group that may be ignored.

@@ -3,6 +3,7 @@
 //! The doc comments here are what editors show, through `schemas/manifest.schema.json`. What the
 //! blocks mean is worked out in [`super::parse`].
 
+mod after;
 mod groups;
 mod kept;
 mod message;
@@ -22,6 +23,7 @@ use super::shape::{
 use super::yaml::{NodeId, Yaml};
 use super::{Field, Kind};
 
+pub(crate) use after::{PeopleWord, Track, UnknownWord};
 pub(crate) use groups::{Block, Group, GroupKeys, People};
 pub(crate) use kept::{ChatDefaults, KeptField, Manage, UserGroup};
 pub(crate) use message::{Link, Message};
@@ -320,6 +322,22 @@ impl Shape for IgnoredField {
     fn read(reader: &mut Reader<'_>, at: NodeId) -> Option<Self> {
         ignored_field(reader, at, &Field::SUBSCRIPTION).map(IgnoredField)
     }
+}
+
+/// Reads one of two words.
+fn one_of<T: Copy>(reader: &mut Reader<'_>, at: NodeId, choices: [(&str, T); 2]) -> Option<T> {
+    let [(first, _), (second, _)] = choices;
+    let wanted = format!("`{first}` or `{second}`");
+    let (text, _) = reader.scalar(at, &wanted)?;
+    let found = choices.iter().find(|(word, _)| *word == &*text);
+    if found.is_none() {
+        reader.wrong(
+            at,
+            &wanted,
+            Some("Write one of these words, or remove the key."),
+        );
+    }
+    found.map(|(_, choice)| *choice)
 }
 
 /// Reads the name of one of these fields.

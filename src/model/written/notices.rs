@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
+use super::after::{PeopleWord, Track, UnknownWord};
 use super::{Message, Schedule};
 use crate::model::Kind;
-use crate::model::shape::{Flag, Item, Later, Reader, Shape, Spanned, Text, inline_schema, shape};
+use crate::model::shape::{Flag, Item, Reader, Shape, Spanned, Text, inline_schema, shape};
 use crate::model::yaml::{NodeId, Yaml};
 
 shape! {
@@ -38,12 +39,23 @@ shape! {
         protect: Flag,
         /// The block's former name, so that renaming it forgets nothing.
         moved_from: Spanned<Text>,
-        /// Take it back after so long. Not managed by this version.
-        revoke_after: Later,
-        /// Follow who has read it. Not managed by this version.
-        track: Later,
-        /// Who is told when something goes wrong. Not managed by this version.
-        on_problem: Later,
+        /// Take it back so long after it fires, such as `2h`. Feishu and DingTalk let that be done for 24
+        /// hours, EnOS never.
+        revoke_after: Spanned<Text>,
+        /// Follow who has read it.
+        track: Spanned<Track>,
+        /// Groups and chats that are told, once an occurrence, when one is missed, refused, sent in part or
+        /// held.
+        on_problem: Vec<Spanned<Text>>,
+        /// How it gets to people at Feishu: `together` in as few calls as can be, or, to at most 20,
+        /// `messages`, one each, which a lost answer does not put in doubt.
+        [default = "together"]
+        people: Spanned<PeopleWord>,
+        /// What follows a send of which nobody knows whether it arrived, where the vendor has no key for
+        /// it: `hold` waits for a person's word, `resend` sends once more, so that somebody may get it
+        /// twice.
+        [default = "hold"]
+        on_unknown: UnknownWord,
     }
 }
 

@@ -58,7 +58,10 @@ fn absent(field: Field) -> Value {
         | Field::Calendars
         | Field::Message
         | Field::Late
-        | Field::Audience => Value::Text(String::new()),
+        | Field::Audience
+        | Field::RevokeAfter
+        | Field::Track
+        | Field::OnUnknown => Value::Text(String::new()),
         Field::OnDelete => Value::Text(OnDelete::Keep.as_str().to_owned()),
         Field::People
         | Field::Include
@@ -66,7 +69,8 @@ fn absent(field: Field) -> Value {
         | Field::Members
         | Field::Added
         | Field::To
-        | Field::Via => Value::Items(BTreeSet::new()),
+        | Field::Via
+        | Field::OnProblem => Value::Items(BTreeSet::new()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::compare::compare_fields;
 use super::{Memory, Work};
-use crate::model::{Address, Collection, Field, Fields, Name, RemoteId};
+use crate::model::{Address, Collection, Field, Fields, Kind, Name, RemoteId};
 use crate::plan::{Action, Cause, Change, Record, Subject};
 
 /// A group or notice, as it is to be registered.
@@ -141,7 +141,7 @@ impl<'a> Work<'a> {
                 && change
                     .subject
                     .address()
-                    .is_some_and(|a| reached.contains(&a.name))
+                    .is_some_and(|a| a.kind == Kind::RecipientGroup && reached.contains(&a.name))
         })
     }
 }

@@ -133,7 +133,11 @@ fn to_wire(fields: &Fields) -> SubscriptionFields<'_> {
                 | Field::Calendars
                 | Field::Message
                 | Field::Late
-                | Field::Audience,
+                | Field::Audience
+                | Field::RevokeAfter
+                | Field::Track
+                | Field::OnProblem
+                | Field::OnUnknown,
                 _,
             ) => {
                 debug_assert!(false, "{field} holds {value:?}");

@@ -3,10 +3,14 @@
 //! A notice is registered in the ledger as [`Notice::fields`] and read back by [`Registered::read`], so
 //! that the runner fires what was applied and not what a file says by then.
 
+mod after;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
+
+pub use after::{After, ENOUGH, OnUnknown, People, TRACKED, Track, teller};
 
 use super::diagnostic::{Source, Sources, has_errors};
 use super::message::Message;
@@ -64,6 +68,10 @@ pub struct Notice {
     pub vars: BTreeMap<String, String>,
     /// How much later than it fires it is still sent.
     pub late: SignedDuration,
+    /// Where `late` stands, if it does.
+    pub late_span: Option<Span>,
+    /// What follows a send.
+    pub after: After,
     /// Whether there is consent to a large audience.
     pub is_large: bool,
     /// Whether it is sent.
@@ -84,6 +92,10 @@ fn text(text: impl Into<String>) -> Value {
     Value::Text(text.into())
 }
 
+fn targets(targets: &BTreeMap<Target, Span>) -> Value {
+    Value::Items(targets.keys().map(Target::to_text).collect())
+}
+
 impl Notice {
     /// What is compared and registered.
     #[must_use]
@@ -96,12 +108,22 @@ impl Notice {
             Some(Json::String(name)) if name != "cn" => self.calendars.to_string(),
             _ => String::new(),
         };
+        let after = &self.after;
+        let revoke_after = after.revoke_after.map(|(time, _)| format!("{time:#}"));
+        let track = after.track.as_ref().map(|(track, _)| track.to_text());
+        let (revoke_after, track) = (revoke_after.unwrap_or_default(), track.unwrap_or_default());
+        // What says nothing else is as it was before these fields were known.
+        let on_unknown = match after.on_unknown {
+            OnUnknown::Hold => "",
+            OnUnknown::Resend => OnUnknown::Resend.as_str(),
+        };
+        let people = match after.people.0 {
+            People::Together => BTreeSet::new(),
+            People::Messages => BTreeSet::from([People::Messages.as_str().to_owned()]),
+        };
         [
             (Field::Enabled, Value::Flag(self.enabled)),
-            (
-                Field::To,
-                Value::Items(self.to.keys().map(Target::to_text).collect()),
-            ),
+            (Field::To, targets(&self.to)),
             (
                 Field::Via,
                 Value::Items(self.via.iter().map(ToString::to_string).collect()),
@@ -114,6 +136,11 @@ impl Notice {
                 Field::Audience,
                 text(if self.is_large { "large" } else { "" }),
             ),
+            (Field::RevokeAfter, text(revoke_after)),
+            (Field::Track, text(track)),
+            (Field::OnProblem, targets(&after.on_problem)),
+            (Field::People, Value::Items(people)),
+            (Field::OnUnknown, text(on_unknown)),
         ]
         .into_iter()
         .collect()
@@ -137,6 +164,16 @@ pub struct Registered {
     pub vars: BTreeMap<String, String>,
     /// How much later than it fires it is still sent.
     pub late: SignedDuration,
+    /// After what time it is taken back.
+    pub revoke_after: Option<SignedDuration>,
+    /// How it is followed who has read it.
+    pub track: Option<Track<BTreeSet<Target>>>,
+    /// Who is told when an occurrence went wrong.
+    pub on_problem: BTreeSet<Target>,
+    /// How it gets to people.
+    pub people: People,
+    /// What follows an unknown send.
+    pub on_unknown: OnUnknown,
 }
 
 impl Registered {
@@ -170,13 +207,35 @@ impl Registered {
             _ => return Err(first("message", &found)),
         };
         let late = of(Field::Late)?;
+        // These were not there in the first notices that were registered.
+        let later = |field: Field| match fields.get(field) {
+            Some(Value::Text(text)) => text.as_str(),
+            _ => "",
+        };
+        let revoke_after = match later(Field::RevokeAfter) {
+            "" => None,
+            time => Some(
+                time.parse()
+                    .map_err(|error| format!("`revoke_after` cannot be read: {error}"))?,
+            ),
+        };
+        let each = fields
+            .items(Field::People)
+            .contains(People::Messages.as_str());
         Ok(Self {
             enabled: fields.get(Field::Enabled) == Some(&Value::Flag(true)),
-            to: fields
-                .items(Field::To)
-                .iter()
-                .filter_map(|to| Target::parse(to))
-                .collect(),
+            to: read_targets(fields, Field::To),
+            revoke_after,
+            track: after::read(later(Field::Track))?,
+            on_problem: read_targets(fields, Field::OnProblem),
+            people: match each {
+                true => People::Messages,
+                false => People::Together,
+            },
+            on_unknown: match later(Field::OnUnknown) == OnUnknown::Resend.as_str() {
+                true => OnUnknown::Resend,
+                false => OnUnknown::Hold,
+            },
             via: fields
                 .items(Field::Via)
                 .iter()
@@ -190,6 +249,11 @@ impl Registered {
                 .map_err(|error| format!("`late` cannot be read: {error}"))?,
         })
     }
+}
+
+fn read_targets(fields: &Fields, field: Field) -> BTreeSet<Target> {
+    let words = fields.items(field).iter();
+    words.filter_map(|word| Target::parse(word)).collect()
 }
 
 fn stored_schedule(schedule: &str, calendars: &str) -> Result<Schedule, String> {
