@@ -391,14 +391,24 @@ pub(super) struct SandboxArgs {
     pub(super) latency: Duration,
     /// Let something go wrong (may be repeated): `KIND@OPERATION[:CALLS][,KEY=VALUE]`
     ///
-    /// KIND is lost-reply, cut-off, refuse, 5xx, 5xx-after, 429, quota, html, truncated, slow,
-    /// hold-before, hold-after, token-expiry, unreadable or read-lag; OPERATION the contract's name of
-    /// a call, or *; CALLS such as 2, 1-3 or 4-. Example: lost-reply@createTasklistActivitySubscription:1
+    /// OPERATION is the contract's name of a call, or *; CALLS such as 2, 1-3, 4- or 1-/2 (every second
+    /// one). KIND is one of these:
+    ///
+    /// lost answers: lost-reply, cut-off, refuse, 5xx, 5xx-after, slow, hold-before, hold-after;
+    /// limits: 429, quota, over-quota;
+    /// bodies: html, truncated, empty, enormous, stalled, reordered, duplicated, nulls, unknown-values;
+    /// rights: token-expiry, code, unreadable, revoked, bot-removed;
+    /// the world: read-lag, clock-skew, edited, deleted, partial, stuck.
+    ///
+    /// Example: lost-reply@createTasklistActivitySubscription:1. The keys of each kind are in docs/faults.md.
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<crate::sandbox::Fault>,
-    /// Where the chances of the faults begin
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(super) seed: u64,
+    /// Read faults from a file, one a line; `#` begins a comment, `seed N` gives the seed
+    #[arg(long, value_name = "FILE", env = "BEADLE_SANDBOX_FAULT_FILE")]
+    pub(super) fault_file: Option<PathBuf>,
+    /// Where the chances of the faults begin: the same seed and faults meet the same calls
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

@@ -246,6 +246,43 @@ fn deliver(message: i64, to: &[Receiver], moment: &Moment<'_>) -> Result<(), Wor
     Ok(())
 }
 
+/// The number of the newest message.
+pub(super) fn newest(moment: &Moment<'_>) -> Result<i64, WorldError> {
+    let last: Option<i64> = moment
+        .sql()
+        .query_row("SELECT max(seq) FROM messages", [], |row| row.get(0))?;
+    Ok(last.unwrap_or(0))
+}
+
+/// Drops every delivery, or every second one, of the messages after that number.
+pub(super) fn drop_since(since: i64, every: i64, moment: &Moment<'_>) -> Result<(), WorldError> {
+    moment.sql().execute(
+        "UPDATE deliveries SET due_ms = NULL, dropped = '143103'
+         WHERE (message, person) IN (
+             SELECT message, person FROM (
+                 SELECT message, person,
+                        row_number() OVER (PARTITION BY message ORDER BY person) AS number
+                 FROM deliveries WHERE message > ?1)
+             WHERE number % ?2 = 0)",
+        params![since, every],
+    )?;
+    Ok(())
+}
+
+/// Lets the messages after that number be on their way for ever.
+pub(super) fn never_end_since(since: i64, moment: &Moment<'_>) -> Result<(), WorldError> {
+    // Elsewhere the end is told by those who got it, and what is sent later waits for it.
+    moment.sql().execute(
+        "UPDATE messages SET done_ms = ?2 WHERE seq > ?1 AND vendor = 'dingtalk'",
+        params![since, i64::MAX],
+    )?;
+    moment.sql().execute(
+        "UPDATE deliveries SET due_ms = NULL WHERE message > ?1",
+        [since],
+    )?;
+    Ok(())
+}
+
 /// When the last message that the app sent that way will have gone out.
 pub(super) fn last_done(
     vendor: &str,

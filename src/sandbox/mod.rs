@@ -40,6 +40,7 @@ mod seed;
 mod seed_people;
 mod serve;
 mod tokens;
+mod trickle;
 mod vendor;
 mod wire;
 mod world;
@@ -52,7 +53,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub use faults::{Fault, FaultParseError};
+pub use faults::{Fault, FaultParseError, Program, ProgramError};
 pub use seed::{Seeded, Wanted, WantedChat, WantedSubscription, WantedTasklist, WantedUserGroup};
 pub use seed_people::{WantedDepartment, WantedPeople, WantedPerson};
 pub use world::WorldError;

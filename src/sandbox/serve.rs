@@ -15,14 +15,15 @@ use serde_json::map::Entry;
 use serde_json::{Value, json};
 
 use super::dingtalk;
-use super::faults::{Board, Instead, Trouble};
+use super::faults::{Board, Deed, Instead, Trouble};
 use super::feishu;
 use super::holds::{Holds, Ticket};
-use super::log;
 use super::multipart;
+use super::trickle;
 use super::vendor::{self, Answer, Asked, Outcome, Route};
 use super::wire::Shears;
 use super::world::{Moment, View, World, WorldError};
+use super::{enos, log, mail};
 
 /// More than any call of the contract can carry, so that the vendor's own limit is what refuses.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
@@ -97,13 +98,20 @@ struct Done {
 enum Delivery {
     Whole(Answer),
     CutOff(Answer),
+    /// The head and half of the body; the rest when the ticket is let go.
+    Stalled(Answer, Ticket),
+    /// The head, and so many bytes.
+    Enormous(Answer, u64),
     Nothing,
 }
 
 impl Delivery {
     fn status(&self) -> Option<u16> {
         match self {
-            Delivery::Whole(answer) | Delivery::CutOff(answer) => Some(answer.status),
+            Delivery::Whole(answer)
+            | Delivery::CutOff(answer)
+            | Delivery::Stalled(answer, _)
+            | Delivery::Enormous(answer, _) => Some(answer.status),
             Delivery::Nothing => None,
         }
     }
@@ -134,6 +142,12 @@ pub(super) async fn vendor_call(
         Delivery::CutOff(answer) => {
             shears.cut_in_body();
             respond(answer, &log_id)
+        }
+        Delivery::Stalled(answer, ticket) => {
+            with_body(answer, &log_id, |text| trickle::stalled(text, ticket))
+        }
+        Delivery::Enormous(answer, bytes) => {
+            with_body(answer, &log_id, |_| trickle::enormous(bytes))
         }
         Delivery::Nothing => {
             shears.cut();
@@ -230,12 +244,20 @@ fn perform(
     moment: &Moment<'_>,
 ) -> Result<Done, WorldError> {
     let trouble = &arrived.trouble;
+    let newest = match trouble.spoil {
+        Some(_) => mail::newest(moment)?,
+        None => 0,
+    };
+    arrived.happen(&trouble.deeds_before, moment)?;
     let outcome = match (&arrived.route, &trouble.before) {
         (None, _) => unmoved(vendor::no_such_path(&arrived.path)),
         (Some(_), Some(Instead::Silence)) => {
             return arrived.finish(&shared.holds, None, held, moment);
         }
         (Some(_), Some(instead)) => unmoved(arrived.instead(instead, None)),
+        (Some(_), None) if arrived.is_signed_too_far_off(moment) => {
+            unmoved(enos::refused(&arrived.path, 200, 1004))
+        }
         (Some(route), None) => {
             let body: Option<Value> = serde_json::from_slice(&arrived.body).ok();
             vendor::answer(
@@ -256,6 +278,10 @@ fn perform(
             )?
         }
     };
+    if let Some(spoil) = trouble.spoil {
+        spoil.run(newest, moment)?;
+    }
+    arrived.happen(&trouble.deeds_after, moment)?;
     arrived.finish(&shared.holds, Some(outcome), held, moment)
 }
 
@@ -268,6 +294,32 @@ fn unmoved(answer: Answer) -> Outcome {
 }
 
 impl Arrived {
+    /// Lets somebody do something in the middle of the call.
+    fn happen(&self, deeds: &[Deed], moment: &Moment<'_>) -> Result<(), WorldError> {
+        for (route, deed) in self
+            .route
+            .iter()
+            .flat_map(|r| deeds.iter().map(move |d| (r, d)))
+        {
+            deed.run(route, &self.query, moment)?;
+        }
+        Ok(())
+    }
+
+    /// Whether EnOS, whose clock is off, would not take what our clock has signed.
+    fn is_signed_too_far_off(&self, moment: &Moment<'_>) -> bool {
+        let Some(skew) = self.trouble.skew else {
+            return false;
+        };
+        let signed = self.headers.get("apim-timestamp");
+        let signed = signed.and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
+        let theirs = moment
+            .now_ms
+            .saturating_add(skew.seconds.saturating_mul(1000));
+        let allowed = skew.tolerance.saturating_mul(1000).unsigned_abs();
+        signed.is_some_and(|signed| signed.abs_diff(theirs) > allowed)
+    }
+
     /// Bends the answer as the faults say, and writes the call down.
     fn finish(
         &self,
@@ -283,15 +335,26 @@ impl Arrived {
             Some(outcome) => {
                 entry.app = outcome.app;
                 entry.effect = outcome.effect;
-                match &self.trouble.after {
-                    None => Delivery::Whole(outcome.answer),
+                self.expire_given(&outcome.answer, moment)?;
+                let answer = self.bent(outcome.answer, moment);
+                let slow = |way: &&Instead| matches!(way, Instead::Stalled | Instead::Enormous(_));
+                let before = self.trouble.before.as_ref().filter(slow);
+                match self.trouble.after.as_ref().or(before) {
+                    None => Delivery::Whole(answer),
                     Some(Instead::Silence) => Delivery::Nothing,
-                    Some(Instead::CutOff) => Delivery::CutOff(outcome.answer),
-                    Some(instead) => Delivery::Whole(self.instead(instead, Some(outcome.answer))),
+                    Some(Instead::CutOff) => Delivery::CutOff(answer),
+                    Some(Instead::Stalled) => Delivery::Stalled(answer, holds.ticket()),
+                    Some(Instead::Enormous(bytes)) => Delivery::Enormous(answer, *bytes),
+                    Some(instead) => Delivery::Whole(self.instead(instead, Some(answer))),
                 }
             }
         };
-        if let (Delivery::Whole(answer) | Delivery::CutOff(answer), "") = (&delivery, hold) {
+        if hold.is_empty()
+            && let Delivery::Whole(answer)
+            | Delivery::CutOff(answer)
+            | Delivery::Stalled(answer, _)
+            | Delivery::Enormous(answer, _) = &delivery
+        {
             entry.status = Some(answer.status);
             entry.code = answer.code;
         }
@@ -300,6 +363,36 @@ impl Arrived {
             delivery,
             hold: self.trouble.hold_after.then(|| holds.ticket()),
         })
+    }
+
+    /// Ends a token that was just given, when a fault says that it has expired.
+    fn expire_given(&self, answer: &Answer, moment: &Moment<'_>) -> Result<(), WorldError> {
+        if self.trouble.expire_token && vendor::gives_tokens(&self.path) {
+            let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+            for name in ["tenant_access_token", "access_token", "accessToken"] {
+                let given = body.get(name).or_else(|| body["data"].get(name));
+                if let Some(token) = given.and_then(Value::as_str) {
+                    super::tokens::revoke(token, moment)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The endpoint's own answer with what the faults do to its lists, its values and its clock.
+    fn bent(&self, mut answer: Answer, moment: &Moment<'_>) -> Answer {
+        for (bend, draw) in &self.trouble.bends {
+            answer.body = bend.bend(&answer.body, *draw);
+        }
+        if let Some(skew) = self.trouble.skew {
+            let ms = moment
+                .now_ms
+                .saturating_add(skew.seconds.saturating_mul(1000));
+            let date = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
+            let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            answer.headers.push(("date", date));
+        }
+        answer
     }
 
     fn instead(&self, instead: &Instead, own: Option<Answer>) -> Answer {
@@ -313,6 +406,15 @@ impl Arrived {
                 vendor::refused(&self.path, *status, code, &self.log_id)
             }
             Instead::Html(status) => Answer::html(*status),
+            Instead::Empty(status) => Answer {
+                status: *status,
+                code: None,
+                body: String::new(),
+                ..own.unwrap_or_else(|| vendor::server_error(200, "", &self.log_id))
+            },
+            Instead::Stalled | Instead::Enormous(_) => {
+                own.unwrap_or_else(|| vendor::server_error(200, "", &self.log_id))
+            }
             Instead::Half | Instead::CutOff | Instead::Silence => {
                 let mut answer = own.unwrap_or_else(|| vendor::server_error(200, "", &self.log_id));
                 let half = answer.body.floor_char_boundary(answer.body.len() / 2);
@@ -397,7 +499,11 @@ impl Arrived {
 }
 
 fn respond(answer: Answer, log_id: &str) -> Response {
-    let mut response = Response::new(Body::from(answer.body));
+    with_body(answer, log_id, Body::from)
+}
+
+fn with_body(answer: Answer, log_id: &str, body: impl FnOnce(String) -> Body) -> Response {
+    let mut response = Response::new(body(answer.body));
     *response.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();

@@ -19,6 +19,8 @@ mod directory;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod fault_lab;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod found;

@@ -6,7 +6,7 @@
 //! | `GET /_sandbox/calls[?after=SEQ&operation=ID]` · `DELETE` | the log of calls · empties it |
 //! | `GET /_sandbox/world` | all that there is |
 //! | `GET /_sandbox/faults` · `DELETE` | the faults that are on, and how many calls are held · none |
-//! | `POST /_sandbox/faults {"fault": TEXT}` or `{"faults": [TEXT]}` | switches faults on |
+//! | `POST /_sandbox/faults {"fault": TEXT}` or `{"faults": [TEXT], "seed"?: N}` or `{"program": TEXT}` | switches faults on; a seed lets their chances begin anew |
 //! | `POST /_sandbox/release` | lets held calls go |
 //! | `POST /_sandbox/apps {app_id, app_secret}` | another app |
 //! | `POST /_sandbox/tokens/expire [{seconds}]` | leaves tokens so long to live, 0 unless told |
@@ -57,7 +57,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use super::faults::Fault;
+use super::faults::{Fault, Program};
 use super::feishu::{self, Chat, Subscription, Tasklist, UserGroup};
 use super::log;
 use super::serve::Shared;
@@ -276,18 +276,25 @@ struct NewFaults {
     fault: Option<String>,
     #[serde(default)]
     faults: Vec<String>,
+    seed: Option<u64>,
+    /// The text of a fault file.
+    program: Option<String>,
 }
 
 async fn add_faults(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
     let new: NewFaults = parsed(&body)?;
-    let faults: Vec<Fault> = new
-        .fault
-        .iter()
-        .chain(&new.faults)
-        .map(|text| text.parse())
-        .collect::<Result<_, _>>()
-        .map_err(|error: super::FaultParseError| Trouble::Bad(error.to_string()))?;
-    shared.board.add(faults);
+    let bad = |error: &dyn std::error::Error| Trouble::Bad(error.to_string());
+    let mut program: Program = match &new.program {
+        Some(text) => text
+            .parse()
+            .map_err(|error: super::ProgramError| bad(&error))?,
+        None => Program::default(),
+    };
+    for text in new.fault.iter().chain(&new.faults) {
+        let fault: Result<Fault, super::FaultParseError> = text.parse();
+        program.faults.push(fault.map_err(|error| bad(&error))?);
+    }
+    shared.board.add(program.faults, new.seed.or(program.seed));
     Ok(Json(json!({})))
 }
 

@@ -2,10 +2,10 @@
 
 use std::str::FromStr;
 
-use super::{Fault, FaultParseError, Kind, Span, When};
+use super::{Bend, Deed, Fault, FaultParseError, Kind, Skew, Span, Spoil, When};
 use crate::sandbox::vendor::endpoints;
 
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 31] = [
     "lost-reply",
     "cut-off",
     "refuse",
@@ -16,12 +16,36 @@ const KINDS: [&str; 16] = [
     "code",
     "html",
     "truncated",
+    "empty",
+    "enormous",
+    "stalled",
     "slow",
     "hold-before",
     "hold-after",
     "token-expiry",
     "unreadable",
     "read-lag",
+    "reordered",
+    "duplicated",
+    "nulls",
+    "unknown-values",
+    "clock-skew",
+    "edited",
+    "deleted",
+    "revoked",
+    "bot-removed",
+    "partial",
+    "stuck",
+    "over-quota",
+];
+
+/// Kinds that change the world, and by default do it once.
+const CHANGES: [&str; 5] = [
+    "token-expiry",
+    "edited",
+    "deleted",
+    "revoked",
+    "bot-removed",
 ];
 
 pub(super) fn kind_names() -> String {
@@ -59,7 +83,11 @@ impl FromStr for Fault {
             }
         }
         if calls.is_empty() {
-            calls.push(if name == "token-expiry" { ONCE } else { ALWAYS });
+            calls.push(if CHANGES.contains(&name) {
+                ONCE
+            } else {
+                ALWAYS
+            });
         }
         let kind = kind_of(name, &mut keys)?;
         let chance = keys.number::<f64>("p")?;
@@ -68,10 +96,20 @@ impl FromStr for Fault {
         }
         let tasklist = keys.take("tasklist").map(str::to_owned);
         keys.finish()?;
+        let operation = known_operation(operation)?;
+        let misplaced = endpoints()
+            .find(|row| Some(row.operation) == operation)
+            .filter(|row| !kind.suits(row));
+        if let Some(row) = misplaced {
+            return Err(FaultParseError::Misplaced {
+                kind: name.to_owned(),
+                operation: row.operation.to_owned(),
+            });
+        }
         Ok(Fault {
             text: text.to_owned(),
             kind,
-            operation: known_operation(operation)?,
+            operation,
             calls,
             chance,
             tasklist,
@@ -82,8 +120,13 @@ impl FromStr for Fault {
 const ALWAYS: Span = Span {
     first: 1,
     last: u64::MAX,
+    step: 1,
 };
-const ONCE: Span = Span { first: 1, last: 1 };
+const ONCE: Span = Span {
+    first: 1,
+    last: 1,
+    step: 1,
+};
 
 fn known_operation(name: &str) -> Result<Option<&'static str>, FaultParseError> {
     if name == "*" {
@@ -102,22 +145,29 @@ fn span(text: &str) -> Result<Span, FaultParseError> {
         Ok(number) if number > 0 => Ok(number),
         _ => Err(bad()),
     };
-    let span = match text.split_once('-') {
+    let (range, step) = match text.split_once('/') {
+        None => (text, 1),
+        Some((range, step)) => (range, number(step)?),
+    };
+    let span = match range.split_once('-') {
         _ if text == "*" => ALWAYS,
         None => {
-            let only = number(text)?;
+            let only = number(range)?;
             Span {
                 first: only,
                 last: only,
+                step,
             }
         }
         Some((first, "")) => Span {
             first: number(first)?,
             last: u64::MAX,
+            step,
         },
         Some((first, last)) => Span {
             first: number(first)?,
             last: number(last)?,
+            step,
         },
     };
     if span.first > span.last {
@@ -152,12 +202,24 @@ fn kind_of(name: &str, keys: &mut Keys<'_>) -> Result<Kind, FaultParseError> {
         "code" => Kind::Code {
             code: keys.code()?,
             status: keys.status()?.unwrap_or(400),
+            when: keys.when(Before)?,
         },
         "html" => Kind::Html {
             status: keys.status()?.unwrap_or(502),
             when: keys.when(Before)?,
         },
         "truncated" => Kind::Truncated {
+            when: keys.when(After)?,
+        },
+        "empty" => Kind::Empty {
+            status: keys.status()?.unwrap_or(200),
+            when: keys.when(After)?,
+        },
+        "enormous" => Kind::Enormous {
+            bytes: keys.number("bytes")?.unwrap_or(64 * 1024 * 1024),
+            when: keys.when(After)?,
+        },
+        "stalled" => Kind::Stalled {
             when: keys.when(After)?,
         },
         "slow" => Kind::Slow {
@@ -171,6 +233,37 @@ fn kind_of(name: &str, keys: &mut Keys<'_>) -> Result<Kind, FaultParseError> {
         "read-lag" => Kind::ReadLag {
             ms: keys.number("ms")?.unwrap_or(2000),
         },
+        "reordered" => Kind::Bend(Bend::Reordered),
+        "duplicated" => Kind::Bend(Bend::Duplicated),
+        "nulls" => Kind::Bend(Bend::Nulls),
+        "unknown-values" => Kind::Bend(Bend::UnknownValues),
+        "clock-skew" => Kind::Skew(Skew {
+            seconds: keys.number("seconds")?.unwrap_or(3600),
+            tolerance: keys.number("tolerance")?.unwrap_or(300),
+        }),
+        "edited" => Kind::Deed {
+            deed: Deed::Edit {
+                field: keys.take("field").unwrap_or("name").to_owned(),
+            },
+            when: keys.when(Before)?,
+        },
+        "deleted" => Kind::Deed {
+            deed: Deed::Delete,
+            when: keys.when(Before)?,
+        },
+        "revoked" => Kind::Deed {
+            deed: Deed::Revoke,
+            when: keys.when(Before)?,
+        },
+        "bot-removed" => Kind::Deed {
+            deed: Deed::RemoveBot {
+                chat: keys.take("chat").map(str::to_owned),
+            },
+            when: keys.when(Before)?,
+        },
+        "partial" => Kind::Spoil(Spoil::Partial),
+        "stuck" => Kind::Spoil(Spoil::Stuck),
+        "over-quota" => Kind::Spoil(Spoil::OverQuota),
         other => return Err(FaultParseError::UnknownKind(other.to_owned())),
     })
 }
