@@ -1,6 +1,7 @@
 //! The command line.
 
 mod init;
+mod run;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use jiff::SignedDuration;
 use crate::model::Address;
 
 pub(super) use init::{Init, Platform, StarterVendor};
+pub(super) use run::Run;
 
 /// Says in YAML which chats hear about which events of a Feishu tasklist, who is in them, and who your
 /// groups of people are, and makes it so.
@@ -149,7 +151,7 @@ pub(super) enum Command {
     /// Send what is due now, and end
     Tick(Tick),
     /// Send what is due, until a signal comes
-    Run,
+    Run(Run),
     /// Look at the registered notices
     #[command(subcommand)]
     Notice(NoticeCommand),

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::engine::apply::Writers;
 use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
-    LedgerError, LookUp, NewEntry,
+    LedgerError, LookUp, NewEntry, Turn,
 };
 use crate::engine::{ApiError, Call, Done, Object, Pending, Reader, RemoteTasklist, Write, Writer};
 use crate::model::{AppId, ChatId, Collection, RemoteId, TasklistGuid};
@@ -129,6 +129,10 @@ impl Ledger for Mortal<dyn Ledger> {
 
     fn lease(&self) -> Pending<'_, Result<Option<LeaseState>, LedgerError>> {
         self.inner.lease()
+    }
+
+    fn turn(&self) -> Pending<'_, Result<Option<Turn>, LedgerError>> {
+        self.inner.turn()
     }
 
     fn break_lease(&self, now: Timestamp) -> Pending<'_, Result<Option<LeaseState>, LedgerError>> {

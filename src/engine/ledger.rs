@@ -66,6 +66,10 @@ pub trait Ledger: Send + Sync {
     /// The lease as it stands, if one is held. One that has expired is held until it is taken over.
     fn lease(&self) -> Pending<'_, Result<Option<LeaseState>, LedgerError>>;
 
+    /// Where the right to apply stands, held or not; none while nobody ever had it. After anything was
+    /// applied it is another than before.
+    fn turn(&self) -> Pending<'_, Result<Option<Turn>, LedgerError>>;
+
     /// Ends whatever lease there is, on a person's word; returns what it was.
     fn break_lease(&self, now: Timestamp) -> Pending<'_, Result<Option<LeaseState>, LedgerError>>;
 
@@ -186,6 +190,15 @@ pub struct LeaseState {
     pub expires: Timestamp,
     /// Whether the holder is known to be dead.
     pub dead: bool,
+}
+
+/// Which lease is the newest, and whether it has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The fencing number.
+    pub fence: i64,
+    /// Whether it was given back or broken.
+    pub has_ended: bool,
 }
 
 /// The number of a journal entry.

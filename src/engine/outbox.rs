@@ -191,6 +191,22 @@ pub enum State {
     Cancelled,
 }
 
+impl State {
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Pending => "pending",
+            State::Sending => "sending",
+            State::Sent => "sent",
+            State::Refused => "refused",
+            State::Unknown => "unknown",
+            State::Held => "held",
+            State::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// A runner's right to one delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {

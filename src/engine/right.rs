@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
 
 use super::ledger::Lease;
 
@@ -57,17 +58,31 @@ impl Right {
 
 /// Asks the work to end: what is under way is finished, nothing more is begun.
 #[derive(Debug, Default)]
-pub struct Stop(AtomicBool);
+pub struct Stop {
+    asked: AtomicBool,
+    heard: Notify,
+}
 
 impl Stop {
     /// Asks.
     pub fn ask(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.asked.store(true, Ordering::SeqCst);
+        self.heard.notify_waiters();
     }
 
     /// Whether somebody asked.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Waits until somebody asks, or has asked before.
+    pub async fn asked(&self) {
+        let mut heard = std::pin::pin!(self.heard.notified());
+        // From here on no word is missed: it is listened for before the flag is looked at.
+        heard.as_mut().enable();
+        if !self.is_asked() {
+            heard.await;
+        }
     }
 }

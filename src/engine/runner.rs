@@ -95,6 +95,41 @@ pub struct Context<'a> {
     pub stop: &'a Stop,
     /// The clock: the real one, or that of a rehearsal.
     pub now: &'a (dyn Fn() -> Timestamp + Sync),
+    /// Who is told what happens, as it happens.
+    pub tell: &'a (dyn Fn(RunEvent<'_>) + Sync),
+}
+
+/// What happens in a round.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RunEvent<'a> {
+    /// An occurrence was written down.
+    Admitted {
+        /// Which.
+        key: &'a Key,
+        /// When it fires.
+        at: Timestamp,
+    },
+    /// An attempt to send ended, or what it did will only be known from a person.
+    Attempted {
+        /// The provider's key.
+        provider: &'a Name,
+        /// Where the delivery is from now on.
+        state: State,
+    },
+    /// Another runner had a delivery first, or took it over.
+    Lost {
+        /// The provider's key.
+        provider: &'a Name,
+    },
+    /// An occurrence got its outcome.
+    Ended {
+        /// Which.
+        key: &'a Key,
+        /// How many instants it stands for.
+        count: u64,
+        /// What became of it.
+        outcome: Outcome,
+    },
 }
 
 /// What one round has done.
@@ -104,6 +139,18 @@ pub struct Round {
     pub ended: Vec<(Key, Outcome, String)>,
     /// Occurrences that are still open.
     pub open: Vec<Key>,
+}
+
+impl Round {
+    fn end(&mut self, context: &Context<'_>, key: Key, count: u64, end: (Outcome, String)) {
+        let (outcome, reason) = end;
+        (context.tell)(RunEvent::Ended {
+            key: &key,
+            count,
+            outcome,
+        });
+        self.ended.push((key, outcome, reason));
+    }
 }
 
 /// Admits what is due, sends it, and gives every occurrence that is done its outcome.
@@ -129,13 +176,15 @@ pub async fn round(
             .outbox
             .admit(notice.address(), until, &admissions)
             .await?;
-        for (admission, new) in admissions.into_iter().zip(new) {
-            if let (true, Some((outcome, reason))) = (new, admission.outcome) {
-                let key = Key {
-                    notice: notice.address().clone(),
-                    nominal: admission.nominal,
-                };
-                done.ended.push((key, outcome, reason));
+        for (admission, _) in admissions.into_iter().zip(new).filter(|(_, new)| *new) {
+            let key = Key {
+                notice: notice.address().clone(),
+                nominal: admission.nominal,
+            };
+            let at = admission.at;
+            (context.tell)(RunEvent::Admitted { key: &key, at });
+            if let Some(end) = admission.outcome {
+                done.end(context, key, admission.count, end);
             }
         }
     }
@@ -243,7 +292,10 @@ async fn one(context: &Context<'_>, delivery: Delivery) -> Result<(), LedgerErro
             "" => "it may have been sent",
             detail => detail,
         };
-        context.outbox.hold(delivery.id, reason).await?;
+        if context.outbox.hold(delivery.id, reason).await? {
+            let (provider, state) = (&delivery.what.provider, State::Held);
+            (context.tell)(RunEvent::Attempted { provider, state });
+        }
         return Ok(());
     }
     let provider = &delivery.what.provider;
@@ -262,6 +314,7 @@ async fn one(context: &Context<'_>, delivery: Delivery) -> Result<(), LedgerErro
         expires: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
     };
     if !context.outbox.claim(&delivery, &claim, now).await? {
+        (context.tell)(RunEvent::Lost { provider });
         return Ok(());
     }
     let ending = match channel.send(&delivery.what.parcel).await {
@@ -290,9 +343,16 @@ async fn one(context: &Context<'_>, delivery: Delivery) -> Result<(), LedgerErro
         .outbox
         .end(delivery.id, context.runner, (context.now)(), &ending);
     match ended.await {
-        Ok(()) => Ok(()),
+        Ok(()) => {
+            let state = ending.state;
+            (context.tell)(RunEvent::Attempted { provider, state });
+            Ok(())
+        }
         // Whoever has it now says what became of it.
-        Err(OutboxError::Lost) => Ok(()),
+        Err(OutboxError::Lost) => {
+            (context.tell)(RunEvent::Lost { provider });
+            Ok(())
+        }
         Err(OutboxError::Ledger(error)) => Err(error),
     }
 }
@@ -328,7 +388,7 @@ async fn conclude(context: &Context<'_>, done: &mut Round) -> Result<(), LedgerE
                     .outbox
                     .conclude(&key, outcome, &reason, (context.now)())
                     .await?;
-                done.ended.push((key, outcome, reason));
+                done.end(context, key, 1, (outcome, reason));
             }
             None => done.open.push(key),
         }

@@ -51,7 +51,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::engine::Pending;
 use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
-    LedgerError, LookUp, NewEntry,
+    LedgerError, LookUp, NewEntry, Turn,
 };
 use crate::engine::outbox::{
     Admission, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence, Outbox,
@@ -285,6 +285,10 @@ impl Ledger for SqliteLedger {
             let lock_file = self.lock_file.as_ref();
             self.looking(|conn| lease::state(conn, &self.project, lock_file))
         })
+    }
+
+    fn turn(&self) -> Pending<'_, Result<Option<Turn>, LedgerError>> {
+        Box::pin(async { self.looking(|conn| lease::turn(conn, &self.project)) })
     }
 
     fn break_lease(&self, now: Timestamp) -> Pending<'_, Result<Option<LeaseState>, LedgerError>> {

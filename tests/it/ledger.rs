@@ -39,6 +39,7 @@ suite! {
     changes_happen_together_or_not_at_all,
     a_lease_is_had_by_one,
     fences_only_grow,
+    whatever_is_applied_changes_the_turn,
     a_renewed_lease_lasts,
     a_paused_holder_writes_nothing,
     an_expired_holder_writes_nothing,
@@ -366,6 +367,18 @@ fn fences_only_grow(store: &dyn Store) {
     fences.push(acquire(&*one, "li", 4).unwrap().fence);
     fences.push(acquire(&*two, "wang", 4 + 60).unwrap().fence);
     assert!(fences.is_sorted_by(|a, b| a < b), "{fences:?}");
+}
+
+fn whatever_is_applied_changes_the_turn(store: &dyn Store) {
+    let ledger = store.open("p");
+    let turn = || now(ledger.turn()).unwrap().map(|t| (t.fence, t.has_ended));
+    assert_eq!(turn(), None);
+    let lease = acquire(&*ledger, "ada", 0).unwrap();
+    assert_eq!(turn(), Some((lease.fence, false)));
+    now(ledger.release(&lease, at(1))).unwrap();
+    assert_eq!(turn(), Some((lease.fence, true)));
+    let next = acquire(&*ledger, "bo", 2).unwrap();
+    assert_eq!(turn(), Some((next.fence, false)));
 }
 
 fn a_renewed_lease_lasts(store: &dyn Store) {

@@ -39,6 +39,8 @@ mod lease;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod long_runner;
+#[cfg(test)]
 mod managed;
 #[cfg(test)]
 mod manifest;

@@ -198,6 +198,7 @@ impl World {
             runner: "one",
             stop: &Stop::default(),
             now: &|| now,
+            tell: &|_| {},
         };
         round(&context, &self.notices).await.unwrap()
     }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod export;
+mod firing;
 mod group;
 mod history;
 mod import;
@@ -9,6 +10,7 @@ mod init;
 mod lease;
 mod notice;
 mod plan;
+mod run;
 mod sandbox;
 mod schema;
 mod show;
@@ -56,7 +58,7 @@ pub(super) async fn run(args: &Args, ui: &Ui) -> Result {
         Command::Lease(lease) => lease::run(global, lease, ui).await,
         Command::History(history) => history::run(global, history, ui).await,
         Command::Tick(args) => tick::tick(global, args, ui).await,
-        Command::Run => tick::run(global, ui).await,
+        Command::Run(args) => run::run(global, args, ui).await,
         Command::Notice(command) => notice::run(global, command, ui).await,
         Command::Sandbox(sandbox) => sandbox::run(global, sandbox, ui).await,
         Command::Init(_)

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, named_params};
 use super::super::codec::{instant_from_text, instant_to_text};
 use super::holder_lock::{HolderLock, LockFile};
 use super::trouble::Trouble;
-use crate::engine::ledger::{Holder, Lease, LeaseState, LedgerError};
+use crate::engine::ledger::{Holder, Lease, LeaseState, LedgerError, Turn};
 use crate::model::Name;
 
 /// Later versions have other duties beside it.
@@ -166,6 +166,14 @@ pub(super) fn state(
     Ok(newest(conn, project)?
         .filter(|row| row.ended.is_none())
         .map(|row| state_of(row, lock_file)))
+}
+
+/// The newest lease, ended or not.
+pub(super) fn turn(conn: &Connection, project: &Name) -> Result<Option<Turn>, Trouble> {
+    Ok(newest(conn, project)?.map(|row| Turn {
+        fence: row.fence,
+        has_ended: row.ended.is_some(),
+    }))
 }
 
 fn state_of(row: Row, lock_file: Option<&LockFile>) -> LeaseState {

@@ -257,6 +257,15 @@ impl Project {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
+    /// What an address on loopback answers.
+    #[track_caller]
+    pub(crate) fn get(&self, url: &str) -> (u16, String) {
+        self.runtime.block_on(async {
+            let answer = self.http.get(url).send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        })
+    }
+
     /// Switches a fault on.
     pub(crate) fn fault(&self, fault: &str) {
         self.control("POST", "faults", &json!({"fault": fault}));

@@ -1,0 +1,120 @@
+//! What `tick` and `run` share: the notices of the ledger, a round of sending, and the words about it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::Result;
+use crate::cli::args::Format;
+use crate::cli::error::Failure;
+use crate::cli::session::Session;
+use crate::cli::text::clean;
+use crate::cli::ui::Ui;
+use crate::engine::ledger::LedgerError;
+use crate::engine::letters::posted;
+use crate::engine::right::Stop;
+use crate::engine::runner::{Context, Notice, Round, RunEvent, round};
+use crate::model::Kind;
+
+/// Refuses a project that remembers nothing.
+pub(super) fn keeps(session: &Session) -> Result<()> {
+    if session.keeps() {
+        return Ok(());
+    }
+    Err(
+        Failure::new("`ledger: none` remembers nothing, so nothing can be sent once")
+            .hint("Give the project a ledger, and apply with it."),
+    )
+}
+
+/// The notices that can be fired, and how many the ledger holds. Whoever they are for is looked up anew.
+pub(super) async fn notices(
+    session: &Session,
+    ui: &Ui,
+) -> std::result::Result<(Vec<Arc<dyn Notice>>, usize), LedgerError> {
+    let bindings = session.ledger.bindings().await?;
+    let registered = bindings
+        .iter()
+        .filter(|b| b.address.kind == Kind::RecurringNotice)
+        .count();
+    let vendors: BTreeMap<_, _> = session
+        .manifest
+        .providers
+        .iter()
+        .map(|(name, provider)| (name.clone(), provider.vendor))
+        .collect();
+    let (notices, unreadable) = posted(
+        &session.manifest.project,
+        &bindings,
+        &vendors,
+        &session.channels,
+        &session.directories,
+    )
+    .await;
+    for (address, why) in unreadable {
+        ui.say(&format!(
+            "{address} was registered by another version of beadle: {}. Apply it again.",
+            clean(&why)
+        ));
+    }
+    Ok((notices, registered))
+}
+
+/// Does a round.
+pub(super) async fn once(
+    session: &Session,
+    notices: &[Arc<dyn Notice>],
+    runner: &str,
+    stop: &Stop,
+    now: &(dyn Fn() -> Timestamp + Sync),
+    tell: &(dyn Fn(RunEvent<'_>) + Sync),
+) -> std::result::Result<Round, LedgerError> {
+    let context = Context {
+        outbox: session.outbox.as_ref(),
+        channels: &session.channels,
+        runner,
+        stop,
+        now,
+        tell,
+    };
+    round(&context, notices).await
+}
+
+/// Says what a round has done.
+pub(super) fn tell(done: &Round, ui: &Ui) {
+    for (key, outcome, reason) in &done.ended {
+        if ui.format() == Format::Json {
+            ui.print_json_line(&json!({
+                "event": "ended",
+                "notice": key.notice.to_string(),
+                "scheduled": key.nominal.to_string(),
+                "outcome": outcome.as_str(),
+                "reason": reason,
+            }));
+            continue;
+        }
+        let why = match reason.as_str() {
+            "" => String::new(),
+            reason => format!(": {}", clean(reason)),
+        };
+        ui.say(&format!(
+            "{} {}: {}{why}",
+            key.notice,
+            key.nominal,
+            outcome.as_str()
+        ));
+    }
+    for key in &done.open {
+        if ui.format() == Format::Json {
+            ui.print_json_line(&json!({
+                "event": "open",
+                "notice": key.notice.to_string(),
+                "scheduled": key.nominal.to_string(),
+            }));
+        } else {
+            ui.say(&format!("{} {}: still open", key.notice, key.nominal));
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! `run`: send what is due, until a signal comes.
+//!
+//! # Guarantees
+//!
+//! - A round begins at the instant at which the next occurrence fires, by the clock of the wall, however
+//!   often somebody sets that clock.
+//! - After a signal no call is begun; those under way end, and what they did is written down.
+//! - A ledger that fails for a while ends no runner: it is tried again, and `/readyz` says so meanwhile.
+
+mod counted;
+mod endpoints;
+mod metrics;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, sleep};
+
+use super::{Result, firing};
+use crate::cli::ExitStatus;
+use crate::cli::args::{Format, Global, Run};
+use crate::cli::error::Failure;
+use crate::cli::session::Session;
+use crate::cli::text::clean;
+use crate::cli::ui::Ui;
+use crate::engine::ledger::{LedgerError, Turn};
+use crate::engine::outbox::{Key, Outcome};
+use crate::engine::right::Stop;
+use crate::engine::runner::{Notice, Round, RunEvent};
+use crate::ledger::Access;
+use endpoints::Watched;
+use metrics::Metrics;
+
+/// How long no round begins at most: what other runners left behind is taken over then.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// How soon what is still open, or failed, is looked at again.
+const SOON: Duration = Duration::from_secs(5);
+
+/// How often it is asked, in one row, whether somebody has applied, and whether the clock was set.
+const GLANCE: Duration = Duration::from_secs(2);
+
+/// How old the people behind addresses and numbers may be, as long as nothing fires.
+const FRESH: SignedDuration = SignedDuration::from_mins(10);
+
+pub(super) async fn run(global: &Global, args: &Run, ui: &Ui) -> Result {
+    super::only(ui, "run", &super::HUMAN_JSON)?;
+    let stop = super::watch_signals(ui);
+    let mut session = Session::open(global, ui, Access::Write).await?;
+    firing::keeps(&session)?;
+    let watched = Arc::new(Watched {
+        metrics: Metrics::new(),
+        ledger: Arc::clone(&session.ledger),
+        stop: Arc::clone(&stop),
+        round: Mutex::new(None),
+    });
+    session.channels = counted::channels(&session.channels, &watched);
+    session.directories = counted::directories(&session.directories, &watched);
+    let serving = match args.listen {
+        Some(addr) => {
+            if !addr.ip().is_loopback() {
+                tracing::warn!("{addr} is not loopback: whoever reaches it can read the metrics");
+            }
+            let (bound, serving) = endpoints::serve(addr, Arc::clone(&watched)).await?;
+            say_where(ui, &bound.to_string());
+            Some(serving)
+        }
+        None => None,
+    };
+    ui.say("Running: what is due is sent, until a signal comes.");
+    let done = Runner::new(&session, &watched, &stop, ui).rounds().await;
+    if let Some(serving) = serving {
+        serving.abort();
+    }
+    session.close().await;
+    done.map(|()| ExitStatus::Done)
+}
+
+fn say_where(ui: &Ui, addr: &str) {
+    if ui.format() == Format::Json {
+        ui.print_json_line(&serde_json::json!({ "event": "listening", "address": addr }));
+    } else {
+        ui.say(&format!(
+            "Listening on http://{addr}: /healthz, /readyz and /metrics."
+        ));
+    }
+}
+
+struct Runner<'a> {
+    session: &'a Session,
+    watched: &'a Watched,
+    stop: &'a Stop,
+    ui: &'a Ui,
+    name: String,
+    /// When the occurrences that are open fire.
+    fires: Mutex<BTreeMap<Key, Timestamp>>,
+}
+
+/// What the ledger held when it was last read.
+struct Read {
+    notices: Vec<Arc<dyn Notice>>,
+    turn: Option<Turn>,
+    at: Timestamp,
+}
+
+impl<'a> Runner<'a> {
+    fn new(session: &'a Session, watched: &'a Watched, stop: &'a Stop, ui: &'a Ui) -> Self {
+        Self {
+            session,
+            watched,
+            stop,
+            ui,
+            name: uuid::Uuid::new_v4().to_string(),
+            fires: Mutex::default(),
+        }
+    }
+
+    async fn rounds(&self) -> Result<()> {
+        let mut read = None;
+        while !self.stop.is_asked() {
+            let longest = match self.round(&mut read).await {
+                Ok(done) => {
+                    firing::tell(&done, self.ui);
+                    if done.open.is_empty() {
+                        LONGEST_SLEEP
+                    } else {
+                        SOON
+                    }
+                }
+                Err(error) if passes(&error) => {
+                    self.note(Some(error.to_string()));
+                    let why = clean(&error.to_string());
+                    self.ui.say(&format!("{why}. It is tried again soon."));
+                    SOON
+                }
+                Err(error) => return Err(Failure::from(error)),
+            };
+            self.sleep(read.as_ref(), longest).await;
+        }
+        Ok(())
+    }
+
+    /// Reads the ledger where that is needed, and does a round.
+    async fn round(&self, read: &mut Option<Read>) -> std::result::Result<Round, LedgerError> {
+        let turn = self.session.ledger.turn().await?;
+        let now = Timestamp::now();
+        // Whoever gets a message is looked up when it fires, and not when the runner was started.
+        let stands = |read: &Read| {
+            let age = now.duration_since(read.at);
+            read.turn == turn
+                && (SignedDuration::ZERO..FRESH).contains(&age)
+                && next(&read.notices, read.at).is_none_or(|due| due > now)
+        };
+        let held = match read.take() {
+            Some(held) if stands(&held) => held,
+            _ => Read {
+                notices: firing::notices(self.session, self.ui).await?.0,
+                turn,
+                at: now,
+            },
+        };
+        let held = read.insert(held);
+        let tell = |event: RunEvent<'_>| self.heard(event);
+        let done = firing::once(
+            self.session,
+            &held.notices,
+            &self.name,
+            self.stop,
+            &Timestamp::now,
+            &tell,
+        )
+        .await?;
+        self.note(None);
+        Ok(done)
+    }
+
+    /// Remembers how a round went.
+    fn note(&self, failed: Option<String>) {
+        let metrics = &self.watched.metrics;
+        match failed {
+            None => metrics.round_ended(Timestamp::now()),
+            Some(_) => metrics.ledger_failed(),
+        }
+        let round = self.watched.round.lock();
+        *round.unwrap_or_else(PoisonError::into_inner) = Some(failed.map_or(Ok(()), Err));
+    }
+
+    fn heard(&self, event: RunEvent<'_>) {
+        let metrics = &self.watched.metrics;
+        let mut fires = self.fires.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            RunEvent::Admitted { key, at } => {
+                fires.insert(key.clone(), at);
+            }
+            RunEvent::Attempted { provider, state } => metrics.attempted(provider, state),
+            RunEvent::Lost { provider } => metrics.lost(provider),
+            RunEvent::Ended {
+                key,
+                count,
+                outcome,
+            } => {
+                metrics.ended(outcome, count);
+                let at = fires.remove(key);
+                if let (Outcome::Sent | Outcome::Partial, Some(at)) = (outcome, at) {
+                    let late = Timestamp::now().duration_since(at);
+                    metrics.late(late.as_secs_f64());
+                }
+            }
+        }
+    }
+
+    /// Waits until something is to be done: at most `longest`, and until the next instant fires, somebody
+    /// applies, or a signal comes.
+    async fn sleep(&self, read: Option<&Read>, longest: Duration) {
+        let until = Instant::now() + longest;
+        let due = read.and_then(|read| next(&read.notices, Timestamp::now()));
+        self.watched.metrics.next_due(due);
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let to_due = due.map_or(left, |due| {
+                let left = due.duration_since(Timestamp::now());
+                Duration::try_from(left).unwrap_or_default()
+            });
+            let nap = GLANCE.min(left).min(to_due);
+            if nap.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = self.stop.asked() => return,
+                () = sleep(nap) => {}
+            }
+            let turn = self.session.ledger.turn().await;
+            match (turn, read) {
+                // A ledger that fails is the next round's to tell.
+                (Err(_), _) => return,
+                (Ok(turn), Some(read)) if turn != read.turn => return,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn next(notices: &[Arc<dyn Notice>], after: Timestamp) -> Option<Timestamp> {
+    notices.iter().filter_map(|notice| notice.next(after)).min()
+}
+
+/// Whether an error of the ledger may be over by itself.
+fn passes(error: &LedgerError) -> bool {
+    match error {
+        LedgerError::Failed { .. } | LedgerError::Held(_) => true,
+        LedgerError::LeaseLost(_)
+        | LedgerError::Claimed { .. }
+        | LedgerError::Newer { .. }
+        | LedgerError::Corrupt { .. }
+        | LedgerError::ReadOnly { .. } => false,
+    }
+}
