@@ -2,6 +2,7 @@
 
 mod init;
 mod run;
+mod simulate;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::model::Address;
 
 pub(super) use init::{Init, Platform, StarterVendor};
 pub(super) use run::Run;
+pub(super) use simulate::{Simulate, When};
 
 /// Says in YAML which chats hear about which events of a Feishu tasklist, who is in them, and who your
 /// groups of people are, and makes it so.
@@ -155,6 +157,8 @@ pub(super) enum Command {
     /// Look at the registered notices
     #[command(subcommand)]
     Notice(NoticeCommand),
+    /// List what notices will do in a time, from the files alone; needs neither network nor ledger
+    Simulate(Simulate),
     /// List the calls that were made, newest first
     History(History),
     /// Serve the vendors' APIs, played by beadle, for any client
@@ -442,6 +446,8 @@ pub(super) enum SchemaName {
     Group,
     /// `group list --format json`
     Groups,
+    /// `simulate --format json`
+    Simulation,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

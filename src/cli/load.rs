@@ -63,29 +63,46 @@ pub fn load(options: &LoadOptions) -> Loaded {
 /// Reads a project folder with an environment.
 #[must_use]
 pub fn load_with(options: &LoadOptions, env: &Env<'_>) -> Loaded {
+    let mut loaded = read_with(options, env);
+    if let Some(manifest) = &loaded.manifest {
+        let now = Timestamp::now();
+        let mut found = check_notices(manifest, now, options.world);
+        found.extend(crate::model::check_sending(manifest, now));
+        loaded.diagnostics.extend(found);
+    }
+    parse::settle(&mut loaded.diagnostics);
+    if crate::model::diagnostic::has_errors(&loaded.diagnostics) {
+        loaded.manifest = None;
+    }
+    loaded
+}
+
+/// What is wrong with notices on the day that somebody looks.
+pub(super) fn check_notices(manifest: &Manifest, now: Timestamp, world: World) -> Vec<Diagnostic> {
+    let mut found = crate::model::check_notices(manifest, now);
+    // The sandbox needs no number of an app.
+    found.retain(|d| d.code != "no-agent" || world == World::Real);
+    found
+}
+
+/// As [`load_with`], without a look at what notices will do from now on, and with the manifest as far as it
+/// could be read, also beside errors.
+pub(super) fn read_with(options: &LoadOptions, env: &Env<'_>) -> Loaded {
     let mut loading = Loading {
         dir: &options.dir,
         sources: Sources::default(),
         diagnostics: Vec::new(),
     };
     let manifest = loading.run(options, env);
-    if let Some(manifest) = &manifest {
-        let mut found = crate::model::check_notices(manifest, Timestamp::now());
-        // The sandbox needs no number of an app.
-        found.retain(|d| d.code != "no-agent" || options.world == World::Real);
-        loading.diagnostics.extend(found);
-    }
     let secrets = manifest
         .iter()
         .flat_map(|manifest| manifest.providers.values());
     let secrets = secrets
         .filter_map(|provider| provider.secret.clone())
         .collect();
-    parse::settle(&mut loading.diagnostics);
-    let failed = crate::model::diagnostic::has_errors(&loading.diagnostics);
     Loaded {
         sources: loading.sources,
-        manifest: manifest.filter(|_| !failed),
+        manifest,
         diagnostics: loading.diagnostics,
         secrets,
     }

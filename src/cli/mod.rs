@@ -20,6 +20,7 @@ mod planning;
 mod progress;
 pub mod remembered;
 mod session;
+pub mod simulation;
 mod starter;
 mod text;
 mod turnover;

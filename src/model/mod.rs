@@ -5,7 +5,8 @@
 //!
 //! Start at [`manifest::Manifest`] and [`group`], then [`parse`], which makes one of YAML: [`yaml`] has the tree and
 //! its places, `shape` and `written` what users may write, `resources` and `settings` what it means,
-//! `checks` what must hold. [`schedule`] is when notices fire, and [`message`] what they say.
+//! `checks` what must hold. [`schedule`] is when notices fire, [`message`] what they say, and [`forecast`]
+//! what both come to.
 
 pub mod address;
 mod checks;
@@ -13,12 +14,14 @@ pub mod collection;
 pub mod diagnostic;
 pub mod event;
 pub mod field;
+pub mod forecast;
 pub mod group;
 pub mod interpolate;
 pub mod manifest;
 pub mod message;
 pub mod notice;
 pub mod parse;
+pub mod quota;
 mod resources;
 pub mod schedule;
 mod settings;
@@ -27,7 +30,7 @@ mod written;
 pub mod yaml;
 
 pub use address::{Address, Kind, Name};
-pub use checks::{MAX_IN_CHAT, MAX_IN_USER_GROUP, check_notices};
+pub use checks::{MAX_IN_CHAT, MAX_IN_USER_GROUP, audiences, check_notices, check_sending};
 pub use collection::Collection;
 pub use diagnostic::{Diagnostic, Severity, Span};
 pub use event::{EventKey, Events};

@@ -65,6 +65,8 @@ mod schedule;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]
+mod simulate;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod support {

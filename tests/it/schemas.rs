@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::project::{Project, beadle};
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "manifest",
     "plan",
     "saved-plan",
@@ -19,6 +19,7 @@ const NAMES: [&str; 10] = [
     "history",
     "group",
     "groups",
+    "simulation",
 ];
 
 fn file(name: &str) -> std::path::PathBuf {
@@ -111,6 +112,17 @@ fn what_is_printed_fits_its_schema() {
         args.extend(["--format", "json"]);
         fits(name, &project.beadle(&args).exits(0).json());
     }
+    project.write(
+        "beadle.yaml",
+        &format!("{manifest}recurring_notices: {{ a: {{ to: [release-room], schedule: {{ cron: \"0 9 * * *\", timezone: UTC }}, message: {{ text: hello }} }} }}\n"),
+    );
+    fits(
+        "simulation",
+        &project
+            .beadle(&["simulate", "--format", "json"])
+            .exits(0)
+            .json(),
+    );
     project.write("beadle.yaml", &manifest);
     project.beadle(&["plan", "--out", "plan.json"]).exits(0);
     fits(

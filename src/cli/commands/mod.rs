@@ -14,6 +14,7 @@ mod run;
 mod sandbox;
 mod schema;
 mod show;
+pub(super) mod simulate;
 mod state;
 mod tick;
 mod validate;
@@ -40,6 +41,7 @@ pub(super) fn run_offline(args: &Args, ui: &Ui) -> Option<Result> {
         Command::Version => schema::version(ui),
         Command::Show(show) => show::run(show, ui),
         Command::Group(group) => group::run(&args.global, group, ui),
+        Command::Simulate(simulate) => simulate::run(&args.global, simulate, ui),
         _ => return None,
     })
 }
@@ -66,7 +68,8 @@ pub(super) async fn run(args: &Args, ui: &Ui) -> Result {
         | Command::Completions(_)
         | Command::Version
         | Command::Show(_)
-        | Command::Group(_) => {
+        | Command::Group(_)
+        | Command::Simulate(_) => {
             unreachable!("run_offline has run it")
         }
     }

@@ -15,7 +15,7 @@ use crate::model::resources::{Draft, Moved, Places, short, unfit_name};
 use crate::model::{Address, Kind, Name, RemoteId, TasklistGuid};
 
 pub use kept::{MAX_IN_CHAT, MAX_IN_USER_GROUP};
-pub use notices::check_notices;
+pub use notices::{audiences, check_notices, check_sending};
 
 /// A check, which pushes what it finds.
 type Check = fn(&Draft, &mut Vec<Diagnostic>);

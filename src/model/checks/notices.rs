@@ -3,21 +3,77 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::after;
 use crate::model::Diagnostic;
+use crate::model::forecast::{Audience, Audiences, Forecast, Forecasted, Reach, Tally};
 use crate::model::group::{Known, Resolution, resolve};
 use crate::model::manifest::{Manifest, Vendor};
 use crate::model::message::{self, Body, Context, ImageSource};
 use crate::model::notice::{Notice, Target};
+use crate::model::schedule::Event;
 
 /// How many of the next firings are rendered.
 const RENDERED: usize = 3;
 
 /// How many days ahead a calendar has to be complete.
 const AHEAD: i64 = 90;
+
+/// How many days ahead what is sent is held against the vendors' quotas: what is left of a month, and all
+/// of the next.
+const COUNTED: SignedDuration = SignedDuration::from_hours(24 * 62);
+
+/// How many firings are counted at most, so that validating many notices ends soon.
+const MOST_COUNTED: usize = 20_000;
+
+/// How many messages are rendered at most to find out which say the same.
+const MOST_COMPARED: usize = 2_000;
+
+/// Holds what every notice will send in the coming weeks against the quotas of the vendors.
+///
+/// # Caveats
+///
+/// Of very many firings only the first are counted; `simulate` counts all of a time.
+#[must_use]
+pub fn check_sending(manifest: &Manifest, now: Timestamp) -> Vec<Diagnostic> {
+    let known = Known::new();
+    let Ok(resolution) = resolve(&manifest.groups, &known) else {
+        // A cycle, which was reported.
+        return Vec::new();
+    };
+    let mut audiences = audiences(manifest, &resolution);
+    let notices: Vec<_> = manifest
+        .notices
+        .values()
+        .filter(|notice| notice.enabled)
+        .map(|notice| Forecasted {
+            notice,
+            audience: audiences.of(notice.to.keys(), &notice.via),
+        })
+        .collect();
+    let to = now.saturating_add(COUNTED).unwrap_or(Timestamp::MAX);
+    let each = notices.iter().map(|one| (one.notice, now, to));
+    let mut tally = Tally::new(manifest, &notices, MOST_COMPARED);
+    for (count, occurrence) in Forecast::new(each, false).enumerate() {
+        if count == MOST_COUNTED {
+            tally.cut();
+            break;
+        }
+        if let Event::Fires(firing) = occurrence.event {
+            tally.fires(occurrence.notice, &firing);
+        }
+    }
+    tally.finish().0
+}
+
+/// The audiences of a manifest's notices.
+pub fn audiences<'a>(manifest: &'a Manifest, resolution: &'a Resolution<'a>) -> Audiences<'a> {
+    let vendors = manifest.providers.iter();
+    Audiences::new(resolution, vendors.map(|(name, p)| (name, p.vendor)))
+}
 
 /// Checks every notice as of an instant.
 #[must_use]
@@ -27,12 +83,14 @@ pub fn check_notices(manifest: &Manifest, now: Timestamp) -> Vec<Diagnostic> {
         // A cycle, which was reported.
         return Vec::new();
     };
+    let mut audiences = audiences(manifest, &resolution);
     let mut found = Vec::new();
     for notice in manifest.notices.values() {
         let mut here = Vec::new();
         calendar(notice, now, &mut here);
         says(manifest, notice, now, &mut here);
-        audience(manifest, notice, &resolution, &mut here);
+        let reached = audiences.of(notice.to.keys(), &notice.via);
+        audience(manifest, notice, &reached, &mut here);
         agents(manifest, notice, &mut here);
         after::check(manifest, notice, &resolution, now, &mut here);
         found.extend(here.into_iter().map(|d| d.address(notice.address.clone())));
@@ -46,13 +104,24 @@ fn calendar(notice: &Notice, now: Timestamp, found: &mut Vec<Diagnostic>) {
     let today = now.to_zoned(notice.schedule.zone().clone()).date();
     let wanted = today.saturating_add(AHEAD.days());
     if until < wanted {
+        let name = notice.schedule_source["calendar"].as_str().unwrap_or("cn");
+        let end = Date::new(wanted.year(), 12, 31).unwrap_or(wanted);
+        let year = wanted.year();
+        let help = match name {
+            "cn" => format!(
+                "Write the days that are missing under `calendars`, as in `calendars: {{ company: {{ extends: cn, holidays: [{year}-01-01], covers: {end} }} }}`, and `calendar: company` here."
+            ),
+            name => format!(
+                "Add the `holidays` and `workdays` that are missing to the calendar `{name}`, and `covers: {end}`."
+            ),
+        };
         found.push(
             Diagnostic::error(
                 "calendar-ends",
                 notice.schedule_span,
-                format!("its calendar is complete until {until} only, and not for the next {AHEAD} days"),
+                format!("its calendar `{name}` is complete until {until} only, and not for the next {AHEAD} days (until {wanted})"),
             )
-            .help("Name a calendar of your own under `calendars` that extends this one, with the days that are missing and `covers:`."),
+            .help(help),
         );
     }
 }
@@ -159,35 +228,23 @@ fn agents(manifest: &Manifest, notice: &Notice, found: &mut Vec<Diagnostic>) {
 fn audience(
     manifest: &Manifest,
     notice: &Notice,
-    resolution: &Resolution<'_>,
+    audience: &Audience<'_>,
     found: &mut Vec<Diagnostic>,
 ) {
     if notice.is_large {
         return;
     }
-    let mut people = BTreeSet::new();
-    let mut many = None;
-    for target in notice.to.keys() {
-        let Target::Group(name) = target else {
-            continue;
-        };
-        for member in resolution.members(name.as_str()) {
-            if !notice.via.contains(member.provider) {
-                continue;
-            }
-            if !member.recipient.is_person() {
-                many = Some(member.recipient.to_string());
-            }
-            people.insert((member.provider, member.recipient));
-        }
-    }
+    let people: usize = audience.iter().map(Reach::named).sum();
+    let many = audience.iter().find_map(|reach| match reach.everyone {
+        true => Some("everyone".to_owned()),
+        false => reach.departments.first().map(ToString::to_string),
+    });
     let most = manifest.guards.recipients;
     let why = match many {
         Some(many) => format!("it goes to {many}"),
-        None if people.len() as u64 > most => format!(
-            "it goes to {} people, more than `guards.recipients` ({most})",
-            people.len()
-        ),
+        None if people as u64 > most => {
+            format!("it goes to {people} people, more than `guards.recipients` ({most})")
+        }
         None => return,
     };
     found.push(

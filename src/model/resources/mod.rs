@@ -16,7 +16,7 @@ mod tasklists;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::diagnostic::{Diagnostic, Span};
-use super::group::Groups;
+use super::group::{Groups, Known, resolve};
 use super::manifest::{Chat, ManagedChat, Manifest, Provider, Tasklist, Vendor};
 use super::schedule::read::calendars;
 use super::settings::Settings;
@@ -223,7 +223,10 @@ pub(crate) fn resources(
         calendars: &calendars,
         calendars_source: &calendars_source,
         vars: &settings.vars,
-        groups: &groups,
+        reached: match written_notices.is_empty() {
+            true => None,
+            false => providers_reached(&groups),
+        },
     };
     let mut notices = BTreeMap::new();
     for entry in written_notices {
@@ -258,6 +261,19 @@ pub(crate) fn resources(
         name_places: names.name_places,
         all_people: names.all_groups && names.all_people,
     }
+}
+
+/// The providers at which each group has people; none where the groups cannot be worked out.
+fn providers_reached(groups: &Groups) -> Option<BTreeMap<Name, BTreeSet<Name>>> {
+    let known = Known::new();
+    let resolution = resolve(groups, &known).ok()?;
+    let each = groups.keys().map(|name| {
+        let at = resolution.members(name.as_str()).into_iter();
+        let at = at.map(|member| member.provider);
+        (name.clone(), at.collect::<BTreeSet<_>>())
+    });
+    let owned = |at: BTreeSet<&Name>| at.into_iter().cloned().collect();
+    Some(each.map(|(name, at)| (name, owned(at))).collect())
 }
 
 /// Calendars of several files, each name once.

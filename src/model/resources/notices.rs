@@ -6,7 +6,6 @@ use super::after::AfterWords;
 use super::tasklists::Needs;
 use super::{Names, Section, push_all, unknown};
 use crate::model::diagnostic::{Diagnostic, Span};
-use crate::model::group::{Groups, Known, resolve};
 use crate::model::manifest::Vendor;
 use crate::model::message::Message;
 use crate::model::notice::{LATE, Notice, Target};
@@ -19,7 +18,8 @@ pub(super) struct Shared<'a> {
     pub(super) calendars: &'a Calendars,
     pub(super) calendars_source: &'a serde_json::Value,
     pub(super) vars: &'a BTreeMap<String, String>,
-    pub(super) groups: &'a Groups,
+    /// The providers at which each group has people; none where groups have a mistake that was reported.
+    pub(super) reached: Option<BTreeMap<Name, BTreeSet<Name>>>,
 }
 
 impl Names {
@@ -105,7 +105,7 @@ impl Names {
             None => None,
             Some(list) => Some(self.providers_named(list.value, found)?),
         };
-        let via = self.reached(&targets, via, to_span, shared.groups, found)?;
+        let via = self.reached(&targets, via, to_span, shared, found)?;
         let (schedule, schedule_source, schedule_span) = schedule?;
         let message = message?;
         let said = message.to_value().to_string();
@@ -224,13 +224,11 @@ impl Names {
         targets: &BTreeMap<Target, Span>,
         asked: Option<BTreeSet<Name>>,
         span: Span,
-        groups: &Groups,
+        shared: &Shared<'_>,
         found: &mut Vec<Diagnostic>,
     ) -> Option<BTreeSet<Name>> {
-        let known = Known::new();
-        let Ok(resolution) = resolve(groups, &known) else {
-            return None;
-        };
+        let reached = shared.reached.as_ref()?;
+        let nowhere = BTreeSet::new();
         let mut people: BTreeSet<Name> = BTreeSet::new();
         let mut good = !targets.is_empty();
         if targets.is_empty() && self.all_groups && self.all_chats {
@@ -244,11 +242,7 @@ impl Names {
             match target {
                 Target::Chat(_) => chat = chat.or(Some(*place)),
                 Target::Group(name) => {
-                    let at: BTreeSet<Name> = resolution
-                        .members(name.as_str())
-                        .iter()
-                        .map(|member| member.provider.clone())
-                        .collect();
+                    let at = reached.get(name).unwrap_or(&nowhere);
                     let hit = asked
                         .as_ref()
                         .is_none_or(|via| at.iter().any(|p| via.contains(p)));
@@ -270,7 +264,7 @@ impl Names {
                         );
                         good = false;
                     }
-                    people.extend(at);
+                    people.extend(at.iter().cloned());
                 }
             }
         }

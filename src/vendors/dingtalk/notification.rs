@@ -11,6 +11,7 @@ use super::{DingTalk, json};
 use crate::engine::ApiError;
 use crate::engine::channel::{Letter, Parcel, Receipt, Sent, To};
 use crate::model::group::Recipient;
+use crate::model::quota::dingtalk::{DEPARTMENTS_A_CALL, PEOPLE_A_CALL, PEOPLE_OF_STATUS};
 use crate::vendors::calls::{self, Members, member};
 use crate::vendors::limits::dingtalk::{RECALL, SEND, SEND_PROGRESS, SEND_RESULT, row};
 
@@ -25,15 +26,6 @@ const KINDS: [&str; 8] = [
     "markdown",
     "action_card",
 ];
-
-/// The most people of a call. More than a hundred receivers cannot be asked about either.
-const PEOPLE: usize = 100;
-
-/// The most departments of a call.
-const DEPARTMENTS: usize = 20;
-
-/// The most people of a notification whose status can be changed.
-const PEOPLE_OF_STATUS: usize = 5;
 
 /// The most bytes of `msg` as a whole.
 const BYTES: usize = 2048;
@@ -106,7 +98,11 @@ pub(super) fn parcels(
         };
         return Ok(vec![parcel(all, to.collect())]);
     }
-    let people = if has_status { PEOPLE_OF_STATUS } else { PEOPLE };
+    let people = if has_status {
+        PEOPLE_OF_STATUS
+    } else {
+        PEOPLE_A_CALL
+    };
     let joined = |ids: &[(&str, &Recipient)]| {
         let to = ids.iter().map(|(_, r)| To::Recipient((*r).clone()));
         let ids: Vec<&str> = ids.iter().map(|(id, _)| *id).collect();
@@ -120,7 +116,7 @@ pub(super) fn parcels(
         };
         parcel(some, to)
     });
-    let to_departments = departments.chunks(DEPARTMENTS).map(|ids| {
+    let to_departments = departments.chunks(DEPARTMENTS_A_CALL).map(|ids| {
         let (ids, to) = joined(ids);
         let some = Notification {
             dept_id_list: Some(ids),
@@ -205,7 +201,7 @@ pub(super) async fn receipt(
         ..Receipt::default()
     };
     let people = parcel.to.iter().filter(|to| is_user(to)).count();
-    if people != parcel.to.len() || people > PEOPLE {
+    if people != parcel.to.len() || people > PEOPLE_A_CALL {
         receipt.untold = Some(
             "DingTalk tells who has a notice for at most 100 receivers, and not how many are in a \
              department: nobody can be asked about"

@@ -12,16 +12,11 @@ use super::wire::{GetQuery, ProduceBody, Produced};
 use crate::engine::channel::{Letter, Parcel, Receipt, Sent, To};
 use crate::engine::{Answer, ApiError};
 use crate::model::group::Recipient;
+use crate::model::quota::enos::{NOTICES_A_CALL, USERS_A_NOTICE};
 use crate::vendors::calls::{self, Effect, Members, text};
 use crate::vendors::digest::digest;
 use crate::vendors::limits::Row;
 use crate::vendors::limits::enos::{GET_NOTICE, OLDER_GET_NOTICE, OLDER_PRODUCE, PRODUCE, row};
-
-/// The most notices of a call.
-const NOTICES: usize = 100;
-
-/// The most users of a notice. The page gives no number.
-const TARGETS: usize = 1000;
 
 /// What a letter may say of a notice; all else is ours to say.
 const FIELDS: [&str; 10] = [
@@ -82,8 +77,8 @@ pub(super) fn parcels(
         let to = recipients.iter().map(|r| To::Recipient((*r).clone()));
         return Ok(vec![parcel(vec![notice(0, None)], to.collect())]);
     }
-    let slices: Vec<_> = users.chunks(TARGETS).enumerate().collect();
-    let calls = slices.chunks(NOTICES).map(|slices| {
+    let slices: Vec<_> = users.chunks(USERS_A_NOTICE).enumerate().collect();
+    let calls = slices.chunks(NOTICES_A_CALL).map(|slices| {
         let users = slices.iter().flat_map(|(_, users)| *users);
         let to = users.map(|(_, recipient)| To::Recipient((*recipient).clone()));
         let notices = slices.iter().map(|(number, users)| {
@@ -341,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_call_has_at_most_a_hundred_notices() {
-        let people = users(TARGETS * NOTICES + 1);
+        let people = users(USERS_A_NOTICE * NOTICES_A_CALL + 1);
         let parcels = packed(&letter(), &people, "k").unwrap();
         let counts: Vec<_> = parcels.iter().map(|p| (ids(p).len(), p.to.len())).collect();
         assert_eq!(counts, [(100, 100_000), (1, 1)]);

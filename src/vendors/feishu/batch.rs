@@ -13,10 +13,8 @@ use super::{Feishu, json};
 use crate::engine::ApiError;
 use crate::engine::channel::{Parcel, Receipt, Sent, To};
 use crate::model::group::Recipient;
+use crate::model::quota::feishu::IDS_A_CALL;
 use crate::vendors::limits::{BATCH_PROGRESS, BATCH_READ_USER, BATCH_SEND, RECALL_BATCH};
-
-/// The most ids of one kind in a call.
-const IDS: usize = 200;
 
 /// What is said of an id in one of the lists of those that are invalid.
 const INVALID: &str = "is unknown to Feishu, of another app, or outside of the bot's availability \
@@ -41,10 +39,10 @@ pub(super) fn parcels(
         }
     }
     let kinds = [departments, open, user, union];
-    let calls = kinds.iter().map(|ids| ids.len().div_ceil(IDS)).max();
+    let calls = kinds.iter().map(|ids| ids.len().div_ceil(IDS_A_CALL)).max();
     let parcel = |call: usize| {
         let cut = |ids: &[&Recipient]| -> Vec<Recipient> {
-            let ids = ids.chunks(IDS).nth(call).unwrap_or_default();
+            let ids = ids.chunks(IDS_A_CALL).nth(call).unwrap_or_default();
             ids.iter().map(|id| (*id).clone()).collect()
         };
         let cut = kinds.each_ref().map(|ids| cut(ids));
