@@ -1,6 +1,7 @@
 //! The command line.
 
 mod init;
+mod notice;
 mod run;
 mod simulate;
 
@@ -13,6 +14,7 @@ use jiff::SignedDuration;
 use crate::model::Address;
 
 pub(super) use init::{Init, Platform, StarterVendor};
+pub(super) use notice::{NoticeCommand, Send as NoticeSend, Settle};
 pub(super) use run::Run;
 pub(super) use simulate::{Simulate, When};
 
@@ -154,7 +156,7 @@ pub(super) enum Command {
     Tick(Tick),
     /// Send what is due, until a signal comes
     Run(Run),
-    /// Look at the registered notices
+    /// Look at the registered notices, and say what becomes of them
     #[command(subcommand)]
     Notice(NoticeCommand),
     /// List what notices will do in a time, from the files alone; needs neither network nor ledger
@@ -290,20 +292,6 @@ pub(super) struct Tick {
     /// Take this for the present instant, such as 2026-12-01T09:00:00Z: a rehearsal, with `--sandbox`
     #[arg(long, value_name = "TIME")]
     pub(super) now: Option<jiff::Timestamp>,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub(super) enum NoticeCommand {
-    /// List them with their next firing
-    List,
-    /// Show what became of their occurrences, newest first
-    History {
-        /// Only those of this notice, such as recurring_notice.weekly-review
-        address: Option<Address>,
-        /// How many
-        #[arg(long, value_name = "N", default_value_t = 50)]
-        limit: usize,
-    },
 }
 
 #[derive(Clone, Debug, ClapArgs)]

@@ -10,19 +10,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::engine::afterwards::{
+    AfterSettling, Afterwards, Pause, Recall, RecallState, Settlement,
+};
 use crate::engine::apply::Writers;
+use crate::engine::channel::{
+    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
+};
 use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
     LedgerError, LookUp, NewEntry, Turn,
 };
+use crate::engine::outbox::{
+    Admission, Books, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, NewDelivery,
+    Occurrence, Outbox, OutboxError, Outcome, State,
+};
+use crate::engine::quota::{Claimed, Quota};
+use crate::engine::runner::Channels;
 use crate::engine::{ApiError, Call, Done, Object, Pending, Reader, RemoteTasklist, Write, Writer};
-use crate::model::{AppId, ChatId, Collection, RemoteId, TasklistGuid};
+use crate::model::{Address, AppId, ChatId, Collection, RemoteId, TasklistGuid};
 
 /// Wraps what writes, when the environment names a point to die at.
-pub(super) fn install(ledger: Arc<dyn Ledger>, writers: Writers) -> (Arc<dyn Ledger>, Writers) {
+pub(super) fn install(
+    books: Arc<dyn Books>,
+    writers: Writers,
+    channels: Channels,
+) -> (Arc<dyn Books>, Writers, Channels) {
     let wanted = std::env::var("BEADLE_CRASH_AT").ok();
     let Some(at) = wanted.and_then(|n| n.parse().ok()) else {
-        return (ledger, writers);
+        return (books, writers, channels);
     };
     let points = Arc::new(Points {
         at,
@@ -36,8 +52,16 @@ pub(super) fn install(ledger: Arc<dyn Ledger>, writers: Writers) -> (Arc<dyn Led
             (key, writer)
         })
         .collect();
-    let inner = ledger;
-    (Arc::new(Mortal { inner, points }), writers)
+    let channels = channels
+        .into_iter()
+        .map(|(key, inner)| {
+            let points = Arc::clone(&points);
+            let channel: Arc<dyn Channel> = Arc::new(Mortal { inner, points });
+            (key, channel)
+        })
+        .collect();
+    let inner = books;
+    (Arc::new(Mortal { inner, points }), writers, channels)
 }
 
 /// Counts the points that were passed, and says at the end how many there were.
@@ -80,7 +104,7 @@ impl<T: ?Sized> Mortal<T> {
     }
 }
 
-impl Ledger for Mortal<dyn Ledger> {
+impl<T: Ledger + ?Sized> Ledger for Mortal<T> {
     fn bindings(&self) -> Pending<'_, Result<Vec<Binding>, LedgerError>> {
         self.inner.bindings()
     }
@@ -182,6 +206,259 @@ impl Ledger for Mortal<dyn Ledger> {
         changes: &'a [BindingChange],
     ) -> Pending<'a, Result<(), LedgerError>> {
         Box::pin(self.risk("record", self.inner.record(lease, now, changes)))
+    }
+}
+
+impl<T: Outbox + ?Sized> Outbox for Mortal<T> {
+    fn handled(&self) -> Pending<'_, Result<Vec<(Address, Timestamp)>, LedgerError>> {
+        self.inner.handled()
+    }
+
+    fn admit<'a>(
+        &'a self,
+        notice: &'a Address,
+        until: Timestamp,
+        admissions: &'a [Admission],
+    ) -> Pending<'a, Result<Vec<bool>, LedgerError>> {
+        Box::pin(self.risk("admit", self.inner.admit(notice, until, admissions)))
+    }
+
+    fn occurrences<'a>(
+        &'a self,
+        notice: Option<&'a Address>,
+        limit: usize,
+    ) -> Pending<'a, Result<Vec<Occurrence>, LedgerError>> {
+        self.inner.occurrences(notice, limit)
+    }
+
+    fn occurrence<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> Pending<'a, Result<Option<Occurrence>, LedgerError>> {
+        self.inner.occurrence(key)
+    }
+
+    fn undecided(&self) -> Pending<'_, Result<Vec<Key>, LedgerError>> {
+        self.inner.undecided()
+    }
+
+    fn deliveries<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Vec<Delivery>, LedgerError>> {
+        self.inner.deliveries(key)
+    }
+
+    fn open(&self, now: Timestamp) -> Pending<'_, Result<Vec<Delivery>, LedgerError>> {
+        Box::pin(self.risk("open", self.inner.open(now)))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        seen: &'a Delivery,
+        claim: &'a DeliveryClaim,
+        quota: &'a Quota,
+        now: Timestamp,
+    ) -> Pending<'a, Result<Claimed, LedgerError>> {
+        Box::pin(self.risk("claim", self.inner.claim(seen, claim, quota, now)))
+    }
+
+    fn take<'a>(
+        &'a self,
+        quota: &'a Quota,
+        now: Timestamp,
+    ) -> Pending<'a, Result<Option<(String, Timestamp)>, LedgerError>> {
+        Box::pin(self.risk("take", self.inner.take(quota, now)))
+    }
+
+    fn give_up<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        state: State,
+        reason: &'a str,
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(self.risk("give_up", self.inner.give_up(delivery, state, reason)))
+    }
+
+    fn end<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        runner: &'a str,
+        now: Timestamp,
+        ending: &'a Ending,
+    ) -> Pending<'a, Result<(), OutboxError>> {
+        Box::pin(self.risk("end", self.inner.end(delivery, runner, now, ending)))
+    }
+
+    fn hold<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        reason: &'a str,
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(self.risk("hold", self.inner.hold(delivery, reason)))
+    }
+
+    fn conclude<'a>(
+        &'a self,
+        key: &'a Key,
+        outcome: Outcome,
+        reason: &'a str,
+        now: Timestamp,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(self.risk("conclude", self.inner.conclude(key, outcome, reason, now)))
+    }
+
+    fn cancel<'a>(
+        &'a self,
+        notice: &'a Address,
+        reason: &'a str,
+    ) -> Pending<'a, Result<usize, LedgerError>> {
+        Box::pin(self.risk("cancel", self.inner.cancel(notice, reason)))
+    }
+}
+
+impl<T: Afterwards + ?Sized> Afterwards for Mortal<T> {
+    fn settle<'a>(
+        &'a self,
+        key: &'a Key,
+        settlement: &'a Settlement,
+        end: &'a AfterSettling,
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(self.risk("settle", self.inner.settle(key, settlement, end)))
+    }
+
+    fn settlements<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> Pending<'a, Result<Vec<Settlement>, LedgerError>> {
+        self.inner.settlements(key)
+    }
+
+    fn revoke<'a>(
+        &'a self,
+        key: &'a Key,
+        who: &'a str,
+        now: Timestamp,
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(self.risk("revoke", self.inner.revoke(key, who, now)))
+    }
+
+    fn recalls(&self, now: Timestamp) -> Pending<'_, Result<Vec<Recall>, LedgerError>> {
+        Box::pin(self.risk("recalls", self.inner.recalls(now)))
+    }
+
+    fn recalls_of<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Vec<Recall>, LedgerError>> {
+        self.inner.recalls_of(key)
+    }
+
+    fn claim_recall<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        claim: &'a DeliveryClaim,
+        now: Timestamp,
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(self.risk(
+            "claim_recall",
+            self.inner.claim_recall(delivery, claim, now),
+        ))
+    }
+
+    fn end_recall<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        runner: &'a str,
+        now: Timestamp,
+        state: RecallState,
+        detail: &'a str,
+    ) -> Pending<'a, Result<(), OutboxError>> {
+        let work = self.inner.end_recall(delivery, runner, now, state, detail);
+        Box::pin(self.risk("end_recall", work))
+    }
+
+    fn drop_recall<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        now: Timestamp,
+        state: RecallState,
+        detail: &'a str,
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        let work = self.inner.drop_recall(delivery, now, state, detail);
+        Box::pin(self.risk("drop_recall", work))
+    }
+
+    fn untold(&self) -> Pending<'_, Result<Vec<Occurrence>, LedgerError>> {
+        self.inner.untold()
+    }
+
+    fn tell<'a>(
+        &'a self,
+        key: &'a Key,
+        deliveries: &'a [NewDelivery],
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(self.risk("tell", self.inner.tell(key, deliveries)))
+    }
+
+    fn pauses(&self) -> Pending<'_, Result<Vec<Pause>, LedgerError>> {
+        self.inner.pauses()
+    }
+
+    fn pause<'a>(&'a self, pause: &'a Pause) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(self.risk("pause", self.inner.pause(pause)))
+    }
+
+    fn resume<'a>(
+        &'a self,
+        notice: &'a Address,
+        now: Timestamp,
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(self.risk("resume", self.inner.resume(notice, now)))
+    }
+}
+
+impl Channel for Mortal<dyn Channel> {
+    fn app(&self) -> &AppId {
+        self.inner.app()
+    }
+
+    fn pack(&self, letter: &Letter, to: &[To], key: &str) -> Result<Vec<Parcel>, String> {
+        self.inner.pack(letter, to, key)
+    }
+
+    fn repeats(&self, parcel: &Parcel) -> Repeat {
+        self.inner.repeats(parcel)
+    }
+
+    fn send<'a>(&'a self, parcel: &'a Parcel) -> Pending<'a, Result<Sent, ApiError>> {
+        Box::pin(self.risk("send", self.inner.send(parcel)))
+    }
+
+    fn receipt<'a>(
+        &'a self,
+        parcel: &'a Parcel,
+        message: &'a str,
+    ) -> Pending<'a, Result<Receipt, ApiError>> {
+        self.inner.receipt(parcel, message)
+    }
+
+    fn recall<'a>(
+        &'a self,
+        parcel: &'a Parcel,
+        message: &'a str,
+    ) -> Pending<'a, Result<(), ApiError>> {
+        Box::pin(self.risk("recall", self.inner.recall(parcel, message)))
+    }
+
+    fn recalls(&self, parcel: &Parcel) -> Result<RecallRules, String> {
+        self.inner.recalls(parcel)
+    }
+
+    fn quota(&self, parcel: &Parcel, job: Job, now: Timestamp) -> Quota {
+        self.inner.quota(parcel, job, now)
+    }
+
+    fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, ApiError>> {
+        Box::pin(self.risk("upload", self.inner.upload(image)))
+    }
+
+    fn timeout_ms(&self) -> u64 {
+        self.inner.timeout_ms()
     }
 }
 

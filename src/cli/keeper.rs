@@ -97,11 +97,12 @@ async fn beat(ledger: Arc<dyn Ledger>, right: Arc<Right>, ttl: SignedDuration) {
     }
 }
 
-fn holder(command: &str) -> Holder {
-    let env = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    let host = env("HOSTNAME")
-        .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
-        .map_or_else(|| "this machine".to_owned(), |h| h.trim().to_owned());
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
+/// The person or job, as well as it is known.
+pub(super) fn user() -> String {
     let user = [
         "GITHUB_ACTOR",
         "GITLAB_USER_LOGIN",
@@ -110,12 +111,18 @@ fn holder(command: &str) -> Holder {
         "USERNAME",
     ]
     .into_iter()
-    .find_map(env)
-    .unwrap_or_else(|| "somebody".to_owned());
+    .find_map(env);
+    user.unwrap_or_else(|| "somebody".to_owned())
+}
+
+fn holder(command: &str) -> Holder {
+    let host = env("HOSTNAME")
+        .or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok())
+        .map_or_else(|| "this machine".to_owned(), |h| h.trim().to_owned());
     Holder {
         host,
         pid: std::process::id(),
-        user,
+        user: user(),
         command: command.to_owned(),
     }
 }

@@ -25,6 +25,7 @@ mod starter;
 mod text;
 mod turnover;
 mod ui;
+mod whose;
 
 pub mod diagnostics;
 pub mod load;

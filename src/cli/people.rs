@@ -162,7 +162,7 @@ impl From<&Recipient> for RecipientJson {
     }
 }
 
-fn place(lines: &mut Lines<'_>, span: Span) -> PlaceJson {
+pub(super) fn place(lines: &mut Lines<'_>, span: Span) -> PlaceJson {
     let (place, _) = lines.place(span.file, span.start);
     PlaceJson {
         file: lines.file(span.file).to_owned(),

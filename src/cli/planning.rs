@@ -15,12 +15,13 @@ use super::progress::Progress;
 use super::session::{Remembered, Session};
 use super::ui::Ui;
 use super::{human, markdown};
+use crate::engine::afterwards::Pause;
 use crate::engine::ledger::{Ledger, LookUp};
 use crate::engine::people::rosters;
 use crate::engine::refresh::{Live, missing_chats, refresh};
 use crate::model::diagnostic::has_errors;
-use crate::model::manifest::Provider;
-use crate::model::{Address, Fields};
+use crate::model::manifest::{Manifest, Provider};
+use crate::model::{Address, Diagnostic, Fields};
 use crate::plan::budget::budget;
 use crate::plan::diff::{applied, applied_kept};
 use crate::plan::{Choice, Inputs, Plan, Unsettled, diff};
@@ -350,6 +351,9 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
     plan.diagnostics.extend(new);
     plan.diagnostics
         .extend(missing_chats(&session.manifest, &plan.changes, &readers).await);
+    let pauses = session.outbox.pauses().await?;
+    plan.diagnostics
+        .extend(paused(&session.manifest, &pauses, now));
     let warnings = diagnostics::report(&session.sources, &plan.diagnostics).diagnostics;
     let cost = budget(&plan, &rates);
     let json = PlanJson::new(
@@ -366,6 +370,24 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
         look_ups: people.fresh,
         json,
     })
+}
+
+/// The notices that somebody has stopped for a while, which no plan changes.
+fn paused(manifest: &Manifest, pauses: &[Pause], now: Timestamp) -> Vec<Diagnostic> {
+    let lasting = pauses.iter().filter(|pause| pause.covers(now));
+    lasting
+        .filter_map(|pause| {
+            let notice = manifest.notices.get(&pause.notice.name)?;
+            let until = match pause.until {
+                Some(until) => format!("until {until}"),
+                None => "until it is resumed".to_owned(),
+            };
+            let summary = format!("{} is paused {until}, whatever is applied", pause.notice);
+            let help = format!("`beadle notice resume {}` ends it.", pause.notice);
+            let warning = Diagnostic::warning("paused", notice.span, summary).help(help);
+            Some(warning.address(pause.notice.clone()))
+        })
+        .collect()
 }
 
 /// What the ledger will remember of each resource once it is applied.

@@ -110,11 +110,11 @@ impl Session {
             None
         };
         let (outbox, keeps) = open_ledger(global, &manifest, access)?;
-        let ledger: Arc<dyn Ledger> = outbox.clone();
-        let was_new = ledger.is_new().await?;
+        let was_new = outbox.is_new().await?;
         let (writers, directories, channels) = connect(global, &manifest, sandbox.is_some())?;
         #[cfg(debug_assertions)]
-        let (ledger, writers) = super::crash::install(ledger, writers);
+        let (outbox, writers, channels) = super::crash::install(outbox, writers, channels);
+        let ledger: Arc<dyn Ledger> = outbox.clone();
         Ok(Session {
             sources,
             manifest,

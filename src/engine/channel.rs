@@ -13,8 +13,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
+use super::quota::Quota;
 use super::{ApiError, Pending};
 use crate::model::group::Recipient;
 use crate::model::{AppId, ChatId};
@@ -55,6 +56,16 @@ pub trait Channel: Send + Sync {
         parcel: &'a Parcel,
         message: &'a str,
     ) -> Pending<'a, Result<(), ApiError>>;
+
+    /// What the contract says of taking a message back.
+    ///
+    /// # Errors
+    ///
+    /// When there is no way, in words.
+    fn recalls(&self, parcel: &Parcel) -> Result<RecallRules, String>;
+
+    /// What a call about a parcel takes of the vendor's quotas at an instant.
+    fn quota(&self, parcel: &Parcel, job: Job, now: Timestamp) -> Quota;
 
     /// Uploads an image and returns the vendor's key of it, where the vendor takes images.
     fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, ApiError>>;
@@ -152,6 +163,26 @@ pub enum Repeat {
     Again,
     /// Nothing: a person has to say what became of it.
     Never,
+}
+
+/// What a contract says of taking a message back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecallRules {
+    /// How long after it was sent; none where an administrator decides.
+    pub within: Option<SignedDuration>,
+    /// Whether one whose answer was lost may be asked for again.
+    pub repeats: bool,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// To send.
+    Send,
+    /// To ask what became of it.
+    Ask,
+    /// To take it back.
+    Recall,
 }
 
 /// What a vendor says to a parcel that it took.

@@ -8,23 +8,27 @@
 //! - While somebody whom a group leaves out cannot be told, nothing is sent to it at that provider: one
 //!   of its people may be the one.
 
+mod aside;
+mod book;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::afterwards::Pause;
 use super::channel::{Letter, Parcel, People, Repeat, To};
-use super::directory::Sighting;
-use super::outbox::NewDelivery;
-use super::people::{Directories, closure};
+use super::outbox::{Admission, NewDelivery, Occurrence};
+use super::people::Directories;
 use super::runner::{Channels, Firing, Notice};
-use crate::model::group::{Groups, Known, Recipient, RecipientGroup, Recipients, resolve};
+use crate::model::group::{Recipient, resolve};
 use crate::model::manifest::Vendor;
-use crate::model::message::{self, Context, render};
+use crate::model::message::{self, Context, Message, render};
 use crate::model::notice::{self, OnUnknown, Registered, Target};
 use crate::model::schedule::{Event, Skip};
-use crate::model::{Address, ChatId, Collection, Field, Fields, Kind, Name, Span, diagnostic};
+use crate::model::{Address, Kind, Name};
 use crate::plan::live::Binding;
+use book::Book;
 
 /// The vendors by provider key.
 pub type Vendors = BTreeMap<Name, Vendor>;
@@ -38,61 +42,47 @@ pub struct Posted {
     registered: Registered,
     book: Arc<Book>,
     channels: Channels,
-}
-
-/// What all notices of a project share.
-#[derive(Debug)]
-pub struct Book {
-    groups: Groups,
-    chats: BTreeMap<Address, ChatId>,
-    vendors: Vendors,
-    known: Known,
-    unseen: BTreeMap<Name, BTreeMap<Recipient, String>>,
+    pause: Option<Pause>,
 }
 
 /// A notice that the ledger has and this beadle cannot read, with why.
 pub type Unreadable = (Address, String);
 
-/// Makes the notices of a project's bindings.
+/// Makes the notices of a project's bindings that are sent.
 pub async fn posted(
     project: &Name,
     bindings: &[Binding],
     vendors: &Vendors,
     channels: &Channels,
     directories: &Directories,
+    pauses: &[Pause],
 ) -> (Vec<Arc<dyn Notice>>, Vec<Unreadable>) {
-    let mut book = Book {
-        groups: bindings
-            .iter()
-            .filter(|b| {
-                b.collection == Collection::Ledger && b.address.kind == Kind::RecipientGroup
-            })
-            .map(|b| {
-                (
-                    b.address.name.clone(),
-                    group(&b.address, &b.applied, vendors),
-                )
-            })
-            .collect(),
-        chats: bindings
-            .iter()
-            .filter(|b| b.collection == Collection::Chats)
-            .map(|b| (b.address.clone(), ChatId::new(b.id.as_str())))
-            .collect(),
-        vendors: vendors.clone(),
-        known: Known::new(),
-        unseen: BTreeMap::new(),
-    };
-    book.look_up(directories).await;
+    let (all, unreadable) =
+        every_posted(project, bindings, vendors, channels, directories, pauses).await;
+    let enabled = all.into_iter().filter(|notice| notice.registered.enabled);
+    let notices = enabled.map(|notice| Arc::new(notice) as Arc<dyn Notice>);
+    (notices.collect(), unreadable)
+}
+
+/// Makes the notices of a project's bindings, those that are switched off too.
+pub async fn every_posted(
+    project: &Name,
+    bindings: &[Binding],
+    vendors: &Vendors,
+    channels: &Channels,
+    directories: &Directories,
+    pauses: &[Pause],
+) -> (Vec<Posted>, Vec<Unreadable>) {
+    let book = Book::new(bindings, vendors, directories).await;
     let book = Arc::new(book);
-    let mut notices: Vec<Arc<dyn Notice>> = Vec::new();
+    let mut notices = Vec::new();
     let mut unreadable = Vec::new();
     for binding in bindings
         .iter()
         .filter(|b| b.address.kind == Kind::RecurringNotice)
     {
         match Registered::read(&binding.applied) {
-            Ok(registered) if registered.enabled => notices.push(Arc::new(Posted {
+            Ok(registered) => notices.push(Posted {
                 address: binding.address.clone(),
                 revision: binding.updated_at.to_string(),
                 applied_at: binding.updated_at,
@@ -100,122 +90,39 @@ pub async fn posted(
                 registered,
                 book: Arc::clone(&book),
                 channels: channels.clone(),
-            })),
-            Ok(_) => {}
+                pause: pauses
+                    .iter()
+                    .find(|pause| pause.notice == binding.address)
+                    .cloned(),
+            }),
             Err(why) => unreadable.push((binding.address.clone(), why)),
         }
     }
     (notices, unreadable)
 }
 
-/// A group as it was registered. What this beadle cannot read of it is passed over.
-fn group(address: &Address, fields: &Fields, vendors: &Vendors) -> RecipientGroup {
-    let nowhere = Span {
-        file: diagnostic::FileId(0),
-        start: 0,
-        end: 0,
-    };
-    let people = |field: Field| {
-        let mut all: BTreeMap<Name, Recipients> = BTreeMap::new();
-        for item in fields.items(field) {
-            let Some((provider, recipient)) = item.split_once(' ') else {
-                continue;
-            };
-            let provider = Name::new(provider).ok();
-            let known = provider.and_then(|name| Some((vendors.get(&name)?, name)));
-            if let Some((vendor, name)) = known
-                && let Some(recipient) = Recipient::parse(*vendor, recipient)
-            {
-                all.entry(name).or_default().insert(recipient, nowhere);
-            }
-        }
-        all
-    };
-    RecipientGroup {
-        address: address.clone(),
-        description: String::new(),
-        people: people(Field::People),
-        include: fields
-            .items(Field::Include)
-            .iter()
-            .filter_map(|name| Some((Name::new(name).ok()?, nowhere)))
-            .collect(),
-        exclude: people(Field::Exclude),
-        user_groups: BTreeMap::new(),
-        protect: false,
-        moved_from: None,
-        span: nowhere,
+impl Reached {
+    /// Leaves one of them, by the id.
+    fn keep(&mut self, id: &str) {
+        let is = |to: &To| match to {
+            To::Chat(chat) => chat.as_str() == id,
+            To::Recipient(recipient) => recipient.id() == Some(id),
+        };
+        self.chats.retain(is);
+        self.people.retain(is);
+        self.unseen.retain(|(to, _)| is(to));
     }
 }
 
-impl Book {
-    /// Finds out who is behind e-mail addresses and numbers, and, where somebody is left out, behind every
-    /// id.
-    async fn look_up(&mut self, directories: &Directories) {
-        let mut wanted: BTreeMap<Name, BTreeSet<Recipient>> = BTreeMap::new();
-        let leaves_out: BTreeSet<Name> = self
-            .groups
-            .values()
-            .flat_map(|group| group.exclude.keys().cloned())
-            .collect();
-        for group in self.groups.values() {
-            for (provider, recipients) in group.people.iter().chain(&group.exclude) {
-                let all = leaves_out.contains(provider);
-                let open = recipients.keys().filter(|r| {
-                    matches!(r, Recipient::Email(_) | Recipient::Mobile(_))
-                        || (all && r.is_person())
-                });
-                wanted
-                    .entry(provider.clone())
-                    .or_default()
-                    .extend(open.cloned());
-            }
-        }
-        for (provider, recipients) in wanted {
-            let Some(directory) = directories.get(&provider) else {
-                continue;
-            };
-            let list: Vec<_> = recipients.into_iter().collect();
-            if list.is_empty() {
-                continue;
-            }
-            match directory.look_up(&list).await {
-                Ok(sightings) => {
-                    for (recipient, sighting) in list.into_iter().zip(sightings) {
-                        match sighting {
-                            Sighting::Person(person) => {
-                                let known = self.known.entry(provider.clone()).or_default();
-                                known.insert(recipient, person);
-                            }
-                            Sighting::Many => {}
-                            Sighting::Unseen(why) => {
-                                let unseen = self.unseen.entry(provider.clone()).or_default();
-                                unseen.insert(recipient, why);
-                            }
-                        }
-                    }
-                }
-                Err(error) => {
-                    let unseen = self.unseen.entry(provider.clone()).or_default();
-                    let why = format!("could not be looked up: {}", error.with_hint());
-                    unseen.extend(list.into_iter().map(|recipient| (recipient, why.clone())));
-                }
-            }
-        }
-    }
-}
-
-impl Book {
-    /// Whether a group, or one that it includes, leaves out somebody whom the vendor does not show.
-    fn hides_exclusion(&self, group: &Name, provider: &Name) -> bool {
-        let unseen = self.unseen.get(provider);
-        let reached = closure(&self.groups, &[group]);
-        let out = reached
-            .into_iter()
-            .filter_map(|name| self.groups[name].exclude.get(provider));
-        out.flat_map(|recipients| recipients.keys())
-            .any(|recipient| unseen.is_some_and(|unseen| unseen.contains_key(recipient)))
-    }
+/// The nominal instant of what is sent by hand at `now`. A schedule names whole seconds, so it is none.
+fn by_hand(now: Timestamp) -> Timestamp {
+    let millis = now.as_millisecond();
+    let millis = if millis % 1_000 == 0 {
+        millis + 1
+    } else {
+        millis
+    };
+    Timestamp::from_millisecond(millis).unwrap_or(now)
 }
 
 /// Whom a notice reaches at one provider.
@@ -227,13 +134,13 @@ struct Reached {
 }
 
 impl Posted {
-    fn reached(&self, provider: &Name) -> Result<Reached, String> {
+    fn reached(&self, provider: &Name, of: &BTreeSet<Target>) -> Result<Reached, String> {
         let resolution =
             resolve(&self.book.groups, &self.book.known).map_err(|why| why.to_string())?;
         let vendor = self.book.vendors.get(provider);
         let mut reached = Reached::default();
         let mut people: BTreeSet<&Recipient> = BTreeSet::new();
-        for target in &self.registered.to {
+        for target in of {
             match target {
                 Target::Chat(chat) if vendor == Some(&Vendor::Feishu) => {
                     let id = match chat.pending() {
@@ -284,9 +191,10 @@ impl Posted {
         Ok(reached)
     }
 
+    /// The deliveries of a message to some recipients at one provider.
     fn parcels(
         &self,
-        firing: &Firing,
+        what: &What<'_>,
         provider: &Name,
         to: &[To],
         kind: message::Target,
@@ -300,13 +208,13 @@ impl Posted {
             .channels
             .get(provider)
             .ok_or_else(|| format!("provider `{provider}` cannot send here"))?;
-        let scheduled = firing.at.to_zoned(self.registered.schedule.zone().clone());
+        let scheduled = what.at.to_zoned(self.registered.schedule.zone().clone());
         let context = Context {
             scheduled: &scheduled,
             notice: &self.address,
-            vars: &self.registered.vars,
+            vars: what.vars,
         };
-        let rendered = render(&self.registered.message, vendor, kind, context)
+        let rendered = render(what.message, vendor, kind, context)
             .map_err(|error| error.diagnostic().summary)?;
         let letter = Letter {
             kind: rendered.kind.to_owned(),
@@ -316,8 +224,7 @@ impl Posted {
                 notice::People::Messages => People::OneByOne,
             },
         };
-        let key = format!("{}/{}/{}", self.project, self.address, firing.nominal);
-        let parcels = channel.pack(&letter, to, &key)?;
+        let parcels = channel.pack(&letter, to, &what.key)?;
         let delivery = |parcel| NewDelivery {
             provider: provider.clone(),
             app: channel.app().clone(),
@@ -370,7 +277,7 @@ impl Notice for Posted {
                 Event::Fires(firing) => Some(Firing {
                     nominal: firing.nominal,
                     at: firing.at,
-                    skip: None,
+                    skip: self.paused(firing.at).map(|_| "paused".to_owned()),
                 }),
                 Event::Skips(skipped) => Some(Firing {
                     nominal: skipped.instant,
@@ -387,18 +294,108 @@ impl Notice for Posted {
         next.map(|firing| firing.at)
     }
 
+    fn revoke_after(&self) -> Option<SignedDuration> {
+        self.registered.revoke_after
+    }
+
+    fn problem(&self, occurrence: &Occurrence) -> Result<Vec<NewDelivery>, String> {
+        self.word_of(occurrence)
+    }
+
     fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, String> {
+        self.compose_to(firing, None)
+    }
+}
+
+/// A message that is about to be cut into deliveries.
+struct What<'a> {
+    message: &'a Message,
+    vars: &'a BTreeMap<String, String>,
+    at: Timestamp,
+    /// What names the message for good.
+    key: String,
+}
+
+impl Posted {
+    /// The notice's address.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// What is registered.
+    #[must_use]
+    pub fn registered(&self) -> &Registered {
+        &self.registered
+    }
+
+    /// The pause that it is in at an instant.
+    #[must_use]
+    pub fn paused(&self, at: Timestamp) -> Option<&Pause> {
+        self.pause.as_ref().filter(|pause| pause.covers(at))
+    }
+
+    /// What is admitted when somebody sends it by hand: to all, or to one of its recipients by their id.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be composed, in words.
+    pub fn by_hand(
+        &self,
+        who: &str,
+        only: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Admission, String> {
+        let firing = Firing {
+            nominal: by_hand(now),
+            at: now,
+            skip: None,
+        };
+        let deliveries = self.compose_to(&firing, only)?;
+        if deliveries.is_empty() {
+            return Err(match only {
+                Some(id) => format!("`{id}` is not among its recipients"),
+                None => "it reaches nobody".to_owned(),
+            });
+        }
+        let after = |time: Option<SignedDuration>| time.and_then(|time| now.checked_add(time).ok());
+        Ok(Admission {
+            nominal: firing.nominal,
+            last: firing.nominal,
+            count: 1,
+            at: now,
+            revision: self.revision.clone(),
+            admitted_at: now,
+            outcome: None,
+            send_until: after(Some(self.registered.late)),
+            revoke_at: after(self.registered.revoke_after),
+            sent_by: Some(who.to_owned()),
+            deliveries,
+        })
+    }
+
+    /// What is sent at a firing, to all or to one of its recipients by their id.
+    fn compose_to(&self, firing: &Firing, only: Option<&str>) -> Result<Vec<NewDelivery>, String> {
+        let what = What {
+            message: &self.registered.message,
+            vars: &self.registered.vars,
+            at: firing.at,
+            key: format!("{}/{}/{}", self.project, self.address, firing.nominal),
+        };
         let mut deliveries = Vec::new();
         let mut nobody = None;
         for provider in &self.registered.via {
-            let reached = self.reached(provider)?;
+            let mut reached = self.reached(provider, &self.registered.to)?;
+            if let Some(id) = only {
+                reached.keep(id);
+            }
             let first = deliveries.len();
             for (to, kind) in [
                 (&reached.chats, message::Target::Chat),
                 (&reached.people, message::Target::People),
             ] {
                 if !to.is_empty() {
-                    deliveries.extend(self.parcels(firing, provider, to, kind)?);
+                    deliveries.extend(self.parcels(&what, provider, to, kind)?);
                 }
             }
             match deliveries.get_mut(first) {

@@ -4,14 +4,20 @@
 //! are the seams in this file: [`Reader`] and [`Writer`] for a vendor, [`Ledger`] for memory.
 //! Planning is given a [`Reader`] only, so that a plan cannot write.
 
+pub mod afterwards;
 pub mod apply;
 pub mod channel;
+mod deliver;
 pub mod directory;
+pub mod held;
 pub mod ledger;
 pub mod letters;
 pub mod one_by_one;
 pub mod outbox;
 pub mod people;
+mod problems;
+pub mod quota;
+mod recall;
 pub mod refresh;
 pub mod right;
 pub mod runner;

@@ -13,12 +13,17 @@
 //!
 //! The clocks of runners that share a ledger agree to within the margin of a claim.
 
+use std::fmt;
+use std::str::FromStr;
+
 use jiff::Timestamp;
 
 use super::Pending;
+use super::afterwards::Afterwards;
 use super::channel::{Parcel, Repeat, To};
 use super::ledger::{Ledger, LedgerError};
-use crate::model::{Address, AppId, Name};
+use super::quota::{Claimed, Quota};
+use crate::model::{Address, AppId, Kind, Name};
 
 /// What beadle remembers of sending.
 pub trait Outbox: Send + Sync {
@@ -42,6 +47,12 @@ pub trait Outbox: Send + Sync {
         limit: usize,
     ) -> Pending<'a, Result<Vec<Occurrence>, LedgerError>>;
 
+    /// One occurrence, if it was admitted.
+    fn occurrence<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> Pending<'a, Result<Option<Occurrence>, LedgerError>>;
+
     /// The occurrences that have no outcome yet, oldest first.
     fn undecided(&self) -> Pending<'_, Result<Vec<Key>, LedgerError>>;
 
@@ -52,13 +63,31 @@ pub trait Outbox: Send + Sync {
     /// unknown on the way.
     fn open(&self, now: Timestamp) -> Pending<'_, Result<Vec<Delivery>, LedgerError>>;
 
-    /// Claims a delivery and counts an attempt; false when it is no longer as it was seen: another runner
-    /// has it, or has tried it since. Whether it may be sent was judged by what was seen.
+    /// Claims a delivery, counts an attempt, and takes what it needs of the vendor's quota; nothing when it
+    /// is no longer as it was seen: another runner has it, or has tried it since. Whether it may be sent was
+    /// judged by what was seen.
     fn claim<'a>(
         &'a self,
         seen: &'a Delivery,
         claim: &'a Claim,
+        quota: &'a Quota,
         now: Timestamp,
+    ) -> Pending<'a, Result<Claimed, LedgerError>>;
+
+    /// Takes something of a vendor's quota for a call that sends nothing; otherwise what is used up, and
+    /// until when.
+    fn take<'a>(
+        &'a self,
+        quota: &'a Quota,
+        now: Timestamp,
+    ) -> Pending<'a, Result<Option<(String, Timestamp)>, LedgerError>>;
+
+    /// Ends a delivery that is pending, as refused or cancelled; false when it is not pending.
+    fn give_up<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        state: State,
+        reason: &'a str,
     ) -> Pending<'a, Result<bool, LedgerError>>;
 
     /// Ends an attempt.
@@ -94,10 +123,10 @@ pub trait Outbox: Send + Sync {
     ) -> Pending<'a, Result<usize, LedgerError>>;
 }
 
-/// A ledger that remembers both what is owned and what is sent.
-pub trait Books: Ledger + Outbox {}
+/// A ledger that remembers what is owned, what is sent, and what follows.
+pub trait Books: Ledger + Outbox + Afterwards {}
 
-impl<T: Ledger + Outbox> Books for T {}
+impl<T: Ledger + Outbox + Afterwards> Books for T {}
 
 /// Which occurrence: a notice and its nominal instant, before any calendar has moved it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,6 +135,33 @@ pub struct Key {
     pub notice: Address,
     /// The instant that the rule names.
     pub nominal: Timestamp,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.notice, self.nominal)
+    }
+}
+
+impl FromStr for Key {
+    type Err = String;
+
+    /// Reads it as it is shown, such as `recurring_notice.weekly-review@2026-12-02T02:00:00Z`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || {
+            let form = "recurring_notice.weekly-review@2026-12-02T02:00:00Z";
+            format!("an occurrence is written NOTICE@TIME, as in {form}")
+        };
+        let (notice, nominal) = text.split_once('@').ok_or_else(wrong)?;
+        let notice: Address = notice.parse().map_err(|error| format!("{error}"))?;
+        if notice.kind != Kind::RecurringNotice || notice.instance.is_some() {
+            return Err(wrong());
+        }
+        let nominal = nominal
+            .parse()
+            .map_err(|error| format!("{error}; {}", wrong()))?;
+        Ok(Self { notice, nominal })
+    }
 }
 
 /// What becomes of a nominal instant.
@@ -125,6 +181,12 @@ pub struct Admission {
     pub admitted_at: Timestamp,
     /// Its outcome with the reason, where nothing is to be sent.
     pub outcome: Option<(Outcome, String)>,
+    /// Until when what did not leave is tried again.
+    pub send_until: Option<Timestamp>,
+    /// When it is taken back.
+    pub revoke_at: Option<Timestamp>,
+    /// Who sends it by hand, where the schedule does not.
+    pub sent_by: Option<String>,
     /// What is to be sent.
     pub deliveries: Vec<NewDelivery>,
 }
@@ -156,6 +218,8 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// Its occurrence.
     pub key: Key,
+    /// What it is for.
+    pub purpose: Purpose,
     /// What is sent.
     pub what: NewDelivery,
     /// Where it is.
@@ -170,6 +234,33 @@ pub struct Delivery {
     pub detail: String,
     /// Whom the vendor did not take, each with why.
     pub invalid: Vec<(To, String)>,
+    /// Until when it is tried again if it did not leave.
+    pub send_until: Option<Timestamp>,
+    /// Whether it is being taken back.
+    pub is_revoked: bool,
+}
+
+/// What a delivery is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The notice itself: its deliveries make the outcome of the occurrence.
+    Notice,
+    /// Word of a problem with the occurrence.
+    Problem,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Purpose; 2] = [Purpose::Notice, Purpose::Problem];
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Notice => "notice",
+            Purpose::Problem => "problem",
+        }
+    }
 }
 
 /// Where a delivery is.
@@ -286,6 +377,12 @@ pub struct Occurrence {
     pub admitted_at: Timestamp,
     /// Its outcome with the reason, once it has one.
     pub outcome: Option<(Outcome, String)>,
+    /// When it is taken back.
+    pub revoke_at: Option<Timestamp>,
+    /// On whose word, where that is a person's.
+    pub revoked_by: Option<String>,
+    /// Who sent it by hand.
+    pub sent_by: Option<String>,
 }
 
 /// Why something about a delivery could not be written.

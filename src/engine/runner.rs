@@ -20,23 +20,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::{StreamExt, stream};
-use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
-use super::ApiError;
-use super::channel::{Channel, Repeat};
+use super::afterwards::RecallState;
+use super::channel::Channel;
 use super::ledger::LedgerError;
 use super::outbox::{
-    Admission, Claim, Delivery, Ending, Key, NewDelivery, Outbox, OutboxError, Outcome, State,
+    Admission, Books, Delivery, DeliveryId, Key, NewDelivery, Occurrence, Outcome, Purpose, State,
 };
 use super::right::Stop;
+use super::{deliver, problems, recall};
 use crate::model::{Address, Name};
-
-/// How many deliveries are under way at once.
-const CONCURRENCY: usize = 16;
-
-/// How much longer than its call a claim lasts.
-const MARGIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// More missed instants than this become one row with a range.
 const ROWS: usize = 10;
@@ -69,6 +63,20 @@ pub trait Notice: Send + Sync {
     /// How much later than it fires it is still sent.
     fn late(&self) -> SignedDuration;
 
+    /// How long after it fires it is taken back, if it is.
+    fn revoke_after(&self) -> Option<SignedDuration> {
+        None
+    }
+
+    /// What is sent to those who hear that an occurrence went wrong.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be composed, in words; nobody is told then.
+    fn problem(&self, _occurrence: &Occurrence) -> Result<Vec<NewDelivery>, String> {
+        Ok(Vec::new())
+    }
+
     /// The firings whose nominal instants come after `from`, in order, up to those that fire at `until`.
     fn firings(&self, from: Timestamp, until: Timestamp) -> Vec<Firing>;
 
@@ -86,7 +94,7 @@ pub trait Notice: Send + Sync {
 /// Everything that firing needs.
 pub struct Context<'a> {
     /// What remembers.
-    pub outbox: &'a dyn Outbox,
+    pub outbox: &'a dyn Books,
     /// Who sends.
     pub channels: &'a Channels,
     /// The name of this process, which no other has.
@@ -139,6 +147,12 @@ pub struct Round {
     pub ended: Vec<(Key, Outcome, String)>,
     /// Occurrences that are still open.
     pub open: Vec<Key>,
+    /// What was taken back, or could not be, in this round.
+    pub recalls: Vec<(Key, DeliveryId, RecallState, String)>,
+    /// Occurrences of whose problems nobody could be told, with why.
+    pub unheard: Vec<(Key, String)>,
+    /// When a quota that something waits for frees up, and which it is.
+    pub waits: Option<(Timestamp, String)>,
 }
 
 impl Round {
@@ -188,9 +202,29 @@ pub async fn round(
             }
         }
     }
-    deliver(context).await?;
-    conclude(context, &mut done).await?;
+    go_on(context, &mut done).await?;
+    if problems::tell(context, notices, &mut done).await? {
+        deliver::send(context, &mut done).await?;
+    }
     Ok(done)
+}
+
+/// Sends and takes back what is open, and gives what is done its outcome: what a person's word begins. It
+/// admits nothing.
+///
+/// # Errors
+///
+/// When the ledger cannot be read or written.
+pub async fn carry_on(context: &Context<'_>) -> Result<Round, LedgerError> {
+    let mut done = Round::default();
+    go_on(context, &mut done).await?;
+    Ok(done)
+}
+
+async fn go_on(context: &Context<'_>, done: &mut Round) -> Result<(), LedgerError> {
+    recall::take_back(context, done).await?;
+    deliver::send(context, done).await?;
+    conclude(context, done).await
 }
 
 /// The nominal instants that are due, each with what becomes of it, and up to which one that is.
@@ -216,6 +250,11 @@ pub fn due(
         revision: notice.revision().to_owned(),
         admitted_at: now,
         outcome: None,
+        send_until: now.checked_add(notice.late()).ok(),
+        revoke_at: notice
+            .revoke_after()
+            .and_then(|after| firing.at.checked_add(after).ok()),
+        sent_by: None,
         deliveries: Vec::new(),
     };
     for firing in &firings {
@@ -267,117 +306,6 @@ pub fn due(
     (until, admissions)
 }
 
-/// Sends what is pending, and what is unknown and may be repeated; holds the rest.
-async fn deliver(context: &Context<'_>) -> Result<(), LedgerError> {
-    let open = context.outbox.open((context.now)()).await?;
-    let mut results = stream::iter(open)
-        .map(|delivery| one(context, delivery))
-        .buffer_unordered(CONCURRENCY);
-    let mut failed = None;
-    while let Some(result) = results.next().await {
-        if let Err(error) = result {
-            failed = Some(error);
-        }
-    }
-    failed.map_or(Ok(()), Err)
-}
-
-async fn one(context: &Context<'_>, delivery: Delivery) -> Result<(), LedgerError> {
-    if context.stop.is_asked() {
-        return Ok(());
-    }
-    let now = (context.now)();
-    if delivery.state == State::Unknown && !may_repeat(&delivery, now) {
-        let reason = match delivery.detail.as_str() {
-            "" => "it may have been sent",
-            detail => detail,
-        };
-        if context.outbox.hold(delivery.id, reason).await? {
-            let (provider, state) = (&delivery.what.provider, State::Held);
-            (context.tell)(RunEvent::Attempted { provider, state });
-        }
-        return Ok(());
-    }
-    let provider = &delivery.what.provider;
-    let Some(channel) = context.channels.get(provider) else {
-        tracing::warn!("no provider `{provider}` here: its deliveries wait");
-        return Ok(());
-    };
-    if *channel.app() != delivery.what.app {
-        tracing::warn!("provider `{provider}` is another app here: its deliveries wait");
-        return Ok(());
-    }
-    let timeout = i64::try_from(channel.timeout_ms()).unwrap_or(i64::MAX);
-    let lasts = SignedDuration::from_millis(timeout).saturating_add(MARGIN);
-    let claim = Claim {
-        runner: context.runner.to_owned(),
-        expires: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
-    };
-    if !context.outbox.claim(&delivery, &claim, now).await? {
-        (context.tell)(RunEvent::Lost { provider });
-        return Ok(());
-    }
-    let ending = match channel.send(&delivery.what.parcel).await {
-        Ok(sent) => Ending {
-            state: State::Sent,
-            message: sent.message,
-            detail: "ok".to_owned(),
-            invalid: [delivery.invalid.clone(), sent.invalid].concat(),
-        },
-        Err(error) => Ending {
-            // Nothing left now; what was sent before may still have arrived.
-            state: match (&error, delivery.state) {
-                (ApiError::Refused(_), State::Unknown) | (ApiError::Unknown(_), _) => {
-                    State::Unknown
-                }
-                (ApiError::Refused(_), _) => State::Refused,
-                (ApiError::Unreachable(_), State::Unknown) => State::Unknown,
-                (ApiError::Unreachable(_), _) => State::Pending,
-            },
-            message: None,
-            detail: error.to_string(),
-            invalid: delivery.invalid.clone(),
-        },
-    };
-    let ended = context
-        .outbox
-        .end(delivery.id, context.runner, (context.now)(), &ending);
-    match ended.await {
-        Ok(()) => {
-            let state = ending.state;
-            (context.tell)(RunEvent::Attempted { provider, state });
-            Ok(())
-        }
-        // Whoever has it now says what became of it.
-        Err(OutboxError::Lost) => {
-            (context.tell)(RunEvent::Lost { provider });
-            Ok(())
-        }
-        Err(OutboxError::Ledger(error)) => Err(error),
-    }
-}
-
-/// Whether the same bytes may be sent again now.
-fn may_repeat(delivery: &Delivery, now: Timestamp) -> bool {
-    let Some(first) = delivery.first_at else {
-        return false;
-    };
-    match delivery.what.repeat {
-        Repeat::Always => true,
-        Repeat::Never => false,
-        Repeat::Again => delivery.attempts < 2,
-        Repeat::For(time) => now.duration_since(first) < time,
-        Repeat::SameDay => {
-            let Ok(shanghai) = TimeZone::get("Asia/Shanghai") else {
-                return false;
-            };
-            let day = |at: Timestamp| at.to_zoned(shanghai.clone()).date();
-            let soon = now.saturating_add(5.minutes()).unwrap_or(Timestamp::MAX);
-            day(first) == day(now) && day(now) == day(soon)
-        }
-    }
-}
-
 /// Gives each occurrence whose deliveries have all ended its outcome.
 async fn conclude(context: &Context<'_>, done: &mut Round) -> Result<(), LedgerError> {
     for key in context.outbox.undecided().await? {
@@ -399,6 +327,10 @@ async fn conclude(context: &Context<'_>, done: &mut Round) -> Result<(), LedgerE
 /// What several deliveries come to; none while one of them is open.
 #[must_use]
 pub fn outcome(deliveries: &[Delivery]) -> Option<(Outcome, String)> {
+    let deliveries: Vec<&Delivery> = deliveries
+        .iter()
+        .filter(|delivery| delivery.purpose == Purpose::Notice)
+        .collect();
     let count = |state: State| deliveries.iter().filter(|d| d.state == state).count();
     let open = [State::Pending, State::Sending, State::Unknown];
     if open.into_iter().any(|state| count(state) > 0) {
@@ -414,6 +346,8 @@ pub fn outcome(deliveries: &[Delivery]) -> Option<(Outcome, String)> {
         (Outcome::Held, why(State::Held))
     } else if sent == 0 && refused > 0 {
         (Outcome::Refused, why(State::Refused))
+    } else if sent == 0 && why(State::Cancelled) == deliver::TOO_LATE {
+        (Outcome::Missed, deliver::TOO_LATE.to_owned())
     } else if sent == 0 {
         (Outcome::Skipped, why(State::Cancelled))
     } else if refused > 0 {

@@ -32,6 +32,7 @@
 //!   the file locked. They run inline and not on a thread of their own, so that a future is done at its
 //!   first poll and cannot be cancelled between a write and the word of it.
 
+mod afterwards;
 mod bindings;
 mod file;
 mod holder_lock;
@@ -40,6 +41,7 @@ mod lease;
 mod look_ups;
 mod migrate;
 mod outbox;
+mod quota;
 mod trouble;
 
 use std::path::{Path, PathBuf};
@@ -55,8 +57,9 @@ use crate::engine::ledger::{
 };
 use crate::engine::outbox::{
     Admission, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence, Outbox,
-    OutboxError, Outcome,
+    OutboxError, Outcome, State,
 };
+use crate::engine::quota::{Claimed, Quota};
 use crate::model::{Address, Name};
 
 use holder_lock::{HolderLock, LockFile};
@@ -383,6 +386,13 @@ impl Outbox for SqliteLedger {
         })
     }
 
+    fn occurrence<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> Pending<'a, Result<Option<Occurrence>, LedgerError>> {
+        Box::pin(async move { self.looking(|conn| outbox::occurrence(conn, &self.project, key)) })
+    }
+
     fn undecided(&self) -> Pending<'_, Result<Vec<Key>, LedgerError>> {
         Box::pin(async { self.looking(|conn| outbox::undecided(conn, &self.project)) })
     }
@@ -399,11 +409,31 @@ impl Outbox for SqliteLedger {
         &'a self,
         seen: &'a Delivery,
         claim: &'a DeliveryClaim,
+        quota: &'a Quota,
         now: Timestamp,
+    ) -> Pending<'a, Result<Claimed, LedgerError>> {
+        Box::pin(async move {
+            self.writing(|tx, _| quota::claim(tx, &self.project, seen, claim, quota, now))
+        })
+    }
+
+    fn take<'a>(
+        &'a self,
+        quota: &'a Quota,
+        now: Timestamp,
+    ) -> Pending<'a, Result<Option<(String, Timestamp)>, LedgerError>> {
+        Box::pin(async move { self.writing(|tx, _| quota::take(tx, &quota.takes, now)) })
+    }
+
+    fn give_up<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        state: State,
+        reason: &'a str,
     ) -> Pending<'a, Result<bool, LedgerError>> {
-        Box::pin(
-            async move { self.writing(|tx, _| outbox::claim(tx, &self.project, seen, claim, now)) },
-        )
+        Box::pin(async move {
+            self.writing(|tx, _| outbox::give_up(tx, &self.project, delivery, state, reason))
+        })
     }
 
     fn end<'a>(

@@ -1,5 +1,8 @@
 //! Recurring notices from end to end: through the binary, against a sandbox whose inbox is looked at.
 
+mod after;
+mod crash;
+
 use std::sync::LazyLock;
 
 use jiff::{Timestamp, ToSpan};

@@ -3,8 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
-use beadle::engine::channel::{Channel, Letter, Parcel, Receipt, Repeat, Sent, To};
-use beadle::engine::outbox::{Books, Claim, NewDelivery, Outbox, Outcome, State};
+use beadle::engine::afterwards::{RecallState, Word};
+use beadle::engine::channel::{
+    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
+};
+use beadle::engine::held::{Settled, settle};
+use beadle::engine::outbox::{
+    Books, Claim, Key, NewDelivery, Occurrence, Outbox, Outcome, Purpose, State,
+};
+use beadle::engine::quota::{Claimed, Daily, Quota, Take};
 use beadle::engine::right::Stop;
 use beadle::engine::runner::{Channels, Context, Firing, Notice, Round, round};
 use beadle::engine::{Answer, ApiError, Pending};
@@ -24,6 +31,11 @@ enum Does {
 
 struct Vendor {
     app: AppId,
+    /// What it does with the next recalls, and how many there were.
+    recalls: Mutex<(VecDeque<Does>, usize)>,
+    repeats_recalls: bool,
+    /// What each parcel takes of its quota.
+    quota: Mutex<Quota>,
     script: Mutex<VecDeque<Does>>,
     arrived: Mutex<Vec<String>>,
 }
@@ -32,13 +44,28 @@ impl Vendor {
     fn new(script: &[Does]) -> Arc<Self> {
         Arc::new(Self {
             app: AppId::new("cli_a"),
+            recalls: Mutex::default(),
+            repeats_recalls: true,
+            quota: Mutex::default(),
             script: Mutex::new(script.iter().copied().collect()),
             arrived: Mutex::new(Vec::new()),
         })
     }
 
+    /// What arrived of the notice itself.
     fn arrived(&self) -> Vec<String> {
-        self.arrived.lock().unwrap().clone()
+        let all = self.arrived.lock().unwrap().clone();
+        all.into_iter()
+            .filter(|body| body.contains(" part "))
+            .collect()
+    }
+
+    /// What arrived for those who hear of problems.
+    fn problems(&self) -> Vec<String> {
+        let all = self.arrived.lock().unwrap().clone();
+        all.into_iter()
+            .filter(|body| !body.contains(" part "))
+            .collect()
     }
 }
 
@@ -91,7 +118,32 @@ impl Channel for Vendor {
     }
 
     fn recall<'a>(&'a self, _: &'a Parcel, _: &'a str) -> Pending<'a, Result<(), ApiError>> {
-        Box::pin(async { Ok(()) })
+        let mut recalls = self.recalls.lock().unwrap();
+        let does = recalls.0.pop_front().unwrap_or(Does::Takes);
+        recalls.1 += 1;
+        Box::pin(async move {
+            match does {
+                Does::Takes => Ok(()),
+                Does::Refuses => Err(ApiError::Refused(answer("no"))),
+                Does::LosesTheReply => Err(ApiError::Unknown(answer("time-out"))),
+                Does::IsAway => Err(ApiError::Unreachable("refused connection".into())),
+            }
+        })
+    }
+
+    fn quota(&self, parcel: &Parcel, _: Job, _: Timestamp) -> Quota {
+        let mut quota = self.quota.lock().unwrap().clone();
+        if let Some(daily) = &mut quota.daily {
+            daily.people = parcel.to.iter().cloned().collect();
+        }
+        quota
+    }
+
+    fn recalls(&self, _: &Parcel) -> Result<RecallRules, String> {
+        Ok(RecallRules {
+            within: Some(SignedDuration::from_hours(24)),
+            repeats: self.repeats_recalls,
+        })
     }
 
     fn upload<'a>(&'a self, _: &'a [u8]) -> Pending<'a, Result<String, ApiError>> {
@@ -109,9 +161,39 @@ struct Hourly {
     applied_at: Timestamp,
     parts: usize,
     repeat: Repeat,
+    revoke_after: Option<SignedDuration>,
+}
+
+impl Hourly {
+    fn part(&self, text: String, n: usize) -> NewDelivery {
+        NewDelivery {
+            provider: Name::new("feishu").unwrap(),
+            app: AppId::new("cli_a"),
+            parcel: Parcel {
+                operation: "batchSendMessage".into(),
+                query: Vec::new(),
+                body: text,
+                to: BTreeSet::from([To::Recipient(Recipient::OpenId(format!("ou_{n}").into()))]),
+            },
+            repeat: self.repeat,
+            unseen: Vec::new(),
+        }
+    }
 }
 
 impl Notice for Hourly {
+    fn revoke_after(&self) -> Option<SignedDuration> {
+        self.revoke_after
+    }
+
+    fn problem(&self, occurrence: &Occurrence) -> Result<Vec<NewDelivery>, String> {
+        let outcome = occurrence.outcome.as_ref().unwrap().0.as_str();
+        Ok(vec![self.part(
+            format!("{} was {outcome}", occurrence.key.nominal),
+            9,
+        )])
+    }
+
     fn address(&self) -> &Address {
         &self.address
     }
@@ -149,18 +231,7 @@ impl Notice for Hourly {
     }
 
     fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, String> {
-        let part = |n: usize| NewDelivery {
-            provider: Name::new("feishu").unwrap(),
-            app: AppId::new("cli_a"),
-            parcel: Parcel {
-                operation: "batchSendMessage".into(),
-                query: Vec::new(),
-                body: format!("{} part {n}", firing.nominal),
-                to: BTreeSet::from([To::Recipient(Recipient::OpenId(format!("ou_{n}").into()))]),
-            },
-            repeat: self.repeat,
-            unseen: Vec::new(),
-        };
+        let part = |n| self.part(format!("{} part {n}", firing.nominal), n);
         Ok((0..self.parts).map(part).collect())
     }
 }
@@ -184,6 +255,7 @@ fn world(parts: usize, repeat: Repeat, script: &[Does]) -> World {
             applied_at: at("09:30"),
             parts,
             repeat,
+            revoke_after: None,
         })],
     }
 }
@@ -193,7 +265,7 @@ impl World {
         let vendor: Arc<dyn Channel> = self.vendor.clone();
         let channels: Channels = BTreeMap::from([(Name::new("feishu").unwrap(), vendor)]);
         let context = Context {
-            outbox: self.outbox(),
+            outbox: self.books.as_ref(),
             channels: &channels,
             runner: "one",
             stop: &Stop::default(),
@@ -326,6 +398,7 @@ async fn the_same_day_ends_five_minutes_before_midnight_in_shanghai() {
             applied_at: at("14:30"),
             parts: 1,
             repeat: Repeat::SameDay,
+            revoke_after: None,
         })];
         world.tick(at(first)).await;
         world.tick(at(second)).await;
@@ -377,9 +450,12 @@ async fn a_runner_that_dies_with_a_delivery_leaves_it_unknown_and_never_pending(
         runner: "dead".into(),
         expires: at("10:01"),
     };
-    assert!(outbox.claim(&open[0], &claim, at("10:00")).await.unwrap());
+    let free = Quota::default();
+    let taken = outbox.claim(&open[0], &claim, &free, at("10:00")).await;
+    assert_eq!(taken.unwrap(), Claimed::Taken(Vec::new()));
     // While the claim lasts nobody else takes it, and the rest goes on.
-    assert!(!outbox.claim(&open[0], &claim, at("10:00")).await.unwrap());
+    let again = outbox.claim(&open[0], &claim, &free, at("10:00")).await;
+    assert_eq!(again.unwrap(), Claimed::Gone);
     let round = world.tick(at("10:00")).await;
     assert_eq!((round.ended.len(), round.open.len()), (0, 1));
     assert_eq!(world.vendor.arrived().len(), 1);
@@ -417,7 +493,9 @@ async fn what_another_runner_has_tried_since_it_was_seen_is_not_claimed() {
         runner: "slow".into(),
         expires: at("10:05"),
     };
-    assert!(!outbox.claim(&seen[0], &claim, at("10:00")).await.unwrap());
+    let free = Quota::default();
+    let taken = outbox.claim(&seen[0], &claim, &free, at("10:00")).await;
+    assert_eq!(taken.unwrap(), Claimed::Gone);
     world.tick(at("10:01")).await;
     assert!(world.told().await[0].starts_with("01 10:00 x1 held"));
     assert_eq!(world.vendor.arrived().len(), 1);
@@ -452,4 +530,347 @@ async fn what_is_cancelled_is_not_sent() {
         ["01 10:00 x1 partial (the notice was deleted)"]
     );
     assert_eq!(world.vendor.arrived().len(), 1);
+}
+
+impl World {
+    fn key(&self, time: &str) -> Key {
+        Key {
+            notice: self.notices[0].address().clone(),
+            nominal: at(time),
+        }
+    }
+
+    async fn settle(&self, time: &str, word: Word) -> Settled {
+        let key = self.key(time);
+        let settled = settle(self.books.as_ref(), &key, word, "ada", at("11:30"));
+        settled.await.unwrap()
+    }
+
+    async fn recalls(&self, time: &str) -> Vec<(RecallState, String)> {
+        let recalls = self.books.recalls_of(&self.key(time)).await.unwrap();
+        recalls.into_iter().map(|r| (r.state, r.detail)).collect()
+    }
+}
+
+#[tokio::test]
+async fn what_is_held_is_left_by_a_word_alone_and_ends_once_more() {
+    for (word, end, sent) in [
+        (Word::Sent, "01 10:00 x1 sent ()", 1),
+        (
+            Word::NotSent,
+            "01 10:00 x1 refused (ada said that it was not sent)",
+            1,
+        ),
+        (Word::Resend, "01 10:00 x1 sent ()", 2),
+    ] {
+        let world = world(1, Repeat::Never, &[Does::LosesTheReply]);
+        world.tick(at("10:00")).await;
+        assert_eq!(world.settle("10:00", word).await, Settled::NotHeld(None));
+        world.tick(at("10:01")).await;
+        assert_eq!(world.settle("09:00", word).await, Settled::Missing);
+        let settled = world.settle("10:00", word).await;
+        assert_ne!(settled, Settled::NotHeld(None));
+        world.tick(at("11:31")).await;
+        assert_eq!(world.told().await.first().map(String::as_str), Some(end));
+        let arrived = world.vendor.arrived();
+        let ours = arrived
+            .iter()
+            .filter(|body| body.starts_with("2026-12-01T10:00"));
+        assert_eq!(ours.count(), sent, "{word:?}");
+        let again = world.settle("10:00", word).await;
+        assert!(matches!(again, Settled::NotHeld(Some(_))), "{again:?}");
+        let said = world.books.settlements(&world.key("10:00")).await.unwrap();
+        assert_eq!(said.len(), 1);
+        assert_eq!((said[0].word, said[0].who.as_str()), (word, "ada"));
+        assert!(said[0].held_for.contains("time-out"), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_sent_again_and_lost_again_is_held_again() {
+    let lost = [Does::LosesTheReply, Does::Takes, Does::LosesTheReply];
+    let world = world(1, Repeat::Never, &lost);
+    world.tick(at("10:00")).await;
+    world.tick(at("10:01")).await;
+    assert_eq!(world.settle("10:00", Word::Resend).await, Settled::Open);
+    world.tick(at("10:02")).await;
+    world.tick(at("10:03")).await;
+    assert!(world.told().await[0].starts_with("01 10:00 x1 held"));
+    // Whoever hears of problems has heard of this occurrence.
+    assert_eq!(world.vendor.problems(), ["2026-12-01T10:00:00Z was held"]);
+}
+
+#[tokio::test]
+async fn who_hears_of_problems_is_told_once_an_occurrence_and_of_nothing_else() {
+    // The word of the problem is lost itself.
+    let script = [Does::Refuses, Does::LosesTheReply];
+    let world = world(1, Repeat::Never, &script);
+    world.tick(at("10:00")).await;
+    for minute in ["10:01", "10:02"] {
+        world.tick(at(minute)).await;
+    }
+    assert_eq!(
+        world.vendor.problems(),
+        ["2026-12-01T10:00:00Z was refused"]
+    );
+    let deliveries = world
+        .outbox()
+        .deliveries(&world.key("10:00"))
+        .await
+        .unwrap();
+    let states: Vec<_> = deliveries.iter().map(|d| (d.purpose, d.state)).collect();
+    let expected = [
+        (Purpose::Notice, State::Refused),
+        (Purpose::Problem, State::Held),
+    ];
+    assert_eq!(states, expected);
+    world.tick(at("11:00")).await;
+    world.tick(at("12:16")).await;
+    assert_eq!(
+        world.vendor.problems()[1..],
+        ["2026-12-01T12:00:00Z was missed"]
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_leave_in_time_is_missed() {
+    let world = world(1, Repeat::Never, &[Does::IsAway, Does::IsAway]);
+    world.tick(at("10:00")).await;
+    world.tick(at("10:15")).await;
+    world.tick(at("10:16")).await;
+    assert_eq!(
+        world.told().await,
+        ["01 10:00 x1 missed (it did not leave in time)"]
+    );
+    assert_eq!(world.vendor.arrived(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_back_fires_nothing_twice() {
+    let world = world(1, Repeat::Never, &[]);
+    world.tick(at("11:00")).await;
+    let told = world.told().await;
+    for minute in ["10:00", "09:00", "10:59", "11:00"] {
+        assert_eq!(world.tick(at(minute)).await, Round::default(), "{minute}");
+    }
+    assert_eq!(world.told().await, told);
+    world.tick(at("12:00")).await;
+    assert_eq!(world.vendor.arrived().len(), 2);
+}
+
+#[tokio::test]
+async fn what_stands_for_a_time_is_taken_back_after_it() {
+    let mut world = world(2, Repeat::Never, &[]);
+    world.notices = vec![Arc::new(Hourly {
+        address: "recurring_notice.hourly".parse().unwrap(),
+        applied_at: at("09:30"),
+        parts: 2,
+        repeat: Repeat::Never,
+        revoke_after: Some(SignedDuration::from_mins(30)),
+    })];
+    world.tick(at("10:00")).await;
+    world.tick(at("10:29")).await;
+    assert_eq!(world.recalls("10:00").await, []);
+    let round = world.tick(at("10:30")).await;
+    assert_eq!(round.recalls.len(), 2);
+    let done = vec![(RecallState::Recalled, "ok".to_owned()); 2];
+    assert_eq!(world.recalls("10:00").await, done);
+    world.tick(at("10:31")).await;
+    assert_eq!(world.vendor.recalls.lock().unwrap().1, 2);
+}
+
+#[tokio::test]
+async fn a_recall_is_repeated_only_where_the_vendor_lets_it_be() {
+    for (repeats, calls, state) in [
+        (true, 2, RecallState::Recalled),
+        (false, 1, RecallState::Held),
+    ] {
+        let mut world = world(1, Repeat::Never, &[]);
+        Arc::get_mut(&mut world.vendor).unwrap().repeats_recalls = repeats;
+        world
+            .vendor
+            .recalls
+            .lock()
+            .unwrap()
+            .0
+            .push_back(Does::LosesTheReply);
+        world.tick(at("10:00")).await;
+        let key = world.key("10:00");
+        assert!(world.books.revoke(&key, "ada", at("10:10")).await.unwrap());
+        assert!(!world.books.revoke(&key, "bo", at("10:11")).await.unwrap());
+        let round = world.tick(at("10:12")).await;
+        assert_eq!(round.recalls[0].2, RecallState::Unknown);
+        world.tick(at("10:13")).await;
+        world.tick(at("10:14")).await;
+        assert_eq!(world.vendor.recalls.lock().unwrap().1, calls);
+        assert_eq!(world.recalls("10:00").await[0].0, state);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_back_says_why() {
+    // Too late for the vendor; refused by it; never sent; unknown whether it was.
+    let script = [Does::Takes, Does::Takes, Does::IsAway, Does::LosesTheReply];
+    let world = world(1, Repeat::Never, &script);
+    for time in ["10:00", "11:00", "12:00", "13:00", "13:01"] {
+        world.tick(at(time)).await;
+    }
+    world
+        .vendor
+        .recalls
+        .lock()
+        .unwrap()
+        .0
+        .push_back(Does::Refuses);
+    for time in ["11:00", "12:00", "13:00"] {
+        let key = world.key(time);
+        assert!(world.books.revoke(&key, "ada", at("13:02")).await.unwrap());
+    }
+    world.tick(at("13:03")).await;
+    let late = at("10:00") + 25.hours();
+    let key = world.key("10:00");
+    assert!(world.books.revoke(&key, "ada", late).await.unwrap());
+    world.tick(late).await;
+    let [(state, why)] = &world.recalls("10:00").await[..] else {
+        panic!("one delivery was sent")
+    };
+    assert_eq!(*state, RecallState::Impossible);
+    assert!(why.contains("too late"), "{why}");
+    assert_eq!(world.recalls("11:00").await[0].0, RecallState::Refused);
+    assert_eq!(world.recalls("12:00").await, []);
+    let unknown = (
+        RecallState::Impossible,
+        "the vendor's id of the message is not known".to_owned(),
+    );
+    assert_eq!(world.recalls("13:00").await, [unknown]);
+    assert_eq!(world.settle("13:00", Word::Resend).await, Settled::Revoked);
+}
+
+fn take(most: u64, ends: &str) -> Quota {
+    Quota {
+        takes: vec![Take {
+            name: "v/receivers".into(),
+            period: "p".into(),
+            ends: at(ends),
+            amount: 1,
+            most,
+            what: "the receivers of a minute".into(),
+        }],
+        daily: None,
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_room_in_a_quota_waits_for_the_next_period() {
+    let world = world(3, Repeat::Never, &[]);
+    *world.vendor.quota.lock().unwrap() = take(2, "10:01");
+    let round = world.tick(at("10:00")).await;
+    assert_eq!(world.vendor.arrived().len(), 2);
+    assert_eq!(round.waits.map(|(until, _)| until), Some(at("10:01")));
+    let mut next = take(2, "10:02");
+    next.takes[0].period = "q".into();
+    *world.vendor.quota.lock().unwrap() = next;
+    world.tick(at("10:01")).await;
+    assert_eq!(world.told().await, ["01 10:00 x1 sent ()"]);
+}
+
+#[tokio::test]
+async fn what_would_wait_for_too_long_is_refused_in_words() {
+    let world = world(3, Repeat::Never, &[]);
+    *world.vendor.quota.lock().unwrap() = take(2, "23:00");
+    world.tick(at("10:00")).await;
+    assert_eq!(
+        world.told().await,
+        ["01 10:00 x1 partial (the receivers of a minute are used up until 2026-12-01T23:00:00Z)"]
+    );
+}
+
+#[tokio::test]
+async fn what_a_vendor_would_drop_is_not_sent_and_says_so() {
+    let world = world(1, Repeat::SameDay, &[Does::LosesTheReply]);
+    *world.vendor.quota.lock().unwrap() = Quota {
+        takes: Vec::new(),
+        daily: Some(Daily {
+            app: "v/a".into(),
+            day: "2026-12-01".into(),
+            content: "c".into(),
+            people: Vec::new(),
+            most: 2,
+            had: "has had it",
+            full: "has had enough",
+        }),
+    };
+    // What was lost is sent again: nobody else has sent that.
+    world.tick(at("10:00")).await;
+    world.tick(at("10:01")).await;
+    assert_eq!(world.vendor.arrived().len(), 2);
+    world.tick(at("11:00")).await;
+    let set = |content: &str, day: &str| {
+        let mut quota = world.vendor.quota.lock().unwrap();
+        let daily = quota.daily.as_mut().unwrap();
+        (daily.content, daily.day) = (content.to_owned(), day.to_owned());
+    };
+    set("d", "2026-12-01");
+    world.tick(at("12:00")).await;
+    set("e", "2026-12-01");
+    world.tick(at("13:00")).await;
+    set("e", "2026-12-02");
+    world.tick(at("14:00")).await;
+    assert_eq!(
+        world.told().await,
+        [
+            "01 10:00 x1 sent ()",
+            "01 11:00 x1 refused (nobody would get it: each of its people has had it)",
+            "01 12:00 x1 sent ()",
+            "01 13:00 x1 refused (nobody would get it: each of its people has had enough)",
+            "01 14:00 x1 sent ()",
+        ]
+    );
+    let deliveries = world
+        .outbox()
+        .deliveries(&world.key("11:00"))
+        .await
+        .unwrap();
+    assert_eq!(deliveries[0].invalid[0].1, "has had it");
+}
+
+#[tokio::test]
+async fn somebody_who_gets_nothing_makes_the_rest_no_less() {
+    let world = world(1, Repeat::Never, &[Does::Refuses]);
+    let quota = Quota {
+        takes: Vec::new(),
+        daily: Some(Daily {
+            app: "v/a".into(),
+            day: "2026-12-01".into(),
+            content: "c".into(),
+            people: Vec::new(),
+            most: 500,
+            had: "has had it",
+            full: "has had enough",
+        }),
+    };
+    *world.vendor.quota.lock().unwrap() = quota;
+    // Nobody has what was refused.
+    world.tick(at("10:00")).await;
+    world.tick(at("11:00")).await;
+    assert_eq!(world.told().await[1], "01 11:00 x1 sent ()");
+}
+
+#[test]
+fn an_occurrence_is_read_as_it_is_shown() {
+    let text = "recurring_notice.weekly-review@2026-12-02T02:00:00Z";
+    let key: Key = text.parse().unwrap();
+    assert_eq!(key.to_string(), text);
+    let offset = "recurring_notice.weekly-review@2026-12-02T10:00:00+08:00";
+    assert_eq!(offset.parse::<Key>().unwrap(), key);
+    for wrong in [
+        "",
+        "weekly-review",
+        "recurring_notice.x",
+        "chat.x@2026-12-02T02:00:00Z",
+        "recurring_notice.x@soon",
+        "@2026-12-02T02:00:00Z",
+    ] {
+        assert!(wrong.parse::<Key>().is_err(), "{wrong}");
+    }
 }

@@ -12,10 +12,14 @@ use crate::cli::error::Failure;
 use crate::cli::session::Session;
 use crate::cli::text::clean;
 use crate::cli::ui::Ui;
+use crate::cli::whose::Whose;
+use crate::engine::afterwards::RecallState;
 use crate::engine::ledger::LedgerError;
 use crate::engine::letters::posted;
+use crate::engine::outbox::{Key, Outcome};
 use crate::engine::right::Stop;
 use crate::engine::runner::{Context, Notice, Round, RunEvent, round};
+use crate::ledger::codec::sending::to_to_text;
 use crate::model::Kind;
 
 /// Refuses a project that remembers nothing.
@@ -45,12 +49,14 @@ pub(super) async fn notices(
         .iter()
         .map(|(name, provider)| (name.clone(), provider.vendor))
         .collect();
+    let pauses = session.outbox.pauses().await?;
     let (notices, unreadable) = posted(
         &session.manifest.project,
         &bindings,
         &vendors,
         &session.channels,
         &session.directories,
+        &pauses,
     )
     .await;
     for (address, why) in unreadable {
@@ -83,7 +89,74 @@ pub(super) async fn once(
 }
 
 /// Says what a round has done.
-pub(super) fn tell(done: &Round, ui: &Ui) {
+pub(super) async fn tell(
+    session: &Session,
+    done: &Round,
+    ui: &Ui,
+) -> std::result::Result<(), LedgerError> {
+    tell_ends(done, ui);
+    for (key, outcome, _) in &done.ended {
+        if matches!(outcome, Outcome::Partial | Outcome::Refused | Outcome::Held) {
+            tell_invalid(session, key, ui).await?;
+        }
+    }
+    for (key, _, state, detail) in &done.recalls {
+        if ui.format() == Format::Json {
+            ui.print_json_line(&json!({
+                "event": "recall",
+                "notice": key.notice.to_string(),
+                "scheduled": key.nominal.to_string(),
+                "state": state.as_str(),
+                "detail": detail,
+            }));
+        } else if *state == RecallState::Recalled {
+            ui.say(&format!("{key}: taken back"));
+        } else {
+            ui.say(&format!(
+                "{key}: not taken back: {}: {}",
+                state.as_str(),
+                clean(detail)
+            ));
+        }
+    }
+    for (key, why) in &done.unheard {
+        ui.say(&format!("{key}: nobody could be told: {}", clean(why)));
+    }
+    Ok(())
+}
+
+/// Whom the vendors did not take, and which line lists them.
+async fn tell_invalid(
+    session: &Session,
+    key: &Key,
+    ui: &Ui,
+) -> std::result::Result<(), LedgerError> {
+    let look_ups = session.ledger.look_ups().await?;
+    let whose = Whose::new(&session.manifest, &session.sources, &look_ups);
+    for delivery in session.outbox.deliveries(key).await? {
+        let provider = &delivery.what.provider;
+        for (who, why) in &delivery.invalid {
+            if ui.format() == Format::Json {
+                ui.print_json_line(&json!({
+                    "event": "invalid",
+                    "notice": key.notice.to_string(),
+                    "scheduled": key.nominal.to_string(),
+                    "provider": provider.as_str(),
+                    "recipient": to_to_text(who),
+                    "why": why,
+                    "places": whose.places(provider, who),
+                }));
+            } else {
+                let place = whose.words(provider, who);
+                let who = clean(&to_to_text(who));
+                ui.say(&format!("  {provider}: {who} {}{place}", clean(why)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn tell_ends(done: &Round, ui: &Ui) {
     for (key, outcome, reason) in &done.ended {
         if ui.format() == Format::Json {
             ui.print_json_line(&json!({
@@ -99,12 +172,7 @@ pub(super) fn tell(done: &Round, ui: &Ui) {
             "" => String::new(),
             reason => format!(": {}", clean(reason)),
         };
-        ui.say(&format!(
-            "{} {}: {}{why}",
-            key.notice,
-            key.nominal,
-            outcome.as_str()
-        ));
+        ui.say(&format!("{key}: {}{why}", outcome.as_str()));
     }
     for key in &done.open {
         if ui.format() == Format::Json {
@@ -114,7 +182,7 @@ pub(super) fn tell(done: &Round, ui: &Ui) {
                 "scheduled": key.nominal.to_string(),
             }));
         } else {
-            ui.say(&format!("{} {}: still open", key.notice, key.nominal));
+            ui.say(&format!("{key}: still open"));
         }
     }
 }

@@ -122,7 +122,9 @@ impl<'a> Runner<'a> {
         while !self.stop.is_asked() {
             let longest = match self.round(&mut read).await {
                 Ok(done) => {
-                    firing::tell(&done, self.ui);
+                    if let Err(error) = firing::tell(self.session, &done, self.ui).await {
+                        tracing::warn!("not all of it can be told: {error}");
+                    }
                     if done.open.is_empty() {
                         LONGEST_SLEEP
                     } else {

@@ -1,5 +1,7 @@
 //! `tick`: send what is due, and end.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{Result, firing};
@@ -9,11 +11,16 @@ use crate::cli::error::Failure;
 use crate::cli::session::Session;
 use crate::cli::text::count;
 use crate::cli::ui::Ui;
+use crate::engine::afterwards::RecallState;
 use crate::engine::outbox::Outcome;
+use crate::engine::right::Stop;
 use crate::engine::runner::Round;
 use crate::ledger::Access;
 use crate::model::manifest::Provider;
 use crate::model::{Field, Kind, Value};
+
+/// A quota that has room again within this is waited for.
+const SOON_ENOUGH: Duration = Duration::from_secs(90);
 
 pub(super) async fn tick(global: &Global, args: &Tick, ui: &Ui) -> Result {
     super::only(ui, "tick", &super::HUMAN_JSON)?;
@@ -30,17 +37,22 @@ pub(super) async fn tick(global: &Global, args: &Tick, ui: &Ui) -> Result {
     let fixed = args.now;
     let clock = move || fixed.unwrap_or_else(Timestamp::now);
     let (notices, registered) = firing::notices(&session, ui).await?;
-    if registered == 0 {
+    // What a notice that is gone has left open is still brought to its end.
+    if registered == 0 && session.outbox.undecided().await?.is_empty() {
         session.close().await;
         return Err(Failure::new(
             "the ledger holds no notice of this project, so nothing can be due",
         )
         .hint("Apply the manifest first, with this ledger."));
     }
-    let done = firing::once(&session, &notices, &runner, &stop, &clock, &|_| {}).await?;
-    firing::tell(&done, ui);
-    let good = |outcome: &Outcome| matches!(outcome, Outcome::Sent | Outcome::Skipped);
-    let fine = done.open.is_empty() && done.ended.iter().all(|(_, outcome, _)| good(outcome));
+    let once = || firing::once(&session, &notices, &runner, &stop, &clock, &|_| {});
+    let mut done = once().await?;
+    // A quota of a minute has room again before the next tick comes, when no clock is set.
+    while fixed.is_none() && !stop.is_asked() && pass(done.waits.take(), ui, &stop).await {
+        merge(&mut done, once().await?);
+    }
+    firing::tell(&session, &done, ui).await?;
+    let fine = is_fine(&done);
     let all_read = notices.len() == registered || disabled_only(&session, notices.len()).await?;
     if ui.format() == Format::Human {
         summarise(&done, ui);
@@ -51,6 +63,46 @@ pub(super) async fn tick(global: &Global, args: &Tick, ui: &Ui) -> Result {
         (false, true) => ExitStatus::Done,
         (false, false) => ExitStatus::Failed,
     })
+}
+
+/// Whether all that was due was sent or was not to be, and all that was to be taken back was.
+fn is_fine(done: &Round) -> bool {
+    let good = |outcome: &Outcome| matches!(outcome, Outcome::Sent | Outcome::Skipped);
+    let back = |state: &RecallState| *state == RecallState::Recalled;
+    done.open.is_empty()
+        && done.ended.iter().all(|(_, outcome, _)| good(outcome))
+        && done.recalls.iter().all(|(_, _, state, _)| back(state))
+}
+
+/// Waits for a quota to have room again, if that is soon; says whether it has.
+async fn pass(waits: Option<(Timestamp, String)>, ui: &Ui, stop: &Stop) -> bool {
+    let Some((until, what)) = waits else {
+        return false;
+    };
+    let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+    if left > SOON_ENOUGH {
+        return false;
+    }
+    ui.say(&format!("Waiting until {until}: {what} are used up."));
+    tokio::select! {
+        () = stop.asked() => false,
+        () = tokio::time::sleep(left) => true,
+    }
+}
+
+/// Adds what a later round of the same tick has done.
+fn merge(done: &mut Round, later: Round) {
+    let Round {
+        ended,
+        open,
+        recalls,
+        unheard,
+        waits,
+    } = later;
+    done.ended.extend(ended);
+    done.recalls.extend(recalls);
+    done.unheard.extend(unheard);
+    (done.open, done.waits) = (open, waits);
 }
 
 /// Whether what is not fired is switched off, and not unreadable.

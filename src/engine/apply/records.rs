@@ -3,6 +3,7 @@
 use super::{Bound, Context};
 use crate::engine::ledger::{Binding, BindingChange, LedgerError};
 use crate::engine::settle::bind;
+use crate::model::Kind;
 use crate::plan::{Plan, Record};
 
 /// Writes down what needs no call.
@@ -26,6 +27,12 @@ pub async fn record(context: &Context<'_>, plan: &Plan) -> Result<(), LedgerErro
         if let Record::Move { from, to } = record
             && let Some(binding) = bound.by_address.get(from).cloned()
         {
+            if from.kind == Kind::RecurringNotice {
+                // Its occurrences go by its name, and what was sent under the old one is not sent again.
+                let (from, to) = (from.clone(), to.clone());
+                note(&mut bound, vec![BindingChange::Move { from, to }]);
+                continue;
+            }
             let address = to.clone();
             moved.push(Binding { address, ..binding });
             note(&mut bound, vec![BindingChange::Unbind(from.clone())]);

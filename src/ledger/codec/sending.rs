@@ -2,8 +2,9 @@
 
 use jiff::SignedDuration;
 
+use crate::engine::afterwards::{RecallState, Word};
 use crate::engine::channel::{Repeat, To};
-use crate::engine::outbox::{Outcome, State};
+use crate::engine::outbox::{Outcome, Purpose, State};
 use crate::model::ChatId;
 use crate::model::group::Recipient;
 use crate::model::manifest::Vendor;
@@ -46,6 +47,40 @@ pub fn ending_from_text(word: &str) -> Result<Outcome, String> {
         .into_iter()
         .find(|known| known.as_str() == word);
     found.ok_or_else(|| format!("the outcome of an occurrence is `{word}`"))
+}
+
+/// The purpose of a word; its word is [`Purpose::as_str`].
+///
+/// # Errors
+///
+/// When there is no such purpose, in words.
+pub fn purpose_from_text(word: &str) -> Result<Purpose, String> {
+    let found = Purpose::ALL
+        .into_iter()
+        .find(|known| known.as_str() == word);
+    found.ok_or_else(|| format!("the purpose of a delivery is `{word}`"))
+}
+
+/// The state of a recall of a word; its word is [`RecallState::as_str`].
+///
+/// # Errors
+///
+/// When there is no such state, in words.
+pub fn recall_from_text(word: &str) -> Result<RecallState, String> {
+    let found = RecallState::ALL
+        .into_iter()
+        .find(|known| known.as_str() == word);
+    found.ok_or_else(|| format!("the state of a recall is `{word}`"))
+}
+
+/// What somebody said of a held occurrence; its word is [`Word::as_str`].
+///
+/// # Errors
+///
+/// When there is no such word, in words.
+pub fn word_from_text(word: &str) -> Result<Word, String> {
+    let found = Word::ALL.into_iter().find(|known| known.as_str() == word);
+    found.ok_or_else(|| format!("the word of a settlement is `{word}`"))
 }
 
 /// The words of what may follow a send.

@@ -4,8 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::super::codec::{fields_from_json, fields_to_json, instant_from_text, instant_to_text};
 use super::trouble::Trouble;
+use super::{afterwards, outbox};
 use crate::engine::ledger::{Binding, BindingChange, Claim, LedgerError};
-use crate::model::{Address, AppId, Collection, Name, RemoteId};
+use crate::model::{Address, AppId, Collection, Kind, Name, RemoteId};
 
 /// Every binding of the project, by address.
 pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<Binding>, Trouble> {
@@ -93,8 +94,16 @@ pub(super) fn change(
             BindingChange::Unbind(address) => {
                 tx.prepare_cached("DELETE FROM binding WHERE project = ?1 AND address = ?2")?
                     .execute((project.as_str(), address.to_string()))?;
+                if address.kind == Kind::RecurringNotice {
+                    outbox::cancel(tx, project, address, "the notice is no longer registered")?;
+                }
             }
-            BindingChange::Move { from, to } => rename(tx, project, from, to)?,
+            BindingChange::Move { from, to } => {
+                rename(tx, project, from, to)?;
+                if from.kind == Kind::RecurringNotice && from != to {
+                    afterwards::rename(tx, project, from, to)?;
+                }
+            }
         }
     }
     Ok(())

@@ -1,18 +1,20 @@
 //! Occurrences and their deliveries.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, named_params};
+use rusqlite::{Connection, Params, Row, named_params};
 
 use super::super::codec::sending::{
     ending_from_text, everyone_from_json, everyone_to_json, from_json, invalid_from_json,
-    invalid_to_json, json, repeat_from_text, repeat_to_text, state_from_text, state_to_text,
+    invalid_to_json, json, purpose_from_text, repeat_from_text, repeat_to_text, state_from_text,
+    state_to_text,
 };
 use super::super::codec::{instant_from_text, instant_to_text};
 use super::bindings::{parse_address, text};
+use super::quota;
 use super::trouble::Trouble;
 use crate::engine::channel::Parcel;
 use crate::engine::outbox::{
-    Admission, Claim, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome,
+    Admission, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome, Purpose, State,
 };
 use crate::model::{Address, AppId, Name};
 
@@ -20,11 +22,11 @@ fn outcome(word: &str) -> Result<Outcome, Trouble> {
     ending_from_text(word).map_err(Trouble::Corrupt)
 }
 
-fn instant(word: &str) -> Result<Timestamp, Trouble> {
+pub(super) fn instant(word: &str) -> Result<Timestamp, Trouble> {
     instant_from_text(word).map_err(Trouble::Corrupt)
 }
 
-fn address(word: &str) -> Result<Address, Trouble> {
+pub(super) fn address(word: &str) -> Result<Address, Trouble> {
     parse_address(word).map_err(Trouble::Corrupt)
 }
 
@@ -62,9 +64,9 @@ pub(super) fn admit(
         let inserted = tx
             .prepare_cached(
                 "INSERT INTO occurrence (project, notice, nominal, last, count, fires_at, revision,
-                     admitted_at, outcome, reason, ended_at)
+                     admitted_at, outcome, reason, ended_at, send_until, revoke_at, sent_by, told)
                  VALUES (:project, :notice, :nominal, :last, :count, :fires_at, :revision,
-                     :admitted_at, :outcome, :reason, :ended_at)
+                     :admitted_at, :outcome, :reason, :ended_at, :send_until, :revoke_at, :sent_by, 0)
                  ON CONFLICT DO NOTHING",
             )?
             .execute(named_params! {
@@ -79,11 +81,14 @@ pub(super) fn admit(
                 ":outcome": outcome,
                 ":reason": reason,
                 ":ended_at": outcome.map(|_| instant_to_text(admission.admitted_at)),
+                ":send_until": admission.send_until.map(instant_to_text),
+                ":revoke_at": admission.revoke_at.map(instant_to_text),
+                ":sent_by": admission.sent_by,
             })?;
         new.push(inserted == 1);
         if inserted == 1 {
             for delivery in &admission.deliveries {
-                put(tx, project, &notice, &nominal, delivery)?;
+                put(tx, project, (&notice, &nominal), Purpose::Notice, delivery)?;
             }
         }
     }
@@ -95,18 +100,19 @@ pub(super) fn admit(
     Ok(new)
 }
 
-fn put(
+/// Writes down a delivery.
+pub(super) fn put(
     tx: &Connection,
     project: &Name,
-    notice: &str,
-    nominal: &str,
+    (notice, nominal): (&str, &str),
+    purpose: Purpose,
     delivery: &NewDelivery,
 ) -> Result<(), Trouble> {
     tx.prepare_cached(
         "INSERT INTO delivery (project, notice, nominal, provider, app, operation, query, body,
-             recipients, repeat, state, attempts, detail, invalid)
+             recipients, repeat, state, attempts, detail, invalid, purpose)
          VALUES (:project, :notice, :nominal, :provider, :app, :operation, :query, :body,
-             :recipients, :repeat, 'pending', 0, '', :unseen)",
+             :recipients, :repeat, 'pending', 0, '', :unseen, :purpose)",
     )?
     .execute(named_params! {
         ":project": project.as_str(),
@@ -120,6 +126,7 @@ fn put(
         ":recipients": everyone_to_json(&delivery.parcel.to),
         ":repeat": repeat_to_text(delivery.repeat),
         ":unseen": invalid_to_json(&delivery.unseen),
+        ":purpose": purpose.as_str(),
     })?;
     Ok(())
 }
@@ -131,18 +138,47 @@ pub(super) fn occurrences(
     notice: Option<&Address>,
     limit: usize,
 ) -> Result<Vec<Occurrence>, Trouble> {
-    let mut statement = conn.prepare_cached(
-        "SELECT notice, nominal, last, count, fires_at, admitted_at, outcome, reason
-         FROM occurrence WHERE project = ?1 AND (?2 IS NULL OR notice = ?2)
-         ORDER BY nominal DESC, notice LIMIT ?3",
-    )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let notice = notice.map(ToString::to_string);
-    let mut rows = statement.query((project.as_str(), notice, limit))?;
+    occurrence_rows(
+        conn,
+        "project = ?1 AND (?2 IS NULL OR notice = ?2) ORDER BY nominal DESC, notice LIMIT ?3",
+        (project.as_str(), notice, limit),
+    )
+}
+
+/// One occurrence.
+pub(super) fn occurrence(
+    conn: &Connection,
+    project: &Name,
+    key: &Key,
+) -> Result<Option<Occurrence>, Trouble> {
+    let nominal = instant_to_text(key.nominal);
+    let found = occurrence_rows(
+        conn,
+        "project = ?1 AND notice = ?2 AND nominal = ?3",
+        (project.as_str(), key.notice.to_string(), nominal),
+    )?;
+    Ok(found.into_iter().next())
+}
+
+/// The occurrences of which something holds.
+pub(super) fn occurrence_rows(
+    conn: &Connection,
+    which: &str,
+    params: impl Params,
+) -> Result<Vec<Occurrence>, Trouble> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT notice, nominal, last, count, fires_at, admitted_at, outcome, reason, revoke_at,
+             revoked_by, sent_by
+         FROM occurrence WHERE {which}"
+    ))?;
+    let mut rows = statement.query(params)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let word: Option<String> = row.get(6)?;
         let reason: Option<String> = row.get(7)?;
+        let revoke_at: Option<String> = row.get(8)?;
         let end = word.as_deref().map(outcome).transpose()?;
         found.push(Occurrence {
             key: Key {
@@ -154,6 +190,9 @@ pub(super) fn occurrences(
             at: instant(text(row, 4)?)?,
             admitted_at: instant(text(row, 5)?)?,
             outcome: end.map(|end| (end, reason.unwrap_or_default())),
+            revoke_at: revoke_at.as_deref().map(instant).transpose()?,
+            revoked_by: row.get(9)?,
+            sent_by: row.get(10)?,
         });
     }
     Ok(found)
@@ -176,18 +215,30 @@ pub(super) fn undecided(conn: &Connection, project: &Name) -> Result<Vec<Key>, T
     Ok(found)
 }
 
-const COLUMNS: &str =
-    "delivery, notice, nominal, provider, app, operation, query, body, recipients,
-    repeat, state, attempts, first_at, message, detail, invalid";
+/// Reads deliveries of which something holds, with columns and a join more; their own are the first 19.
+pub(super) fn select_deliveries(more: &str, join: &str, which: &str) -> String {
+    format!(
+        "SELECT d.delivery, d.notice, d.nominal, d.provider, d.app, d.operation, d.query, d.body,
+             d.recipients, d.repeat, d.state, d.attempts, d.first_at, d.message, d.detail, d.invalid,
+             d.purpose, o.send_until,
+             EXISTS (SELECT 1 FROM recall taken WHERE taken.delivery = d.delivery){more}
+         FROM delivery d JOIN occurrence o
+             ON o.project = d.project AND o.notice = d.notice AND o.nominal = d.nominal {join}
+         WHERE {which} ORDER BY d.delivery"
+    )
+}
 
-fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
+pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
     let first_at: Option<String> = row.get(12)?;
+    let send_until: Option<String> = row.get(17)?;
+    let purpose = purpose_from_text(text(row, 16)?).map_err(Trouble::Corrupt)?;
     Ok(Delivery {
         id: DeliveryId(row.get(0)?),
         key: Key {
             notice: address(text(row, 1)?)?,
             nominal: instant(text(row, 2)?)?,
         },
+        purpose,
         what: NewDelivery {
             provider: Name::new(text(row, 3)?).map_err(|e| Trouble::Corrupt(e.to_string()))?,
             app: AppId::new(text(row, 4)?),
@@ -206,6 +257,8 @@ fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
         message: row.get(13)?,
         detail: row.get(14)?,
         invalid: invalid_from_json(text(row, 15)?).map_err(Trouble::Corrupt)?,
+        send_until: send_until.as_deref().map(instant).transpose()?,
+        is_revoked: row.get(18)?,
     })
 }
 
@@ -215,9 +268,10 @@ pub(super) fn deliveries(
     project: &Name,
     key: &Key,
 ) -> Result<Vec<Delivery>, Trouble> {
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM delivery
-         WHERE project = ?1 AND notice = ?2 AND nominal = ?3 ORDER BY delivery"
+    let mut statement = conn.prepare_cached(&select_deliveries(
+        "",
+        "",
+        "d.project = ?1 AND d.notice = ?2 AND d.nominal = ?3",
     ))?;
     let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
     let mut rows = statement.query((project.as_str(), notice, nominal))?;
@@ -240,9 +294,10 @@ pub(super) fn open(
          WHERE project = ?1 AND state = 'sending' AND expires <= ?2",
     )?
     .execute((project.as_str(), instant_to_text(now)))?;
-    let mut statement = tx.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM delivery
-         WHERE project = ?1 AND state IN ('pending', 'unknown') ORDER BY delivery"
+    let mut statement = tx.prepare_cached(&select_deliveries(
+        "",
+        "",
+        "d.project = ?1 AND d.state IN ('pending', 'unknown')",
     ))?;
     let mut rows = statement.query([project.as_str()])?;
     let mut found = Vec::new();
@@ -250,33 +305,6 @@ pub(super) fn open(
         found.push(delivery(row)?);
     }
     Ok(found)
-}
-
-/// Takes a delivery, if it is as it was seen.
-pub(super) fn claim(
-    tx: &Connection,
-    project: &Name,
-    seen: &Delivery,
-    claim: &Claim,
-    now: Timestamp,
-) -> Result<bool, Trouble> {
-    let taken = tx
-        .prepare_cached(
-            "UPDATE delivery SET state = 'sending', attempts = attempts + 1,
-                 first_at = coalesce(first_at, :now), runner = :runner, expires = :expires
-             WHERE project = :project AND delivery = :delivery AND state IN ('pending', 'unknown')
-                 AND state = :state AND attempts = :attempts",
-        )?
-        .execute(named_params! {
-            ":project": project.as_str(),
-            ":delivery": seen.id.0,
-            ":state": state_to_text(seen.state),
-            ":attempts": seen.attempts,
-            ":runner": claim.runner,
-            ":expires": instant_to_text(claim.expires),
-            ":now": instant_to_text(now),
-        })?;
-    Ok(taken == 1)
 }
 
 /// Ends an attempt; false when the delivery is no longer that runner's.
@@ -306,6 +334,9 @@ pub(super) fn end(
             ":detail": ending.detail,
             ":invalid": invalid_to_json(&ending.invalid),
         })?;
+    if ended == 1 && matches!(ending.state, State::Refused | State::Pending) {
+        quota::give_back(tx, id)?;
+    }
     Ok(ended == 1)
 }
 
@@ -323,6 +354,23 @@ pub(super) fn hold(
         )?
         .execute((project.as_str(), id.0, reason))?;
     Ok(held == 1)
+}
+
+/// Ends a delivery that is pending.
+pub(super) fn give_up(
+    tx: &Connection,
+    project: &Name,
+    id: DeliveryId,
+    state: State,
+    reason: &str,
+) -> Result<bool, Trouble> {
+    let ended = tx
+        .prepare_cached(
+            "UPDATE delivery SET state = ?4, detail = ?3
+             WHERE project = ?1 AND delivery = ?2 AND state = 'pending'",
+        )?
+        .execute((project.as_str(), id.0, reason, state_to_text(state)))?;
+    Ok(ended == 1)
 }
 
 /// Gives an occurrence its outcome.

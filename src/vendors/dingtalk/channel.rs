@@ -27,16 +27,27 @@
 //! - Who has a notification can be asked for up to 100 receivers. How many people are in a department is
 //!   not told here, so it is asked for calls to named people alone, which are therefore calls of
 //!   their own.
-//! - Each call, of receipts too, is counted against the organisation's monthly allowance.
+//! - Each call, of receipts too, is counted against the organisation's monthly allowance, as far as this
+//!   ledger knows of it (`quota.rs`).
 //! - A robot's message can neither be followed nor taken back here.
 
 use std::collections::BTreeSet;
 
-use super::{DingTalk, group, notification};
-use crate::engine::channel::{Channel, Letter, Parcel, Receipt, Repeat, Sent, To};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{DingTalk, group, notification, quota};
+use crate::engine::channel::{
+    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
+};
+use crate::engine::quota::Quota;
 use crate::engine::{ApiError, Pending};
 use crate::model::AppId;
 use crate::vendors::limits::dingtalk::{SEND, SEND_TO_GROUP};
+
+/// How long a notification can be taken back (page `notification-of-work-withdrawal`).
+const RECALL: SignedDuration = SignedDuration::from_hours(24);
+
+const NO_RECALL: &str = "beadle knows no way to take a robot's message back at DingTalk";
 
 impl DingTalk {
     fn pack_all(&self, letter: &Letter, to: &[To]) -> Result<Vec<Parcel>, String> {
@@ -80,9 +91,7 @@ impl DingTalk {
     async fn recall_one(&self, parcel: &Parcel, message: &str) -> Result<(), ApiError> {
         match parcel.operation.as_str() {
             SEND => notification::recall(self, parcel, message).await,
-            SEND_TO_GROUP => Err(ApiError::Unreachable(
-                "beadle knows no way to take a robot's message back at DingTalk".to_owned(),
-            )),
+            SEND_TO_GROUP => Err(ApiError::Unreachable(NO_RECALL.to_owned())),
             _ => Err(stranger(parcel)),
         }
     }
@@ -128,6 +137,21 @@ impl Channel for DingTalk {
         message: &'a str,
     ) -> Pending<'a, Result<(), ApiError>> {
         Box::pin(self.recall_one(parcel, message))
+    }
+
+    fn recalls(&self, parcel: &Parcel) -> Result<RecallRules, String> {
+        match parcel.operation.as_str() {
+            SEND => Ok(RecallRules {
+                within: Some(RECALL),
+                repeats: false,
+            }),
+            SEND_TO_GROUP => Err(NO_RECALL.to_owned()),
+            _ => Err(stranger(parcel).to_string()),
+        }
+    }
+
+    fn quota(&self, parcel: &Parcel, job: Job, now: Timestamp) -> Quota {
+        quota::quota(&self.link.app, self.agency.edition, parcel, job, now)
     }
 
     fn upload<'a>(&'a self, _: &'a [u8]) -> Pending<'a, Result<String, ApiError>> {

@@ -19,6 +19,7 @@ mod channel;
 mod codes;
 mod group;
 mod notification;
+mod quota;
 mod token;
 mod wire;
 

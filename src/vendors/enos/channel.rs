@@ -24,11 +24,18 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::{Enos, notice};
-use crate::engine::channel::{Channel, Letter, Parcel, Receipt, Repeat, Sent, To};
+use crate::engine::channel::{
+    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
+};
+use crate::engine::quota::Quota;
 use crate::engine::{ApiError, Pending};
 use crate::model::AppId;
 use crate::vendors::limits::enos::PRODUCE;
+
+const NO_RECALL: &str = "EnOS has no way to take a notice back";
 
 impl Enos {
     fn pack_all(&self, letter: &Letter, to: &[To], key: &str) -> Result<Vec<Parcel>, String> {
@@ -75,11 +82,15 @@ impl Channel for Enos {
     }
 
     fn recall<'a>(&'a self, _: &'a Parcel, _: &'a str) -> Pending<'a, Result<(), ApiError>> {
-        Box::pin(async {
-            Err(ApiError::Unreachable(
-                "EnOS has no way to take a notice back".to_owned(),
-            ))
-        })
+        Box::pin(async { Err(ApiError::Unreachable(NO_RECALL.to_owned())) })
+    }
+
+    fn recalls(&self, _: &Parcel) -> Result<RecallRules, String> {
+        Err(NO_RECALL.to_owned())
+    }
+
+    fn quota(&self, _: &Parcel, _: Job, _: Timestamp) -> Quota {
+        Quota::default()
     }
 
     fn upload<'a>(&'a self, _: &'a [u8]) -> Pending<'a, Result<String, ApiError>> {

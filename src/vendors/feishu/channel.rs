@@ -27,10 +27,13 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Feishu, batch, content, image, message};
-use crate::engine::channel::{Channel, Letter, Parcel, People, Receipt, Repeat, Sent, To};
+use crate::engine::channel::{
+    Channel, Job, Letter, Parcel, People, RecallRules, Receipt, Repeat, Sent, To,
+};
+use crate::engine::quota::Quota;
 use crate::engine::{ApiError, Pending, Reader, Writer};
 use crate::model::AppId;
 use crate::model::group::Recipient;
@@ -169,6 +172,21 @@ impl Channel for Feishu {
         message: &'a str,
     ) -> Pending<'a, Result<(), ApiError>> {
         Box::pin(recall(self, parcel, message))
+    }
+
+    /// A message that is gone already counts as taken back, and a batch is asked first whether it is.
+    fn recalls(&self, parcel: &Parcel) -> Result<RecallRules, String> {
+        match parcel.operation.as_str() {
+            CREATE_MESSAGE | BATCH_SEND => Ok(RecallRules {
+                within: None,
+                repeats: true,
+            }),
+            _ => Err(stranger(parcel).to_string()),
+        }
+    }
+
+    fn quota(&self, _: &Parcel, _: Job, _: Timestamp) -> Quota {
+        Quota::default()
     }
 
     fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, ApiError>> {

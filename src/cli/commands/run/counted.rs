@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
+
 use super::endpoints::Watched;
-use crate::engine::channel::{Channel, Letter, Parcel, Receipt, Repeat, Sent, To};
+use crate::engine::channel::{
+    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
+};
 use crate::engine::directory::{Directory, Sighting};
 use crate::engine::people::Directories;
+use crate::engine::quota::Quota;
 use crate::engine::runner::Channels;
 use crate::engine::{ApiError, Pending};
 use crate::model::group::Recipient;
@@ -97,6 +102,14 @@ impl Channel for Counted<dyn Channel> {
         message: &'a str,
     ) -> Pending<'a, Result<(), ApiError>> {
         Box::pin(self.count("recall", self.inner.recall(parcel, message)))
+    }
+
+    fn recalls(&self, parcel: &Parcel) -> Result<RecallRules, String> {
+        self.inner.recalls(parcel)
+    }
+
+    fn quota(&self, parcel: &Parcel, job: Job, now: Timestamp) -> Quota {
+        self.inner.quota(parcel, job, now)
     }
 
     fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, ApiError>> {

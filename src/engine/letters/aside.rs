@@ -1,0 +1,97 @@
+//! What is said about a notice to others than its recipients.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Posted, What};
+use crate::engine::outbox::{NewDelivery, Occurrence, Outcome};
+use crate::model::group::resolve;
+use crate::model::notice::{Target, teller};
+use crate::model::{Name, message, parse};
+
+impl Posted {
+    /// What those who hear of problems are sent about an occurrence.
+    pub(super) fn word_of(&self, occurrence: &Occurrence) -> Result<Vec<NewDelivery>, String> {
+        let Some((outcome, reason)) = &occurrence.outcome else {
+            return Ok(Vec::new());
+        };
+        let zone = self.registered.schedule.zone();
+        let due = occurrence.at.to_zoned(zone.clone());
+        let mut said = format!(
+            "{}, due {}: {}",
+            self.address,
+            due.strftime("%Y-%m-%d %H:%M %Z"),
+            outcome.as_str()
+        );
+        if occurrence.count > 1 {
+            said += &format!(", and {} more after it", occurrence.count - 1);
+        }
+        if !reason.is_empty() {
+            said += &format!(" ({reason})");
+        }
+        said += &match outcome {
+            Outcome::Held => format!(
+                "\nbeadle notice settle {} --sent, --not-sent or --resend",
+                occurrence.key
+            ),
+            _ => format!("\nbeadle notice show {}", occurrence.key),
+        };
+        let text = serde_json::json!({ "title": "beadle", "text": "{{ vars.said }}" });
+        let (message, _) = parse::stored_message(&text);
+        let message = message.ok_or("the words of a problem cannot be read")?;
+        let what = What {
+            message: &message,
+            vars: &BTreeMap::from([("said".to_owned(), said)]),
+            at: occurrence.at,
+            key: format!("{}/{}/problem", self.project, occurrence.key),
+        };
+        let mut deliveries = Vec::new();
+        for (provider, of) in self.told(&self.registered.on_problem)? {
+            let reached = self.reached(provider, &of)?;
+            for (to, kind) in [
+                (&reached.chats, message::Target::Chat),
+                (&reached.people, message::Target::People),
+            ] {
+                if !to.is_empty() {
+                    deliveries.extend(self.parcels(&what, provider, to, kind)?);
+                }
+            }
+        }
+        Ok(deliveries)
+    }
+
+    /// By which provider each of these is told: a chat by one, a group's people by those of the notice
+    /// where they are at any of them, and by all otherwise.
+    fn told<'a>(
+        &'a self,
+        of: &BTreeSet<Target>,
+    ) -> Result<BTreeMap<&'a Name, BTreeSet<Target>>, String> {
+        let resolution =
+            resolve(&self.book.groups, &self.book.known).map_err(|why| why.to_string())?;
+        let mut told: BTreeMap<&Name, BTreeSet<Target>> = BTreeMap::new();
+        for target in of {
+            let by: BTreeSet<&Name> = match target {
+                Target::Chat(_) => teller(&self.registered.via, &self.book.vendors)
+                    .into_iter()
+                    .collect(),
+                Target::Group(name) => {
+                    let members = resolution.members(name.as_str());
+                    let at = |provider: &&Name| members.iter().any(|m| m.provider == *provider);
+                    let all: BTreeSet<&Name> = self.book.vendors.keys().filter(at).collect();
+                    let ours = all.iter().filter(|p| self.registered.via.contains(**p));
+                    let ours: BTreeSet<&Name> = ours.copied().collect();
+                    if ours.is_empty() { all } else { ours }
+                }
+            };
+            if by.is_empty() {
+                return Err(match target {
+                    Target::Group(name) => format!("nobody of the group `{name}` can be told"),
+                    Target::Chat(_) => "no Feishu provider posts to the chat".to_owned(),
+                });
+            }
+            for provider in by {
+                told.entry(provider).or_default().insert(target.clone());
+            }
+        }
+        Ok(told)
+    }
+}

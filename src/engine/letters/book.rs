@@ -1,0 +1,163 @@
+//! Whom the notices of a project can reach: its groups and chats as they were applied, and who is behind
+//! them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Vendors;
+use crate::engine::directory::Sighting;
+use crate::engine::people::{Directories, closure};
+use crate::model::group::{Groups, Known, Recipient, RecipientGroup, Recipients};
+use crate::model::{Address, ChatId, Collection, Field, Fields, Kind, Name, Span, diagnostic};
+use crate::plan::live::Binding;
+
+/// What all notices of a project share.
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) groups: Groups,
+    pub(super) chats: BTreeMap<Address, ChatId>,
+    pub(super) vendors: Vendors,
+    pub(super) known: Known,
+    pub(super) unseen: BTreeMap<Name, BTreeMap<Recipient, String>>,
+}
+
+impl Book {
+    /// Reads the groups and chats of a project's bindings, and looks people up.
+    pub(super) async fn new(
+        bindings: &[Binding],
+        vendors: &Vendors,
+        directories: &Directories,
+    ) -> Self {
+        let mut book = Book {
+            groups: bindings
+                .iter()
+                .filter(|b| {
+                    b.collection == Collection::Ledger && b.address.kind == Kind::RecipientGroup
+                })
+                .map(|b| {
+                    (
+                        b.address.name.clone(),
+                        group(&b.address, &b.applied, vendors),
+                    )
+                })
+                .collect(),
+            chats: bindings
+                .iter()
+                .filter(|b| b.collection == Collection::Chats)
+                .map(|b| (b.address.clone(), ChatId::new(b.id.as_str())))
+                .collect(),
+            vendors: vendors.clone(),
+            known: Known::new(),
+            unseen: BTreeMap::new(),
+        };
+        book.look_up(directories).await;
+        book
+    }
+
+    /// Finds out who is behind e-mail addresses and numbers, and, where somebody is left out, behind every
+    /// id.
+    async fn look_up(&mut self, directories: &Directories) {
+        let mut wanted: BTreeMap<Name, BTreeSet<Recipient>> = BTreeMap::new();
+        let leaves_out: BTreeSet<Name> = self
+            .groups
+            .values()
+            .flat_map(|group| group.exclude.keys().cloned())
+            .collect();
+        for group in self.groups.values() {
+            for (provider, recipients) in group.people.iter().chain(&group.exclude) {
+                let all = leaves_out.contains(provider);
+                let open = recipients.keys().filter(|r| {
+                    matches!(r, Recipient::Email(_) | Recipient::Mobile(_))
+                        || (all && r.is_person())
+                });
+                wanted
+                    .entry(provider.clone())
+                    .or_default()
+                    .extend(open.cloned());
+            }
+        }
+        for (provider, recipients) in wanted {
+            let Some(directory) = directories.get(&provider) else {
+                continue;
+            };
+            let list: Vec<_> = recipients.into_iter().collect();
+            if list.is_empty() {
+                continue;
+            }
+            match directory.look_up(&list).await {
+                Ok(sightings) => {
+                    for (recipient, sighting) in list.into_iter().zip(sightings) {
+                        match sighting {
+                            Sighting::Person(person) => {
+                                let known = self.known.entry(provider.clone()).or_default();
+                                known.insert(recipient, person);
+                            }
+                            Sighting::Many => {}
+                            Sighting::Unseen(why) => {
+                                let unseen = self.unseen.entry(provider.clone()).or_default();
+                                unseen.insert(recipient, why);
+                            }
+                        }
+                    }
+                }
+                Err(error) => {
+                    let unseen = self.unseen.entry(provider.clone()).or_default();
+                    let why = format!("could not be looked up: {}", error.with_hint());
+                    unseen.extend(list.into_iter().map(|recipient| (recipient, why.clone())));
+                }
+            }
+        }
+    }
+}
+
+impl Book {
+    /// Whether a group, or one that it includes, leaves out somebody whom the vendor does not show.
+    pub(super) fn hides_exclusion(&self, group: &Name, provider: &Name) -> bool {
+        let unseen = self.unseen.get(provider);
+        let reached = closure(&self.groups, &[group]);
+        let out = reached
+            .into_iter()
+            .filter_map(|name| self.groups[name].exclude.get(provider));
+        out.flat_map(|recipients| recipients.keys())
+            .any(|recipient| unseen.is_some_and(|unseen| unseen.contains_key(recipient)))
+    }
+}
+
+/// A group as it was registered. What this beadle cannot read of it is passed over.
+fn group(address: &Address, fields: &Fields, vendors: &Vendors) -> RecipientGroup {
+    let nowhere = Span {
+        file: diagnostic::FileId(0),
+        start: 0,
+        end: 0,
+    };
+    let people = |field: Field| {
+        let mut all: BTreeMap<Name, Recipients> = BTreeMap::new();
+        for item in fields.items(field) {
+            let Some((provider, recipient)) = item.split_once(' ') else {
+                continue;
+            };
+            let provider = Name::new(provider).ok();
+            let known = provider.and_then(|name| Some((vendors.get(&name)?, name)));
+            if let Some((vendor, name)) = known
+                && let Some(recipient) = Recipient::parse(*vendor, recipient)
+            {
+                all.entry(name).or_default().insert(recipient, nowhere);
+            }
+        }
+        all
+    };
+    RecipientGroup {
+        address: address.clone(),
+        description: String::new(),
+        people: people(Field::People),
+        include: fields
+            .items(Field::Include)
+            .iter()
+            .filter_map(|name| Some((Name::new(name).ok()?, nowhere)))
+            .collect(),
+        exclude: people(Field::Exclude),
+        user_groups: BTreeMap::new(),
+        protect: false,
+        moved_from: None,
+        span: nowhere,
+    }
+}

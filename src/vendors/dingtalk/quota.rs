@@ -1,0 +1,179 @@
+//! What a call takes of DingTalk's quotas (section "Quotas" of the contract): what is over them is answered
+//! as success and dropped, so it has to be counted here.
+//!
+//! # Assumptions
+//!
+//! - Days and months are those of Shanghai, and the same content is the same text of `msg`: the pages
+//!   define neither.
+//!
+//! # Caveats
+//!
+//! - A department counts as one receiver: how many people are in it is not told here.
+//! - A minute is one of the clock; DingTalk's may begin at any second.
+//! - Other apps of the organisation share its month, and are not known here. What the dedicated edition
+//!   has in a month is not published, and not counted.
+
+use jiff::civil::{Date, Time};
+use jiff::tz::Offset;
+use jiff::{Timestamp, ToSpan};
+
+use super::notification::is_for_everyone;
+use crate::engine::channel::{Job, Parcel, To};
+use crate::engine::quota::{Daily, Quota, Take};
+use crate::model::AppId;
+use crate::model::group::Recipient;
+use crate::model::manifest::Edition;
+use crate::vendors::digest::digest;
+use crate::vendors::limits::dingtalk::SEND;
+
+const SHANGHAI: Offset = jiff::tz::offset(8);
+
+/// Receivers of one app in a minute.
+const RECEIVERS: u64 = 5_000;
+
+/// Notices of one app to one person in a day.
+const PER_PERSON: u64 = 500;
+
+/// Notices of one app to everyone in a day.
+const EVERYONE: u64 = 3;
+
+/// Calls of an organisation in a month.
+fn calls(edition: Edition) -> Option<u64> {
+    match edition {
+        Edition::Standard => Some(5_000),
+        Edition::Professional => Some(200_000),
+        Edition::Dedicated => None,
+    }
+}
+
+pub(super) fn quota(
+    app: &AppId,
+    edition: Edition,
+    parcel: &Parcel,
+    job: Job,
+    now: Timestamp,
+) -> Quota {
+    let today = SHANGHAI.to_datetime(now).date();
+    let midnight = |date: Date| {
+        let at = SHANGHAI.to_timestamp(date.to_datetime(Time::midnight()));
+        at.unwrap_or(Timestamp::MAX)
+    };
+    let name = |what: &str| format!("dingtalk/{app}/{what}");
+    let mut takes = Vec::new();
+    if let Some(most) = calls(edition) {
+        let month = today.first_of_month();
+        takes.push(Take {
+            name: name("calls"),
+            period: month.strftime("%Y-%m").to_string(),
+            ends: midnight(month.saturating_add(1.month())),
+            // One that sends people something asks for nothing else: what is asked later is counted then.
+            amount: 1,
+            most,
+            what: format!("the {most} calls that DingTalk allows the organisation in a month"),
+        });
+    }
+    if job != Job::Send || parcel.operation != SEND {
+        return Quota { takes, daily: None };
+    }
+    let minute = now.as_second().div_euclid(60);
+    takes.push(Take {
+        name: name("receivers"),
+        period: minute.to_string(),
+        ends: Timestamp::from_second((minute + 1) * 60).unwrap_or(Timestamp::MAX),
+        amount: u64::try_from(parcel.to.len()).unwrap_or(u64::MAX),
+        most: RECEIVERS,
+        what: format!("the {RECEIVERS} receivers that DingTalk allows in a minute"),
+    });
+    if is_for_everyone(parcel) {
+        takes.push(Take {
+            name: name("everyone"),
+            period: today.to_string(),
+            ends: midnight(today.saturating_add(1.day())),
+            amount: 1,
+            most: EVERYONE,
+            what: format!("the {EVERYONE} notices to everyone that DingTalk allows in a day"),
+        });
+        return Quota { takes, daily: None };
+    }
+    let people = parcel
+        .to
+        .iter()
+        .filter(|to| matches!(to, To::Recipient(Recipient::UserId(_))));
+    let daily = Daily {
+        app: format!("dingtalk/{app}"),
+        day: today.to_string(),
+        content: content(parcel),
+        people: people.cloned().collect(),
+        most: PER_PERSON,
+        had: "has had the same content from this app today, which DingTalk drops",
+        full: "has had as many notices of this app today as DingTalk allows, and it drops the rest",
+    };
+    let daily = Some(daily).filter(|daily| !daily.people.is_empty());
+    Quota { takes, daily }
+}
+
+/// A digest of `msg` as it is sent.
+fn content(parcel: &Parcel) -> String {
+    let body: serde_json::Value = serde_json::from_str(&parcel.body).unwrap_or_default();
+    digest([body["msg"].to_string()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn parcel(to: &[Recipient]) -> Parcel {
+        Parcel {
+            operation: SEND.to_owned(),
+            query: Vec::new(),
+            body: r#"{"agent_id":1,"msg":{"msgtype":"text"}}"#.to_owned(),
+            to: to.iter().cloned().map(To::Recipient).collect(),
+        }
+    }
+
+    fn told(edition: Edition, to: &[Recipient], job: Job, now: &str) -> String {
+        let quota = quota(&AppId::new("k"), edition, &parcel(to), job, at(now));
+        let take = |t: &Take| {
+            format!(
+                "{} {} {} of {} until {}\n",
+                t.name, t.period, t.amount, t.most, t.ends
+            )
+        };
+        let mut told: String = quota.takes.iter().map(take).collect();
+        if let Some(daily) = quota.daily {
+            told += &format!(
+                "{} on {}: {} people",
+                daily.app,
+                daily.day,
+                daily.people.len()
+            );
+        }
+        told
+    }
+
+    #[test]
+    fn days_and_months_are_those_of_shanghai() {
+        let bo = [
+            Recipient::UserId("bo".into()),
+            Recipient::Department("7".into()),
+        ];
+        let late = "2026-12-31T15:59:59Z";
+        insta::assert_snapshot!(told(Edition::Standard, &bo, Job::Send, late), @r"
+        dingtalk/k/calls 2026-12 1 of 5000 until 2026-12-31T16:00:00Z
+        dingtalk/k/receivers 29978879 2 of 5000 until 2026-12-31T16:00:00Z
+        dingtalk/k on 2026-12-31: 1 people
+        ");
+        let all = [Recipient::Everyone];
+        insta::assert_snapshot!(told(Edition::Professional, &all, Job::Send, "2026-12-31T16:00:00Z"), @r"
+        dingtalk/k/calls 2027-01 1 of 200000 until 2027-01-31T16:00:00Z
+        dingtalk/k/receivers 29978880 1 of 5000 until 2026-12-31T16:01:00Z
+        dingtalk/k/everyone 2027-01-01 1 of 3 until 2027-01-01T16:00:00Z
+        ");
+        assert_eq!(told(Edition::Dedicated, &bo, Job::Recall, late), "");
+        assert!(told(Edition::Standard, &bo, Job::Ask, late).starts_with("dingtalk/k/calls"));
+    }
+}
