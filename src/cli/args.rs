@@ -436,6 +436,8 @@ pub(super) enum SchemaName {
     Groups,
     /// `simulate --format json`
     Simulation,
+    /// `notice report --format json`
+    Report,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

@@ -4,6 +4,8 @@
 //! without any clean-up at the Nth crash point. Points are just before and just after each method of
 //! the ledger that writes, and each call that writes; the engine knows nothing of them.
 
+mod receipts;
+
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +27,7 @@ use crate::engine::outbox::{
     Admission, Books, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, NewDelivery,
     Occurrence, Outbox, OutboxError, Outcome, State,
 };
+use crate::engine::polls::Rhythm;
 use crate::engine::quota::{Claimed, Quota};
 use crate::engine::runner::Channels;
 use crate::engine::{ApiError, Call, Done, Object, Pending, Reader, RemoteTasklist, Write, Writer};
@@ -423,6 +426,10 @@ impl Channel for Mortal<dyn Channel> {
 
     fn repeats(&self, parcel: &Parcel) -> Repeat {
         self.inner.repeats(parcel)
+    }
+
+    fn rhythm(&self, parcel: &Parcel) -> Rhythm {
+        self.inner.rhythm(parcel)
     }
 
     fn send<'a>(&'a self, parcel: &'a Parcel) -> Pending<'a, Result<Sent, ApiError>> {

@@ -218,7 +218,7 @@ fn one_line(value: &serde_json::Value, labels: &BTreeMap<String, String>) -> Str
 }
 
 /// Keeps vendor text from being markup.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in clean(text).chars() {
         match c {

@@ -19,6 +19,7 @@ pub mod people;
 mod planning;
 mod progress;
 pub mod remembered;
+pub mod report;
 mod session;
 pub mod simulation;
 mod starter;

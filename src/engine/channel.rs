@@ -15,6 +15,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::polls::Rhythm;
 use super::quota::Quota;
 use super::{ApiError, Pending};
 use crate::model::group::Recipient;
@@ -36,6 +37,9 @@ pub trait Channel: Send + Sync {
 
     /// What the contract lets follow a send whose outcome is unknown.
     fn repeats(&self, parcel: &Parcel) -> Repeat;
+
+    /// How often it can be asked what became of a parcel.
+    fn rhythm(&self, parcel: &Parcel) -> Rhythm;
 
     /// Sends a parcel, byte for byte. It reaches the vendor at most once, unless the attempt before was
     /// refused before any effect.

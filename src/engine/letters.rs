@@ -20,6 +20,8 @@ use super::afterwards::Pause;
 use super::channel::{Letter, Parcel, People, Repeat, To};
 use super::outbox::{Admission, NewDelivery, Occurrence};
 use super::people::Directories;
+use super::receipts::Terms;
+use super::report::Report;
 use super::runner::{Channels, Firing, Notice};
 use crate::model::group::{Recipient, resolve};
 use crate::model::manifest::Vendor;
@@ -296,6 +298,18 @@ impl Notice for Posted {
 
     fn revoke_after(&self) -> Option<SignedDuration> {
         self.registered.revoke_after
+    }
+
+    fn track(&self) -> Option<Terms> {
+        let track = self.registered.track.as_ref()?;
+        Some(Terms {
+            until: track.until,
+            lasts: track.lasts,
+        })
+    }
+
+    fn report(&self, report: &Report) -> Result<Vec<NewDelivery>, String> {
+        self.report_of(report)
     }
 
     fn problem(&self, occurrence: &Occurrence) -> Result<Vec<NewDelivery>, String> {

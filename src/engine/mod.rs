@@ -15,13 +15,17 @@ pub mod letters;
 pub mod one_by_one;
 pub mod outbox;
 pub mod people;
+pub mod polls;
 mod problems;
 pub mod quota;
 mod recall;
+pub mod receipts;
 pub mod refresh;
+pub mod report;
 pub mod right;
 pub mod runner;
 pub mod settle;
+mod track;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

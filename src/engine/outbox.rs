@@ -23,6 +23,7 @@ use super::afterwards::Afterwards;
 use super::channel::{Parcel, Repeat, To};
 use super::ledger::{Ledger, LedgerError};
 use super::quota::{Claimed, Quota};
+use super::receipts::Receipts;
 use crate::model::{Address, AppId, Kind, Name};
 
 /// What beadle remembers of sending.
@@ -123,10 +124,10 @@ pub trait Outbox: Send + Sync {
     ) -> Pending<'a, Result<usize, LedgerError>>;
 }
 
-/// A ledger that remembers what is owned, what is sent, and what follows.
-pub trait Books: Ledger + Outbox + Afterwards {}
+/// A ledger that remembers what is owned, what is sent, what follows, and what became of it.
+pub trait Books: Ledger + Outbox + Afterwards + Receipts {}
 
-impl<T: Ledger + Outbox + Afterwards> Books for T {}
+impl<T: Ledger + Outbox + Afterwards + Receipts> Books for T {}
 
 /// Which occurrence: a notice and its nominal instant, before any calendar has moved it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -247,11 +248,13 @@ pub enum Purpose {
     Notice,
     /// Word of a problem with the occurrence.
     Problem,
+    /// The report of who has read it.
+    Report,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Purpose; 2] = [Purpose::Notice, Purpose::Problem];
+    pub const ALL: [Purpose; 3] = [Purpose::Notice, Purpose::Problem, Purpose::Report];
 
     /// The word.
     #[must_use]
@@ -259,6 +262,7 @@ impl Purpose {
         match self {
             Purpose::Notice => "notice",
             Purpose::Problem => "problem",
+            Purpose::Report => "report",
         }
     }
 }

@@ -28,8 +28,10 @@ use super::ledger::LedgerError;
 use super::outbox::{
     Admission, Books, Delivery, DeliveryId, Key, NewDelivery, Occurrence, Outcome, Purpose, State,
 };
+use super::receipts::{Terms, WhyEnded};
+use super::report::Report;
 use super::right::Stop;
-use super::{deliver, problems, recall};
+use super::{deliver, problems, recall, track};
 use crate::model::{Address, Name};
 
 /// More missed instants than this become one row with a range.
@@ -66,6 +68,20 @@ pub trait Notice: Send + Sync {
     /// How long after it fires it is taken back, if it is.
     fn revoke_after(&self) -> Option<SignedDuration> {
         None
+    }
+
+    /// How its occurrences are followed, if they are.
+    fn track(&self) -> Option<Terms> {
+        None
+    }
+
+    /// What is sent to those who get the report of an occurrence that was followed.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be composed, in words; nobody gets it then.
+    fn report(&self, _report: &Report) -> Result<Vec<NewDelivery>, String> {
+        Ok(Vec::new())
     }
 
     /// What is sent to those who hear that an occurrence went wrong.
@@ -153,6 +169,10 @@ pub struct Round {
     pub unheard: Vec<(Key, String)>,
     /// When a quota that something waits for frees up, and which it is.
     pub waits: Option<(Timestamp, String)>,
+    /// Occurrences that are followed no longer, with why.
+    pub reports: Vec<(Key, WhyEnded)>,
+    /// When a vendor is next asked what became of something.
+    pub wakes: Option<Timestamp>,
 }
 
 impl Round {
@@ -202,6 +222,7 @@ pub async fn round(
             }
         }
     }
+    track::follow(context, notices, &mut done).await?;
     go_on(context, &mut done).await?;
     if problems::tell(context, notices, &mut done).await? {
         deliver::send(context, &mut done).await?;

@@ -42,6 +42,7 @@ mod look_ups;
 mod migrate;
 mod outbox;
 mod quota;
+mod receipts;
 mod trouble;
 
 use std::path::{Path, PathBuf};

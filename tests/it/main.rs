@@ -69,6 +69,8 @@ mod simulate;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod track;
+#[cfg(test)]
 mod support {
     pub(crate) mod contract;
     pub(crate) mod project;

@@ -11,6 +11,7 @@ use beadle::engine::held::{Settled, settle};
 use beadle::engine::outbox::{
     Books, Claim, Key, NewDelivery, Occurrence, Outbox, Outcome, Purpose, State,
 };
+use beadle::engine::polls::Rhythm;
 use beadle::engine::quota::{Claimed, Daily, Quota, Take};
 use beadle::engine::right::Stop;
 use beadle::engine::runner::{Channels, Context, Firing, Notice, Round, round};
@@ -84,6 +85,10 @@ impl Channel for Vendor {
 
     fn pack(&self, _: &Letter, _: &[To], _: &str) -> Result<Vec<Parcel>, String> {
         Err("nothing is packed here".into())
+    }
+
+    fn rhythm(&self, _: &Parcel) -> Rhythm {
+        Rhythm::NEVER
     }
 
     fn repeats(&self, _: &Parcel) -> Repeat {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::project::{Project, beadle};
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "manifest",
     "plan",
     "saved-plan",
@@ -20,6 +20,7 @@ const NAMES: [&str; 11] = [
     "group",
     "groups",
     "simulation",
+    "report",
 ];
 
 fn file(name: &str) -> std::path::PathBuf {

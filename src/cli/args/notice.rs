@@ -33,6 +33,14 @@ pub(in crate::cli) enum NoticeCommand {
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: usize,
     },
+    /// Show who has read an occurrence that is or was followed: how many, how fast, and what is not known
+    Report {
+        /// Such as recurring_notice.weekly-review@2026-12-02T02:00:00Z
+        occurrence: Key,
+        /// Also name who has read it and who does not get it, as long as the following lasts
+        #[arg(long)]
+        names: bool,
+    },
     /// Send one now, by hand, as it is registered: an occurrence of its own
     Send(Send),
     /// Say what became of an occurrence that is held

@@ -119,6 +119,20 @@ pub(super) async fn tell(
             ));
         }
     }
+    for (key, why) in &done.reports {
+        if ui.format() == Format::Json {
+            ui.print_json_line(&json!({
+                "event": "report",
+                "notice": key.notice.to_string(),
+                "scheduled": key.nominal.to_string(),
+                "ended": why.as_str(),
+            }));
+        } else {
+            ui.say(&format!(
+                "{key}: followed to its end; see `beadle notice report {key}`"
+            ));
+        }
+    }
     for (key, why) in &done.unheard {
         ui.say(&format!("{key}: nobody could be told: {}", clean(why)));
     }

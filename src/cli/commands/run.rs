@@ -125,11 +125,15 @@ impl<'a> Runner<'a> {
                     if let Err(error) = firing::tell(self.session, &done, self.ui).await {
                         tracing::warn!("not all of it can be told: {error}");
                     }
-                    if done.open.is_empty() {
+                    let most = if done.open.is_empty() {
                         LONGEST_SLEEP
                     } else {
                         SOON
-                    }
+                    };
+                    // A vendor may have to be asked what became of something before that.
+                    let asks = done.wakes.map(|at| at.duration_since(Timestamp::now()));
+                    let asks = asks.map(|left| Duration::try_from(left).unwrap_or_default());
+                    asks.map_or(most, |asks| most.min(asks.max(GLANCE)))
                 }
                 Err(error) if passes(&error) => {
                     self.note(Some(error.to_string()));

@@ -9,6 +9,7 @@ use crate::cli::json::{ApplyEventJson, FORMAT_VERSION, PlanJson};
 use crate::cli::people::{GroupJson, GroupsJson};
 use crate::cli::planning::SavedPlan;
 use crate::cli::remembered::{HistoryJson, LeaseJson, StateJson};
+use crate::cli::report::ReportJson;
 use crate::cli::simulation::SimulationJson;
 use crate::cli::ui::{Ui, pretty};
 use crate::cli::{Args, ExitStatus, diagnostics};
@@ -37,6 +38,7 @@ pub(super) fn schema(name: SchemaName) -> serde_json::Value {
         SchemaName::Group => schemars::schema_for!(GroupJson).to_value(),
         SchemaName::Groups => schemars::schema_for!(GroupsJson).to_value(),
         SchemaName::Simulation => schemars::schema_for!(SimulationJson).to_value(),
+        SchemaName::Report => schemars::schema_for!(ReportJson).to_value(),
         SchemaName::ApplyEvent => schemars::schema_for!(ApplyEventJson).to_value(),
         SchemaName::Diagnostics => schemars::schema_for!(diagnostics::Report).to_value(),
     }

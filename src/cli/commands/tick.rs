@@ -98,10 +98,14 @@ fn merge(done: &mut Round, later: Round) {
         recalls,
         unheard,
         waits,
+        reports,
+        wakes,
     } = later;
     done.ended.extend(ended);
     done.recalls.extend(recalls);
     done.unheard.extend(unheard);
+    done.reports.extend(reports);
+    done.wakes = wakes;
     (done.open, done.waits) = (open, waits);
 }
 

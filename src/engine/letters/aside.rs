@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::{Posted, What};
 use crate::engine::outbox::{NewDelivery, Occurrence, Outcome};
+use crate::engine::report::Report;
 use crate::model::group::resolve;
 use crate::model::notice::{Target, teller};
 use crate::model::{Name, message, parse};
@@ -35,17 +38,41 @@ impl Posted {
             ),
             _ => format!("\nbeadle notice show {}", occurrence.key),
         };
+        let key = format!("{}/{}/problem", self.project, occurrence.key);
+        self.say(said, occurrence.at, key, &self.registered.on_problem)
+    }
+
+    /// What those who get the report of an occurrence are sent.
+    pub(super) fn report_of(&self, report: &Report) -> Result<Vec<NewDelivery>, String> {
+        let Some(track) = &self.registered.track else {
+            return Ok(Vec::new());
+        };
+        let following = &report.following;
+        let mut said = report.lines(self.registered.schedule.zone()).join("\n");
+        said += &format!("\nbeadle notice report {}", following.key);
+        let key = format!("{}/{}/report", self.project, following.key);
+        self.say(said, following.fired_at, key, &track.report_to)
+    }
+
+    /// What chats and people other than the recipients are sent, in our own words.
+    fn say(
+        &self,
+        said: String,
+        at: Timestamp,
+        key: String,
+        to: &BTreeSet<Target>,
+    ) -> Result<Vec<NewDelivery>, String> {
         let text = serde_json::json!({ "title": "beadle", "text": "{{ vars.said }}" });
         let (message, _) = parse::stored_message(&text);
-        let message = message.ok_or("the words of a problem cannot be read")?;
+        let message = message.ok_or("our own words cannot be read")?;
         let what = What {
             message: &message,
             vars: &BTreeMap::from([("said".to_owned(), said)]),
-            at: occurrence.at,
-            key: format!("{}/{}/problem", self.project, occurrence.key),
+            at,
+            key,
         };
         let mut deliveries = Vec::new();
-        for (provider, of) in self.told(&self.registered.on_problem)? {
+        for (provider, of) in self.told(to)? {
             let reached = self.reached(provider, &of)?;
             for (to, kind) in [
                 (&reached.chats, message::Target::Chat),

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use crate::engine::afterwards::{RecallState, Word};
 use crate::engine::channel::{Repeat, To};
 use crate::engine::outbox::{Outcome, Purpose, State};
+use crate::engine::receipts::WhyEnded;
 use crate::model::ChatId;
 use crate::model::group::Recipient;
 use crate::model::manifest::Vendor;
@@ -81,6 +82,39 @@ pub fn recall_from_text(word: &str) -> Result<RecallState, String> {
 pub fn word_from_text(word: &str) -> Result<Word, String> {
     let found = Word::ALL.into_iter().find(|known| known.as_str() == word);
     found.ok_or_else(|| format!("the word of a settlement is `{word}`"))
+}
+
+/// Why a following ended, of a word; its word is [`WhyEnded::as_str`].
+///
+/// # Errors
+///
+/// When there is no such reason, in words.
+pub fn why_ended_from_text(word: &str) -> Result<WhyEnded, String> {
+    let found = WhyEnded::ALL
+        .into_iter()
+        .find(|known| known.as_str() == word);
+    found.ok_or_else(|| format!("why a following ended is `{word}`"))
+}
+
+/// Writes who has read something as JSON.
+#[must_use]
+pub fn readers_to_json(readers: &[Recipient]) -> String {
+    let words: Vec<_> = readers.iter().map(ToString::to_string).collect();
+    json(&words)
+}
+
+/// Reads back who has read something.
+///
+/// # Errors
+///
+/// When that cannot be read, in words that name nobody.
+pub fn readers_from_json(text: &str) -> Result<Vec<Recipient>, String> {
+    let words: Vec<String> = from_json(text)?;
+    let reader = |word: &String| {
+        recipient_from_text(word)
+            .ok_or_else(|| "somebody who has read it cannot be read".to_owned())
+    };
+    words.iter().map(reader).collect()
 }
 
 /// The words of what may follow a send.

@@ -39,6 +39,7 @@ use super::{DingTalk, group, notification, quota};
 use crate::engine::channel::{
     Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
 };
+use crate::engine::polls::Rhythm;
 use crate::engine::quota::Quota;
 use crate::engine::{ApiError, Pending};
 use crate::model::AppId;
@@ -48,6 +49,17 @@ use crate::vendors::limits::dingtalk::{SEND, SEND_TO_GROUP};
 const RECALL: SignedDuration = SignedDuration::from_hours(24);
 
 const NO_RECALL: &str = "beadle knows no way to take a robot's message back at DingTalk";
+
+/// Each question is counted against the organisation's month, and none is answered after a day.
+const RHYTHM: Rhythm = Rhythm {
+    after: &[
+        SignedDuration::from_mins(1),
+        SignedDuration::from_mins(10),
+        SignedDuration::from_mins(60),
+    ],
+    every: None,
+    window: SignedDuration::from_hours(24),
+};
 
 impl DingTalk {
     fn pack_all(&self, letter: &Letter, to: &[To]) -> Result<Vec<Parcel>, String> {
@@ -117,6 +129,10 @@ impl Channel for DingTalk {
         } else {
             Repeat::Never
         }
+    }
+
+    fn rhythm(&self, _: &Parcel) -> Rhythm {
+        RHYTHM
     }
 
     fn send<'a>(&'a self, parcel: &'a Parcel) -> Pending<'a, Result<Sent, ApiError>> {

@@ -24,18 +24,30 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Enos, notice};
 use crate::engine::channel::{
     Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
 };
+use crate::engine::polls::Rhythm;
 use crate::engine::quota::Quota;
 use crate::engine::{ApiError, Pending};
 use crate::model::AppId;
 use crate::vendors::limits::enos::PRODUCE;
 
 const NO_RECALL: &str = "EnOS has no way to take a notice back";
+
+/// Whether a notice is there is all that can be asked, and it is there at once.
+const RHYTHM: Rhythm = Rhythm {
+    after: &[
+        SignedDuration::from_mins(1),
+        SignedDuration::from_mins(10),
+        SignedDuration::from_mins(60),
+    ],
+    every: None,
+    window: SignedDuration::from_hours(30 * 24),
+};
 
 impl Enos {
     fn pack_all(&self, letter: &Letter, to: &[To], key: &str) -> Result<Vec<Parcel>, String> {
@@ -67,6 +79,10 @@ impl Channel for Enos {
         } else {
             Repeat::Never
         }
+    }
+
+    fn rhythm(&self, _: &Parcel) -> Rhythm {
+        RHYTHM
     }
 
     fn send<'a>(&'a self, parcel: &'a Parcel) -> Pending<'a, Result<Sent, ApiError>> {

@@ -33,6 +33,7 @@ use super::{Feishu, batch, content, image, message};
 use crate::engine::channel::{
     Channel, Job, Letter, Parcel, People, RecallRules, Receipt, Repeat, Sent, To,
 };
+use crate::engine::polls::Rhythm;
 use crate::engine::quota::Quota;
 use crate::engine::{ApiError, Pending, Reader, Writer};
 use crate::model::AppId;
@@ -42,6 +43,30 @@ use crate::vendors::limits::{BATCH_SEND, CREATE_MESSAGE};
 /// How long after the first attempt a message with a `uuid` may be sent again: the hour of the contract
 /// without what a send may take.
 const REPEAT: SignedDuration = SignedDuration::from_mins(55);
+
+/// Questions are free, within the rate: often at first, when most people read, and then each hour.
+const AFTER: &[SignedDuration] = &[
+    SignedDuration::from_mins(1),
+    SignedDuration::from_mins(5),
+    SignedDuration::from_mins(10),
+    SignedDuration::from_mins(20),
+    SignedDuration::from_mins(40),
+    SignedDuration::from_mins(60),
+];
+
+/// Of a message it is told for a week who has read it (page `im-v1/message/read_users`).
+const MESSAGES: Rhythm = Rhythm {
+    after: AFTER,
+    every: Some(SignedDuration::from_mins(60)),
+    window: SignedDuration::from_hours(7 * 24),
+};
+
+/// Of a batch it is told for thirty days how it fares (page `im-v1/batch_message/get_progress`).
+const BATCHES: Rhythm = Rhythm {
+    after: AFTER,
+    every: Some(SignedDuration::from_mins(60)),
+    window: SignedDuration::from_hours(30 * 24),
+};
 
 /// The most people who get a message each.
 const ONE_BY_ONE: usize = 20;
@@ -151,6 +176,14 @@ impl Channel for Feishu {
             Repeat::For(REPEAT)
         } else {
             Repeat::Never
+        }
+    }
+
+    fn rhythm(&self, parcel: &Parcel) -> Rhythm {
+        if parcel.operation == BATCH_SEND {
+            BATCHES
+        } else {
+            MESSAGES
         }
     }
 

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::*;
 
 /// The format that this beadle writes.
-const KNOWN: i64 = 4;
+const KNOWN: i64 = 5;
 
 /// A ledger in a folder of its own.
 struct Files(TempDir);

@@ -3,6 +3,7 @@
 mod history;
 mod list;
 mod pause;
+mod report;
 mod revoke;
 mod send;
 mod settle;
@@ -29,7 +30,9 @@ use crate::model::{Address, Kind};
 use crate::plan::live::Binding;
 
 pub(super) async fn run(global: &Global, command: &NoticeCommand, ui: &Ui) -> Result {
-    super::only(ui, "notice", &super::HUMAN_JSON)?;
+    if !matches!(command, NoticeCommand::Report { .. }) {
+        super::only(ui, "notice", &super::HUMAN_JSON)?;
+    }
     match command {
         NoticeCommand::List => list::list(global, ui).await,
         NoticeCommand::Next { address, limit } => {
@@ -38,6 +41,9 @@ pub(super) async fn run(global: &Global, command: &NoticeCommand, ui: &Ui) -> Re
         NoticeCommand::Show { what } => show::run(global, what, ui).await,
         NoticeCommand::History { address, limit } => {
             history::run(global, address.as_ref(), *limit, ui).await
+        }
+        NoticeCommand::Report { occurrence, names } => {
+            report::run(global, occurrence, *names, ui).await
         }
         NoticeCommand::Send(send) => send::run(global, send, ui).await,
         NoticeCommand::Settle(settle) => settle::run(global, settle, ui).await,

@@ -134,6 +134,7 @@ fn line(delivery: &Delivery, recall: Option<&Recall>) -> String {
     let what = match delivery.purpose {
         Purpose::Notice => "",
         Purpose::Problem => "word of the problem, ",
+        Purpose::Report => "report, ",
     };
     let mut line = format!(
         "  {what}{} {} to {}: {}",

@@ -11,6 +11,7 @@ use crate::engine::channel::{
 };
 use crate::engine::directory::{Directory, Sighting};
 use crate::engine::people::Directories;
+use crate::engine::polls::Rhythm;
 use crate::engine::quota::Quota;
 use crate::engine::runner::Channels;
 use crate::engine::{ApiError, Pending};
@@ -82,6 +83,10 @@ impl Channel for Counted<dyn Channel> {
 
     fn repeats(&self, parcel: &Parcel) -> Repeat {
         self.inner.repeats(parcel)
+    }
+
+    fn rhythm(&self, parcel: &Parcel) -> Rhythm {
+        self.inner.rhythm(parcel)
     }
 
     fn send<'a>(&'a self, parcel: &'a Parcel) -> Pending<'a, Result<Sent, ApiError>> {

@@ -1,0 +1,406 @@
+//! What became of what was sent, and images that were uploaded.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use super::super::codec::instant_to_text;
+use super::super::codec::sending::{
+    invalid_from_json, invalid_to_json, readers_from_json, readers_to_json, why_ended_from_text,
+};
+use super::SqliteLedger;
+use super::bindings::text;
+use super::outbox::{address, instant, put};
+use super::trouble::Trouble;
+use crate::engine::Pending;
+use crate::engine::ledger::LedgerError;
+use crate::engine::outbox::{DeliveryId, Key, NewDelivery, Purpose};
+use crate::engine::receipts::{Asked, FollowEnd, Following, People, Reading, Receipts, Terms};
+use crate::model::{Address, Name};
+
+impl Receipts for SqliteLedger {
+    fn follow<'a>(
+        &'a self,
+        notice: &'a Address,
+        terms: &'a Terms,
+        now: Timestamp,
+    ) -> Pending<'a, Result<usize, LedgerError>> {
+        Box::pin(async move {
+            // Mostly there is nothing new, and no transaction is needed to see that.
+            let fresh = self.looking(|conn| fresh(conn, &self.project, notice, terms, now))?;
+            if fresh.is_empty() {
+                return Ok(0);
+            }
+            self.writing(|tx, _| {
+                let fresh = self::fresh(tx, &self.project, notice, terms, now)?;
+                follow(tx, &self.project, notice, terms, &fresh)
+            })
+        })
+    }
+
+    fn followed(&self) -> Pending<'_, Result<Vec<Following>, LedgerError>> {
+        Box::pin(async { self.looking(|conn| followed(conn, &self.project)) })
+    }
+
+    fn following<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> Pending<'a, Result<Option<Following>, LedgerError>> {
+        Box::pin(async move { self.looking(|conn| one(conn, &self.project, key)) })
+    }
+
+    fn asked<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> Pending<'a, Result<BTreeMap<DeliveryId, Asked>, LedgerError>> {
+        Box::pin(async move { self.looking(|conn| asked(conn, &self.project, key)) })
+    }
+
+    fn ask(
+        &self,
+        delivery: DeliveryId,
+        seen: u32,
+        now: Timestamp,
+    ) -> Pending<'_, Result<bool, LedgerError>> {
+        Box::pin(async move { self.writing(|tx, _| ask(tx, delivery, seen, now)) })
+    }
+
+    fn note<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        reading: &'a Reading,
+        people: Option<&'a People>,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move { self.writing(|tx, _| note(tx, delivery, reading, people)) })
+    }
+
+    fn readings<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> Pending<'a, Result<Vec<(DeliveryId, Reading)>, LedgerError>> {
+        Box::pin(async move { self.looking(|conn| readings(conn, &self.project, key)) })
+    }
+
+    fn people<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> Pending<'a, Result<BTreeMap<DeliveryId, People>, LedgerError>> {
+        Box::pin(async move { self.looking(|conn| people(conn, &self.project, key)) })
+    }
+
+    fn end_following<'a>(
+        &'a self,
+        key: &'a Key,
+        end: &'a FollowEnd,
+        report: &'a [NewDelivery],
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(
+            async move { self.writing(|tx, _| end_following(tx, &self.project, key, end, report)) },
+        )
+    }
+
+    fn image<'a>(
+        &'a self,
+        app: &'a str,
+        digest: &'a str,
+    ) -> Pending<'a, Result<Option<String>, LedgerError>> {
+        Box::pin(async move { self.looking(|conn| image(conn, app, digest)) })
+    }
+
+    fn remember_image<'a>(
+        &'a self,
+        app: &'a str,
+        digest: &'a str,
+        key: &'a str,
+        now: Timestamp,
+    ) -> Pending<'a, Result<String, LedgerError>> {
+        Box::pin(async move {
+            self.writing(|tx, _| {
+                tx.prepare_cached(
+                    "INSERT INTO image (app, digest, key, uploaded_at) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT DO NOTHING",
+                )?
+                .execute((app, digest, key, instant_to_text(now)))?;
+                let kept = image(tx, app, digest)?;
+                Ok(kept.unwrap_or_else(|| key.to_owned()))
+            })
+        })
+    }
+}
+
+/// The occurrences of a notice that are to be followed and are not yet, with when they fired.
+fn fresh(
+    conn: &Connection,
+    project: &Name,
+    notice: &Address,
+    terms: &Terms,
+    now: Timestamp,
+) -> Result<Vec<(Timestamp, Timestamp)>, Trouble> {
+    let since = now.checked_sub(terms.lasts).unwrap_or(Timestamp::MIN);
+    let mut statement = conn.prepare_cached(
+        "SELECT nominal, fires_at FROM occurrence AS o
+         WHERE project = ?1 AND notice = ?2 AND outcome IN ('sent', 'partial', 'held')
+             AND fires_at > ?3
+             AND NOT EXISTS (SELECT 1 FROM following AS f WHERE f.project = o.project
+                 AND f.notice = o.notice AND f.nominal = o.nominal)
+         ORDER BY nominal",
+    )?;
+    let mut rows =
+        statement.query((project.as_str(), notice.to_string(), instant_to_text(since)))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((instant(text(row, 0)?)?, instant(text(row, 1)?)?));
+    }
+    Ok(found)
+}
+
+fn follow(
+    tx: &Connection,
+    project: &Name,
+    notice: &Address,
+    terms: &Terms,
+    fresh: &[(Timestamp, Timestamp)],
+) -> Result<usize, Trouble> {
+    for (nominal, fired_at) in fresh {
+        let ends_at = fired_at.checked_add(terms.lasts).unwrap_or(Timestamp::MAX);
+        tx.prepare_cached(
+            "INSERT INTO following (project, notice, nominal, fired_at, until, ends_at)
+             VALUES (:project, :notice, :nominal, :fired_at, :until, :ends_at)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(named_params! {
+            ":project": project.as_str(),
+            ":notice": notice.to_string(),
+            ":nominal": instant_to_text(*nominal),
+            ":fired_at": instant_to_text(*fired_at),
+            ":until": terms.until,
+            ":ends_at": instant_to_text(ends_at),
+        })?;
+    }
+    Ok(fresh.len())
+}
+
+const FOLLOWING: &str =
+    "SELECT notice, nominal, fired_at, until, ends_at, ended, ended_at, unheard FROM following";
+
+fn following(row: &Row<'_>) -> Result<Following, Trouble> {
+    let ended: Option<String> = row.get(5)?;
+    let at: Option<String> = row.get(6)?;
+    let end = match ended.zip(at) {
+        Some((why, at)) => Some(FollowEnd {
+            why: why_ended_from_text(&why).map_err(Trouble::Corrupt)?,
+            at: instant(&at)?,
+            unheard: row.get(7)?,
+        }),
+        None => None,
+    };
+    Ok(Following {
+        key: Key {
+            notice: address(text(row, 0)?)?,
+            nominal: instant(text(row, 1)?)?,
+        },
+        fired_at: instant(text(row, 2)?)?,
+        until: row.get(3)?,
+        ends_at: instant(text(row, 4)?)?,
+        end,
+    })
+}
+
+fn followed(conn: &Connection, project: &Name) -> Result<Vec<Following>, Trouble> {
+    let mut statement = conn.prepare_cached(&format!(
+        "{FOLLOWING} WHERE project = ?1 AND ended IS NULL ORDER BY nominal, notice"
+    ))?;
+    let mut rows = statement.query([project.as_str()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(following(row)?);
+    }
+    Ok(found)
+}
+
+fn one(conn: &Connection, project: &Name, key: &Key) -> Result<Option<Following>, Trouble> {
+    let mut statement = conn.prepare_cached(&format!(
+        "{FOLLOWING} WHERE project = ?1 AND notice = ?2 AND nominal = ?3"
+    ))?;
+    let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
+    let mut rows = statement.query((project.as_str(), notice, nominal))?;
+    rows.next()?.map(following).transpose()
+}
+
+/// Which deliveries an occurrence has, for joining what is known of them.
+const OF_OCCURRENCE: &str = "JOIN delivery AS d USING (delivery)
+     WHERE d.project = ?1 AND d.notice = ?2 AND d.nominal = ?3";
+
+fn asked(
+    conn: &Connection,
+    project: &Name,
+    key: &Key,
+) -> Result<BTreeMap<DeliveryId, Asked>, Trouble> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT a.delivery, a.times, a.last_at FROM asked AS a {OF_OCCURRENCE}"
+    ))?;
+    let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
+    let mut rows = statement.query((project.as_str(), notice, nominal))?;
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let asked = Asked {
+            times: row.get(1)?,
+            last: instant(text(row, 2)?)?,
+        };
+        found.insert(DeliveryId(row.get(0)?), asked);
+    }
+    Ok(found)
+}
+
+fn ask(tx: &Connection, delivery: DeliveryId, seen: u32, now: Timestamp) -> Result<bool, Trouble> {
+    let taken = tx
+        .prepare_cached(
+            "INSERT INTO asked (delivery, times, last_at) VALUES (?1, 1, ?3)
+             ON CONFLICT (delivery) DO UPDATE SET times = times + 1, last_at = excluded.last_at
+                 WHERE times = ?2",
+        )?
+        .execute((delivery.0, seen, instant_to_text(now)))?;
+    Ok(taken == 1)
+}
+
+fn note(
+    tx: &Connection,
+    delivery: DeliveryId,
+    reading: &Reading,
+    people: Option<&People>,
+) -> Result<(), Trouble> {
+    let number = |n: Option<u64>| n.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+    tx.prepare_cached(
+        "INSERT INTO reading (delivery, at, valid, delivered, read, refused, is_done, is_recalled,
+             untold, problem)
+         VALUES (:delivery, :at, :valid, :delivered, :read, :refused, :is_done, :is_recalled,
+             :untold, :problem)
+         ON CONFLICT (delivery, at) DO UPDATE SET valid = excluded.valid,
+             delivered = excluded.delivered, read = excluded.read, refused = excluded.refused,
+             is_done = excluded.is_done, is_recalled = excluded.is_recalled,
+             untold = excluded.untold, problem = excluded.problem",
+    )?
+    .execute(named_params! {
+        ":delivery": delivery.0,
+        ":at": instant_to_text(reading.at),
+        ":valid": number(reading.valid),
+        ":delivered": number(reading.delivered),
+        ":read": number(reading.read),
+        ":refused": number(Some(reading.refused)),
+        ":is_done": reading.is_done,
+        ":is_recalled": reading.is_recalled,
+        ":untold": reading.untold,
+        ":problem": reading.problem,
+    })?;
+    // Somebody who is answered after the following has ended brings nobody's name back.
+    if let Some(people) = people {
+        tx.prepare_cached(
+            "INSERT INTO reader (delivery, readers, refused)
+             SELECT d.delivery, ?2, ?3 FROM delivery AS d
+                 JOIN following AS f USING (project, notice, nominal)
+                 WHERE d.delivery = ?1 AND f.ended IS NULL
+             ON CONFLICT (delivery) DO UPDATE SET readers = excluded.readers,
+                 refused = excluded.refused",
+        )?
+        .execute((
+            delivery.0,
+            readers_to_json(&people.readers),
+            invalid_to_json(&people.refused),
+        ))?;
+    }
+    Ok(())
+}
+
+fn readings(
+    conn: &Connection,
+    project: &Name,
+    key: &Key,
+) -> Result<Vec<(DeliveryId, Reading)>, Trouble> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT r.delivery, r.at, r.valid, r.delivered, r.read, r.refused, r.is_done, r.is_recalled,
+             r.untold, r.problem FROM reading AS r {OF_OCCURRENCE} ORDER BY r.at, r.delivery"
+    ))?;
+    let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
+    let mut rows = statement.query((project.as_str(), notice, nominal))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let number = |n: Option<i64>| n.map(i64::unsigned_abs);
+        let reading = Reading {
+            at: instant(text(row, 1)?)?,
+            valid: number(row.get(2)?),
+            delivered: number(row.get(3)?),
+            read: number(row.get(4)?),
+            refused: row.get::<_, i64>(5)?.unsigned_abs(),
+            is_done: row.get(6)?,
+            is_recalled: row.get(7)?,
+            untold: row.get(8)?,
+            problem: row.get(9)?,
+        };
+        found.push((DeliveryId(row.get(0)?), reading));
+    }
+    Ok(found)
+}
+
+fn people(
+    conn: &Connection,
+    project: &Name,
+    key: &Key,
+) -> Result<BTreeMap<DeliveryId, People>, Trouble> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT r.delivery, r.readers, r.refused FROM reader AS r {OF_OCCURRENCE}"
+    ))?;
+    let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
+    let mut rows = statement.query((project.as_str(), notice, nominal))?;
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let people = People {
+            readers: readers_from_json(text(row, 1)?).map_err(Trouble::Corrupt)?,
+            refused: invalid_from_json(text(row, 2)?).map_err(Trouble::Corrupt)?,
+        };
+        found.insert(DeliveryId(row.get(0)?), people);
+    }
+    Ok(found)
+}
+
+fn end_following(
+    tx: &Connection,
+    project: &Name,
+    key: &Key,
+    end: &FollowEnd,
+    report: &[NewDelivery],
+) -> Result<bool, Trouble> {
+    let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
+    let ended = tx
+        .prepare_cached(
+            "UPDATE following SET ended = ?4, ended_at = ?5, unheard = ?6
+             WHERE project = ?1 AND notice = ?2 AND nominal = ?3 AND ended IS NULL",
+        )?
+        .execute((
+            project.as_str(),
+            &notice,
+            &nominal,
+            end.why.as_str(),
+            instant_to_text(end.at),
+            &end.unheard,
+        ))?;
+    if ended == 0 {
+        return Ok(false);
+    }
+    tx.prepare_cached(
+        "DELETE FROM reader WHERE delivery IN (SELECT delivery FROM delivery
+             WHERE project = ?1 AND notice = ?2 AND nominal = ?3)",
+    )?
+    .execute((project.as_str(), &notice, &nominal))?;
+    for delivery in report {
+        put(tx, project, (&notice, &nominal), Purpose::Report, delivery)?;
+    }
+    Ok(true)
+}
+
+fn image(conn: &Connection, app: &str, digest: &str) -> Result<Option<String>, Trouble> {
+    Ok(conn
+        .prepare_cached("SELECT key FROM image WHERE app = ?1 AND digest = ?2")?
+        .query_row((app, digest), |row| row.get(0))
+        .optional()?)
+}
