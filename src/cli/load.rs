@@ -3,6 +3,8 @@
 //! Everything that can be wrong with the files is a diagnostic. What the text means is
 //! [`crate::model::parse`]'s business.
 
+mod images;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,6 +18,8 @@ use crate::model::manifest::Manifest;
 use crate::model::parse::{self, Env, Inputs, Scope, Secrets, World};
 use crate::model::yaml::MAX_BYTES;
 use crate::model::{Diagnostic, Span};
+
+pub(super) use images::image;
 
 /// The file that makes a folder a project.
 pub const ROOT: &str = "beadle.yaml";
@@ -93,7 +97,10 @@ pub(super) fn read_with(options: &LoadOptions, env: &Env<'_>) -> Loaded {
         sources: Sources::default(),
         diagnostics: Vec::new(),
     };
-    let manifest = loading.run(options, env);
+    let mut manifest = loading.run(options, env);
+    if let Some(manifest) = &mut manifest {
+        images::look_at(&options.dir, manifest, &mut loading.diagnostics);
+    }
     let secrets = manifest
         .iter()
         .flat_map(|manifest| manifest.providers.values());
@@ -397,39 +404,52 @@ fn reason(error: &io::Error) -> String {
 /// A secret may come from anywhere. Any other value comes from inside of the project, from a path
 /// without `..` or hidden parts (so not from `.git` or `.env`), links followed.
 fn read_value(dir: &Path, path: &str, scope: Scope) -> Result<String, String> {
-    let mut full = dir.join(path);
-    if scope == Scope::Project {
-        for part in Path::new(path).components() {
-            match part {
-                Component::Normal(name) if name.to_string_lossy().starts_with('.') => {
-                    return Err("hidden files are not read".to_owned());
-                }
-                Component::Normal(_) | Component::CurDir => {}
-                _ => return Err("it is outside of the project folder".to_owned()),
+    let full = match scope {
+        Scope::Project => inside(dir, path)?,
+        _ => dir.join(path),
+    };
+    let bytes = read_bytes(&full, MAX_VALUE_BYTES)?;
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+}
+
+/// Where a file of the project is, links followed.
+fn inside(dir: &Path, path: &str) -> Result<PathBuf, String> {
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(name) if name.to_string_lossy().starts_with('.') => {
+                return Err("hidden files are not read".to_owned());
             }
-        }
-        let dir = dir.canonicalize().map_err(|error| reason(&error))?;
-        full = full.canonicalize().map_err(|error| reason(&error))?;
-        let inside = full
-            .strip_prefix(&dir)
-            .map_err(|_| "it leads out of the project folder".to_owned())?;
-        if inside
-            .components()
-            .any(|part| part.as_os_str().to_string_lossy().starts_with('.'))
-        {
-            return Err("hidden files are not read".to_owned());
-        }
-        if !full.is_file() {
-            return Err("it is not a file".to_owned());
+            Component::Normal(_) | Component::CurDir => {}
+            _ => return Err("it is outside of the project folder".to_owned()),
         }
     }
-    let file = File::open(&full).map_err(|error| reason(&error))?;
+    let dir = dir.canonicalize().map_err(|error| reason(&error))?;
+    let full = dir.join(path);
+    let full = full.canonicalize().map_err(|error| reason(&error))?;
+    let inside = full
+        .strip_prefix(&dir)
+        .map_err(|_| "it leads out of the project folder".to_owned())?;
+    if inside
+        .components()
+        .any(|part| part.as_os_str().to_string_lossy().starts_with('.'))
+    {
+        return Err("hidden files are not read".to_owned());
+    }
+    if !full.is_file() {
+        return Err("it is not a file".to_owned());
+    }
+    Ok(full)
+}
+
+/// Reads a file of at most so many bytes.
+fn read_bytes(full: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let file = File::open(full).map_err(|error| reason(&error))?;
     let mut bytes = Vec::new();
-    file.take(MAX_VALUE_BYTES + 1)
+    file.take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| reason(&error))?;
-    if bytes.len() as u64 > MAX_VALUE_BYTES {
-        return Err(format!("it has more than {} KiB", MAX_VALUE_BYTES / 1024));
+    if bytes.len() as u64 > most {
+        return Err(format!("it has more than {} KiB", most / 1024));
     }
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+    Ok(bytes)
 }

@@ -12,6 +12,7 @@ mod crash;
 mod error;
 mod furnish;
 mod human;
+mod images;
 pub mod json;
 mod keeper;
 mod markdown;

@@ -48,6 +48,8 @@ pub(super) struct Session {
     pub(super) channels: Channels,
     /// What remembers of sending.
     pub(super) outbox: Arc<dyn Books>,
+    /// The project folder.
+    pub(super) dir: PathBuf,
     sandbox: Option<Sandbox>,
 }
 
@@ -126,6 +128,7 @@ impl Session {
             directories,
             channels,
             outbox,
+            dir: global.dir.clone(),
             sandbox,
         })
     }

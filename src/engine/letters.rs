@@ -25,12 +25,15 @@ use super::report::Report;
 use super::runner::{Channels, Firing, Notice};
 use crate::model::group::{Recipient, resolve};
 use crate::model::manifest::Vendor;
-use crate::model::message::{self, Context, Message, render};
+use crate::model::message::{self, Context, ImageSource, Message, render};
 use crate::model::notice::{self, OnUnknown, Registered, Target};
 use crate::model::schedule::{Event, Skip};
-use crate::model::{Address, Kind, Name};
+use crate::model::{Address, AppId, Kind, Name};
 use crate::plan::live::Binding;
 use book::Book;
+
+/// The keys of images by the app that knows them and their digest, or why there is none.
+pub type Images = BTreeMap<(AppId, String), Result<String, String>>;
 
 /// The vendors by provider key.
 pub type Vendors = BTreeMap<Name, Vendor>;
@@ -45,6 +48,7 @@ pub struct Posted {
     book: Arc<Book>,
     channels: Channels,
     pause: Option<Pause>,
+    images: Arc<Images>,
 }
 
 /// A notice that the ledger has and this beadle cannot read, with why.
@@ -58,9 +62,18 @@ pub async fn posted(
     channels: &Channels,
     directories: &Directories,
     pauses: &[Pause],
+    images: &Images,
 ) -> (Vec<Arc<dyn Notice>>, Vec<Unreadable>) {
-    let (all, unreadable) =
-        every_posted(project, bindings, vendors, channels, directories, pauses).await;
+    let (all, unreadable) = every_posted(
+        project,
+        bindings,
+        vendors,
+        channels,
+        directories,
+        pauses,
+        images,
+    )
+    .await;
     let enabled = all.into_iter().filter(|notice| notice.registered.enabled);
     let notices = enabled.map(|notice| Arc::new(notice) as Arc<dyn Notice>);
     (notices.collect(), unreadable)
@@ -74,9 +87,11 @@ pub async fn every_posted(
     channels: &Channels,
     directories: &Directories,
     pauses: &[Pause],
+    images: &Images,
 ) -> (Vec<Posted>, Vec<Unreadable>) {
     let book = Book::new(bindings, vendors, directories).await;
     let book = Arc::new(book);
+    let images = Arc::new(images.clone());
     let mut notices = Vec::new();
     let mut unreadable = Vec::new();
     for binding in bindings
@@ -92,6 +107,7 @@ pub async fn every_posted(
                 registered,
                 book: Arc::clone(&book),
                 channels: channels.clone(),
+                images: Arc::clone(&images),
                 pause: pauses
                     .iter()
                     .find(|pause| pause.notice == binding.address)
@@ -216,8 +232,13 @@ impl Posted {
             notice: &self.address,
             vars: what.vars,
         };
-        let rendered = render(what.message, vendor, kind, context)
+        let mut rendered = render(what.message, vendor, kind, context)
             .map_err(|error| error.diagnostic().summary)?;
+        if let Some(ImageSource::File { digest, .. }) = &rendered.image {
+            let key = self.images.get(&(channel.app().clone(), digest.clone()));
+            let key = key.ok_or("its image is not uploaded")?.clone()?;
+            rendered.put_image_key(&key);
+        }
         let letter = Letter {
             kind: rendered.kind.to_owned(),
             content: rendered.content,

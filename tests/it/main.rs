@@ -53,6 +53,8 @@ mod message;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
+mod pictures;
+#[cfg(test)]
 mod plan;
 #[cfg(test)]
 mod runner;

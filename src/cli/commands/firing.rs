@@ -9,6 +9,7 @@ use serde_json::json;
 use super::Result;
 use crate::cli::args::Format;
 use crate::cli::error::Failure;
+use crate::cli::images;
 use crate::cli::session::Session;
 use crate::cli::text::clean;
 use crate::cli::ui::Ui;
@@ -50,6 +51,7 @@ pub(super) async fn notices(
         .map(|(name, provider)| (name.clone(), provider.vendor))
         .collect();
     let pauses = session.outbox.pauses().await?;
+    let images = images::keys(session, &session.dir, &bindings).await?;
     let (notices, unreadable) = posted(
         &session.manifest.project,
         &bindings,
@@ -57,6 +59,7 @@ pub(super) async fn notices(
         &session.channels,
         &session.directories,
         &pauses,
+        &images,
     )
     .await;
     for (address, why) in unreadable {

@@ -12,7 +12,7 @@ use crate::model::Diagnostic;
 use crate::model::forecast::{Audience, Audiences, Forecast, Forecasted, Reach, Tally};
 use crate::model::group::{Known, Resolution, resolve};
 use crate::model::manifest::{Manifest, Vendor};
-use crate::model::message::{self, Body, Context, ImageSource};
+use crate::model::message::{self, Context};
 use crate::model::notice::{Notice, Target};
 use crate::model::schedule::Event;
 
@@ -158,19 +158,6 @@ fn says(manifest: &Manifest, notice: &Notice, now: Timestamp, found: &mut Vec<Di
                 break;
             }
         }
-    }
-    let neutral = notice.message.neutral.as_ref();
-    if let Some(neutral) = neutral
-        && let Body::Image(ImageSource::File { .. }) = neutral.body
-    {
-        found.push(
-            Diagnostic::error(
-                "image-file",
-                neutral.span,
-                "an image in a file is not managed by this version",
-            )
-            .help("Upload it, and write its `img_…` key."),
-        );
     }
     let to = vendors(manifest, notice);
     let zone: &TimeZone = notice.schedule.zone();

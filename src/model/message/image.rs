@@ -15,11 +15,31 @@ pub enum ImageSource {
     File {
         /// The path, relative to the project folder and inside it.
         path: String,
+        /// The SHA-256 of its bytes, in hexadecimal; empty before somebody has looked.
+        digest: String,
         /// Where it stands.
         span: Span,
     },
     /// A media id of DingTalk.
     Media(Template),
+}
+
+/// What stands between a path and a digest.
+const MARK: &str = "#sha256:";
+
+/// A path and a digest as one text, as they are registered: an image that changes is a change.
+#[must_use]
+pub fn file_to_text(path: &str, digest: &str) -> String {
+    match digest {
+        "" => path.to_owned(),
+        digest => format!("{path}{MARK}{digest}"),
+    }
+}
+
+/// The path and the digest of such a text.
+#[must_use]
+pub fn file_from_text(text: &str) -> (&str, &str) {
+    text.rsplit_once(MARK).unwrap_or((text, ""))
 }
 
 /// The most bytes of an image (page `im-v1/image/create`).

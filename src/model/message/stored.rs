@@ -55,7 +55,9 @@ fn body(body: &Body) -> Value {
     match body {
         Body::Text(words) | Body::Markdown(words) => text(words),
         Body::Image(ImageSource::Key(key)) => key.source().into(),
-        Body::Image(ImageSource::File { path, .. }) => json!({ "file": path }),
+        Body::Image(ImageSource::File { path, digest, .. }) => {
+            json!({ "file": super::image::file_to_text(path, digest) })
+        }
         Body::Image(ImageSource::Media(id)) => json!({ "media_id": id.source() }),
         Body::ShareChat(chat) => chat.as_str().into(),
         Body::Card(card) => part(card),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::model::Diagnostic;
 use crate::model::message::own::{self, DINGTALK, ENOS, FEISHU, Kinds, LOCALE, Want};
-use crate::model::message::{self, ImageSource, Locale, Own, Part, PartValue, Template};
+use crate::model::message::{self, ImageSource, Locale, Own, Part, PartValue, Template, image};
 use crate::model::shape::{
     Keyed, Reader, Shape, Spanned, Text, did_you_mean, inline_schema, shape, shorten, words,
 };
@@ -218,7 +218,8 @@ impl Shape for Image {
         }
         match (keys.file.into_option(), keys.media_id.into_option()) {
             (Some(file), None) => {
-                let path = file.value.0;
+                let (path, digest) = image::file_from_text(&file.value.0);
+                let (path, digest) = (path.to_owned(), digest.to_owned());
                 if !is_inside(&path) {
                     let summary = format!("{:?} is no file inside the project", shorten(&path));
                     reader.push(
@@ -228,7 +229,7 @@ impl Shape for Image {
                     return None;
                 }
                 let span = file.span;
-                Some(Image(ImageSource::File { path, span }))
+                Some(Image(ImageSource::File { path, digest, span }))
             }
             (None, Some(media)) => Some(Image(ImageSource::Media(media.0))),
             _ => {

@@ -8,6 +8,7 @@ use super::{approve, binding, carry};
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, NoticeSend};
 use crate::cli::error::Failure;
+use crate::cli::images;
 use crate::cli::json::FORMAT_VERSION;
 use crate::cli::keeper::user;
 use crate::cli::session::Session;
@@ -78,6 +79,7 @@ async fn posted(session: &Session, address: &Address) -> Result<Posted> {
     binding(session.outbox.as_ref(), address).await?;
     let vendors = session.manifest.providers.iter();
     let vendors = vendors.map(|(name, provider)| (name.clone(), provider.vendor));
+    let images = images::keys(session, &session.dir, &bindings).await?;
     let (all, unreadable) = every_posted(
         &session.manifest.project,
         &bindings,
@@ -85,6 +87,7 @@ async fn posted(session: &Session, address: &Address) -> Result<Posted> {
         &session.channels,
         &session.directories,
         &[],
+        &images,
     )
     .await;
     let found = all.into_iter().find(|notice| notice.address() == address);
