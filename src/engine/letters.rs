@@ -18,12 +18,12 @@ use super::directory::Sighting;
 use super::outbox::NewDelivery;
 use super::people::{Directories, closure};
 use super::runner::{Channels, Firing, Notice};
-use crate::model::group::{Groups, Known, Recipient, RecipientGroup, Recipients, resolve};
+use crate::model::group::{Groups, Known, Recipient, RecipientGroup, resolve};
 use crate::model::manifest::Vendor;
 use crate::model::message::{self, Context, render};
 use crate::model::notice::{self, OnUnknown, Registered, Target};
 use crate::model::schedule::{Event, Skip};
-use crate::model::{Address, ChatId, Collection, Field, Fields, Kind, Name, Span, diagnostic};
+use crate::model::{Address, ChatId, Collection, Kind, Name};
 use crate::plan::live::Binding;
 
 /// The vendors by provider key.
@@ -70,7 +70,7 @@ pub async fn posted(
             .map(|b| {
                 (
                     b.address.name.clone(),
-                    group(&b.address, &b.applied, vendors),
+                    RecipientGroup::registered(&b.address, &b.applied, vendors),
                 )
             })
             .collect(),
@@ -106,46 +106,6 @@ pub async fn posted(
         }
     }
     (notices, unreadable)
-}
-
-/// A group as it was registered. What this beadle cannot read of it is passed over.
-fn group(address: &Address, fields: &Fields, vendors: &Vendors) -> RecipientGroup {
-    let nowhere = Span {
-        file: diagnostic::FileId(0),
-        start: 0,
-        end: 0,
-    };
-    let people = |field: Field| {
-        let mut all: BTreeMap<Name, Recipients> = BTreeMap::new();
-        for item in fields.items(field) {
-            let Some((provider, recipient)) = item.split_once(' ') else {
-                continue;
-            };
-            let provider = Name::new(provider).ok();
-            let known = provider.and_then(|name| Some((vendors.get(&name)?, name)));
-            if let Some((vendor, name)) = known
-                && let Some(recipient) = Recipient::parse(*vendor, recipient)
-            {
-                all.entry(name).or_default().insert(recipient, nowhere);
-            }
-        }
-        all
-    };
-    RecipientGroup {
-        address: address.clone(),
-        description: String::new(),
-        people: people(Field::People),
-        include: fields
-            .items(Field::Include)
-            .iter()
-            .filter_map(|name| Some((Name::new(name).ok()?, nowhere)))
-            .collect(),
-        exclude: people(Field::Exclude),
-        user_groups: BTreeMap::new(),
-        protect: false,
-        moved_from: None,
-        span: nowhere,
-    }
 }
 
 impl Book {
@@ -245,7 +205,10 @@ impl Posted {
                     };
                     reached.chats.push(To::Chat(id));
                 }
-                Target::Chat(_) => {}
+                Target::Conversation(by, id) if by == provider => {
+                    reached.chats.push(To::Chat(id.clone()));
+                }
+                Target::Chat(_) | Target::Conversation(..) => {}
                 Target::Group(name) => {
                     if !self.book.groups.contains_key(name) {
                         return Err(format!("the group `{name}` is not registered"));
