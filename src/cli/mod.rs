@@ -15,6 +15,7 @@ mod human;
 pub mod json;
 mod keeper;
 mod markdown;
+pub mod outlook;
 pub mod people;
 mod planning;
 mod progress;

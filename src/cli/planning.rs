@@ -23,6 +23,7 @@ use crate::model::manifest::Provider;
 use crate::model::{Address, Fields};
 use crate::plan::budget::budget;
 use crate::plan::diff::{applied, applied_kept};
+use crate::plan::outlook::outlooks;
 use crate::plan::{Choice, Inputs, Plan, Unsettled, diff};
 use crate::vendors::limits::rates;
 
@@ -350,6 +351,9 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
     plan.diagnostics.extend(new);
     plan.diagnostics
         .extend(missing_chats(&session.manifest, &plan.changes, &readers).await);
+    let vendors = manifest.providers.iter();
+    let vendors = vendors.map(|(name, provider)| (name.clone(), provider.vendor));
+    plan.outlooks = outlooks(&plan, &bindings, &vendors.collect(), now);
     let warnings = diagnostics::report(&session.sources, &plan.diagnostics).diagnostics;
     let cost = budget(&plan, &rates);
     let json = PlanJson::new(
