@@ -72,6 +72,7 @@ fn wanted(manifest: &Manifest) -> Wanted {
             want(id.as_str(), None, "");
         }
     }
+    let conversations = manifest.conversations.iter();
     let groups = manifest.groups.values();
     let user_groups = groups.flat_map(|group| group.user_groups.values());
     Wanted {
@@ -85,6 +86,9 @@ fn wanted(manifest: &Manifest) -> Wanted {
             .subscriptions
             .iter()
             .filter_map(|s| wanted_subscription(manifest, s))
+            .collect(),
+        dingtalk_groups: conversations
+            .map(|(name, conversation)| (conversation.id.to_string(), name.to_string()))
             .collect(),
         user_groups: user_groups
             .filter_map(|group| {

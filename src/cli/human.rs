@@ -13,6 +13,7 @@ use similar::{ChangeTag, TextDiff};
 use super::json::{
     ChangeJson, FieldChangeJson, FieldsJson, PlanJson, ScopeJson, SummaryJson, UnreadJson,
 };
+use super::outlook::{OutlookJson, lines};
 use super::text::{clean, count, duration};
 use super::turnover::{Turnover, is_people};
 use crate::model::Kind;
@@ -49,7 +50,23 @@ pub(super) fn plan(plan: &PlanJson) -> String {
         .partition(|c| matches!(c.action.as_str(), "delete" | "forget"));
     for change in others.into_iter().chain(deletes) {
         self::change(&mut out, change, plan.scope, &plan.labels);
+        let mut notices = plan.notices.iter();
+        let is_notice = change.kind == Kind::RecurringNotice.as_str();
+        if let Some(outlook) = notices.find(|n| is_notice && n.address == change.address) {
+            self::outlook(&mut out, outlook);
+        }
         out.push('\n');
+    }
+    for outlook in &plan.notices {
+        if !plan.changes.iter().any(|c| c.address == outlook.address) {
+            let _ = writeln!(
+                out,
+                "{STRONG}{} is for others now:{STRONG:#}",
+                outlook.address
+            );
+            self::outlook(&mut out, outlook);
+            out.push('\n');
+        }
     }
     section(
         &mut out,
@@ -118,6 +135,32 @@ pub(super) fn plan(plan: &PlanJson) -> String {
     }
     out.push_str(&summary(plan));
     out
+}
+
+/// Whom a notice reaches, and when it fires next; both sides where they differ.
+fn outlook(out: &mut String, outlook: &OutlookJson) {
+    for (name, before, after) in lines(outlook) {
+        let (before, after) = (clean(&before), clean(&after));
+        match (before.as_str(), after.as_str()) {
+            (before, after) if before == after => {
+                let _ = writeln!(out, "    {NOTE}{name}: {after}{NOTE:#}");
+            }
+            ("", after) => {
+                let _ = writeln!(out, "    {name}: {ADD}{after}{ADD:#}");
+            }
+            (before, "") => {
+                let _ = writeln!(out, "    {name}: {REMOVE}{before}{REMOVE:#}");
+            }
+            (before, after) => {
+                let _ = writeln!(
+                    out,
+                    "    {name}: {REMOVE}{before}{REMOVE:#}\n    {:width$}→ {ADD}{after}{ADD:#}",
+                    "",
+                    width = name.len()
+                );
+            }
+        }
+    }
 }
 
 /// One reason, told once, with the resources that it holds up.

@@ -12,6 +12,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::cli::diagnostics::Finding;
+use crate::cli::outlook::OutlookJson;
 use crate::cli::text;
 use crate::model::manifest::Manifest;
 use crate::model::{Collection, Field, Fields, Kind, Value};
@@ -49,6 +50,10 @@ pub struct PlanJson {
     pub protections: Vec<ProtectionJson>,
     /// Protected objects that `destroy` leaves alone.
     pub kept: Vec<String>,
+    /// What it means for notices: whom each reaches and when it fires next, before and after. The digest
+    /// does not cover it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<OutlookJson>,
     /// Why apply would refuse this plan, each with the flag that lifts it, if one does.
     pub refusals: Vec<RefusalJson>,
     /// What should be looked at, and what stands in the way of the plan.
@@ -360,6 +365,7 @@ impl PlanJson {
                 })
                 .collect(),
             kept: plan.kept.iter().map(ToString::to_string).collect(),
+            notices: plan.outlooks.iter().map(OutlookJson::from).collect(),
             refusals: plan.refusals.iter().map(refusal).collect(),
             warnings,
             summary: SummaryJson {

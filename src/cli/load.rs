@@ -84,8 +84,9 @@ pub fn load_with(options: &LoadOptions, env: &Env<'_>) -> Loaded {
 /// What is wrong with notices on the day that somebody looks.
 pub(super) fn check_notices(manifest: &Manifest, now: Timestamp, world: World) -> Vec<Diagnostic> {
     let mut found = crate::model::check_notices(manifest, now);
-    // The sandbox needs no number of an app.
-    found.retain(|d| d.code != "no-agent" || world == World::Real);
+    // The sandbox needs neither the number of an app nor its robot.
+    let is_idle = |d: &Diagnostic| matches!(d.code, "no-agent" | "no-robot");
+    found.retain(|d| !is_idle(d) || world == World::Real);
     found
 }
 

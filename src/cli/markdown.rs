@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 
 use super::human::summary_line;
 use super::json::{ChangeJson, FieldsJson, PlanJson};
+use super::outlook::{self, OutlookJson};
 use super::text::{clean, count, duration};
 use super::turnover::{Turnover, is_people};
+use crate::model::Kind;
 
 /// The most bytes that a comment may have (65,536 characters at the best-known platform; bytes are
 /// the safe side), less a little.
@@ -124,6 +126,17 @@ fn tail(plan: &PlanJson) -> String {
             .map(|f| format!("{} (`{}`)", escape(&f.name), f.id))
             .collect(),
     );
+    list(
+        "Notices that are for others now",
+        plan.notices
+            .iter()
+            .filter(|n| !plan.changes.iter().any(|c| c.address == n.address))
+            .map(|n| {
+                let (_, before, after) = &outlook::lines(n)[0];
+                format!("`{}`: {} → {}", n.address, escape(before), escape(after))
+            })
+            .collect(),
+    );
     let _ = writeln!(out, "\nDigest: `{}`", plan.digest);
     out
 }
@@ -182,6 +195,11 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
             let _ = writeln!(lines, "+ {field}: {}", one_line(value, &plan.labels));
         }
     }
+    let mut notices = plan.notices.iter();
+    let is_notice = change.kind == Kind::RecurringNotice.as_str();
+    if let Some(outlook) = notices.find(|n| is_notice && n.address == change.address) {
+        lines.push_str(&self::outlook(outlook));
+    }
     if !change.because.is_empty() {
         let _ = writeln!(
             out,
@@ -196,6 +214,21 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
         let _ = write!(out, "\n{fence}diff\n{lines}{fence}\n");
     }
     out.push('\n');
+    out
+}
+
+/// Whom a notice reaches, and when it fires next, as lines of a diff.
+fn outlook(outlook: &OutlookJson) -> String {
+    let mut out = String::new();
+    for (name, before, after) in outlook::lines(outlook) {
+        let sides = match before == after {
+            true => vec![(' ', after)],
+            false => vec![('-', before), ('+', after)],
+        };
+        for (sign, text) in sides.iter().filter(|(_, text)| !text.is_empty()) {
+            let _ = writeln!(out, "{sign} {name}: {}", clean(text));
+        }
+    }
     out
 }
 

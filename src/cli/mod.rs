@@ -16,6 +16,7 @@ mod images;
 pub mod json;
 mod keeper;
 mod markdown;
+pub mod outlook;
 pub mod people;
 mod planning;
 mod progress;

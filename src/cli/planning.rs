@@ -24,6 +24,7 @@ use crate::model::manifest::{Manifest, Provider};
 use crate::model::{Address, Diagnostic, Fields};
 use crate::plan::budget::budget;
 use crate::plan::diff::{applied, applied_kept};
+use crate::plan::outlook::outlooks;
 use crate::plan::{Choice, Inputs, Plan, Unsettled, diff};
 use crate::vendors::limits::rates;
 
@@ -354,6 +355,9 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
     let pauses = session.outbox.pauses().await?;
     plan.diagnostics
         .extend(paused(&session.manifest, &pauses, now));
+    let vendors = manifest.providers.iter();
+    let vendors = vendors.map(|(name, provider)| (name.clone(), provider.vendor));
+    plan.outlooks = outlooks(&plan, &bindings, &vendors.collect(), now);
     let warnings = diagnostics::report(&session.sources, &plan.diagnostics).diagnostics;
     let cost = budget(&plan, &rates);
     let json = PlanJson::new(

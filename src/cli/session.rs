@@ -250,6 +250,7 @@ async fn enter_sandbox(
     for provider in manifest.providers.values_mut() {
         provider.base_url = sandbox.base_url();
         provider.agent_id.get_or_insert(1);
+        provider.robot_code = Some(sandbox::APP_ID.into());
         provider.app = AppId::new(sandbox::APP_ID);
         provider.secret = Some(sandbox::APP_SECRET.into());
         if provider.vendor == Vendor::Enos {
@@ -303,7 +304,7 @@ fn connect(
                 let agency = vendors::Agency {
                     edition: provider.edition,
                     agent_id: provider.agent_id,
-                    robot_code: None,
+                    robot_code: provider.robot_code.as_deref().map(str::to_owned),
                 };
                 vendors::dingtalk(settings, agency).map_err(unusable)?
             }

@@ -170,7 +170,10 @@ impl Posted {
                     };
                     reached.chats.push(To::Chat(id));
                 }
-                Target::Chat(_) => {}
+                Target::Conversation(by, id) if by == provider => {
+                    reached.chats.push(To::Chat(id.clone()));
+                }
+                Target::Chat(_) | Target::Conversation(..) => {}
                 Target::Group(name) => {
                     if !self.book.groups.contains_key(name) {
                         return Err(format!("the group `{name}` is not registered"));

@@ -31,6 +31,8 @@ pub struct Manifest {
     pub tasklists: BTreeMap<Name, Tasklist>,
     /// The chats that subscriptions name.
     pub chats: BTreeMap<Name, Chat>,
+    /// The groups at DingTalk that notices go to.
+    pub conversations: BTreeMap<Name, Conversation>,
     /// The chats that beadle creates and keeps.
     pub managed_chats: BTreeMap<Name, ManagedChat>,
     /// The declared groups of people.
@@ -155,6 +157,8 @@ pub struct Provider {
     pub secret: Option<SecretString>,
     /// DingTalk's number of the app, which its notices are sent as.
     pub agent_id: Option<u64>,
+    /// DingTalk's code of the app's robot, as which it sends to groups.
+    pub robot_code: Option<Arc<str>>,
     /// The organisation's edition of DingTalk; other vendors have one only.
     pub edition: Edition,
     /// The OU at EnOS.
@@ -191,6 +195,17 @@ pub enum TasklistTarget {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chat {
     /// The vendor's id.
+    pub id: ChatId,
+    /// Where the key stands.
+    pub span: Span,
+}
+
+/// A reference to a group at DingTalk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    /// The key in [`Manifest::providers`], whose robot is in the group.
+    pub provider: Name,
+    /// The open conversation id, `cid…`.
     pub id: ChatId,
     /// Where the key stands.
     pub span: Span,

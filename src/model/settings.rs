@@ -126,6 +126,7 @@ pub(crate) fn implied(vendor: Vendor, span: Span) -> Provider {
         app: AppId::new("cli_sandbox"),
         secret: None,
         agent_id: None,
+        robot_code: None,
         edition: Edition::default(),
         org_id: None,
         span,
@@ -205,12 +206,17 @@ fn provider(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Provider> {
     let (mut agent_id, mut edition, mut org_id) = (None, Edition::default(), None);
+    let mut robot_code = None;
     let (vendor, hosts, url, app, secret) = match block {
         written::Provider::Feishu(p) => {
             (Vendor::Feishu, &FEISHU, p.base_url, p.app_id, p.app_secret)
         }
         written::Provider::DingTalk(p) => {
             agent_id = number(p.agent_id, inputs, diagnostics);
+            robot_code = p.robot_code.into_option().filter(|code| {
+                let what = "the code of a robot is one word";
+                one_word(code, what, inputs, diagnostics)
+            });
             edition = read_edition(&p.edition, diagnostics);
             (
                 Vendor::DingTalk,
@@ -252,6 +258,7 @@ fn provider(
         app: AppId::new(&app?.value.0),
         secret: secret?.0,
         agent_id,
+        robot_code: robot_code.map(|code| code.value.0.into()),
         edition,
         org_id: org_id.map(|id| id.value.0.into()),
         span,

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod graph;
 pub mod guard;
 pub mod live;
+pub mod outlook;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -37,6 +38,8 @@ pub struct Plan {
     pub kept: Vec<Address>,
     /// Resources whose protection is set (true) or lifted (false) by applying.
     pub protections: Vec<(Address, bool)>,
+    /// What it means for notices.
+    pub outlooks: Vec<outlook::Outlook>,
     /// Why apply would refuse this plan as a whole.
     pub refusals: Vec<Refusal>,
     /// What stands in the way of a plan (errors) and what should be looked at (warnings).

@@ -5,6 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::APP_ID;
+use super::dingtalk::Group as DingTalkGroup;
 use super::feishu::{Chat, Member, Subscription, Tasklist, UserGroup, register};
 use super::world::{Found, Moment, View, WorldError};
 
@@ -19,6 +20,8 @@ pub struct Wanted {
     pub subscriptions: Vec<WantedSubscription>,
     /// Contact user groups that somebody refers to by id.
     pub user_groups: Vec<WantedUserGroup>,
+    /// Groups at DingTalk with the app's robot in them, each by its open conversation id and its name.
+    pub dingtalk_groups: Vec<(String, String)>,
 }
 
 /// A subscription by its guid, in a tasklist that is wanted too.
@@ -101,6 +104,13 @@ pub enum Seeded {
         /// Its name.
         name: String,
     },
+    /// A group at DingTalk with the app's robot in it.
+    DingTalkGroup {
+        /// Its open conversation id.
+        id: String,
+        /// Its name.
+        name: String,
+    },
     /// A department.
     Department {
         /// The id that it was named by.
@@ -129,6 +139,7 @@ impl fmt::Display for Seeded {
             Seeded::Chat { id, name } => write!(f, "chat {name} ({id})"),
             Seeded::Subscription { guid, name } => write!(f, "subscription {name} ({guid})"),
             Seeded::UserGroup { id, name } => write!(f, "user group {name} ({id})"),
+            Seeded::DingTalkGroup { id, name } => write!(f, "DingTalk group {name} ({id})"),
             Seeded::Department { id, name } => write!(f, "department {name} ({id})"),
             Seeded::Person { id, name } => write!(f, "person {name} ({id})"),
             Seeded::Org { id } => write!(f, "OU ({id})"),
@@ -151,6 +162,7 @@ pub(super) fn seed(moment: &Moment<'_>, wanted: &Wanted) -> Result<Vec<Seeded>, 
         chats,
         subscriptions,
         user_groups,
+        dingtalk_groups,
     } = wanted;
     let mut made = Vec::new();
     for tasklist in tasklists {
@@ -165,7 +177,32 @@ pub(super) fn seed(moment: &Moment<'_>, wanted: &Wanted) -> Result<Vec<Seeded>, 
     for group in user_groups {
         made.extend(user_group_wanted(moment, group)?);
     }
+    for (id, name) in dingtalk_groups {
+        made.extend(dingtalk_group_wanted(moment, id, name)?);
+    }
     Ok(made)
+}
+
+fn dingtalk_group_wanted(
+    moment: &Moment<'_>,
+    id: &str,
+    name: &str,
+) -> Result<Option<Seeded>, WorldError> {
+    let there: Option<Found<DingTalkGroup>> =
+        moment.find(DingTalkGroup::KIND, id, View::Present)?;
+    if there.is_some() {
+        return Ok(None);
+    }
+    let group = DingTalkGroup {
+        name: name.to_owned(),
+        robots: vec![APP_ID.to_owned()],
+        ..DingTalkGroup::default()
+    };
+    moment.insert_as_old(DingTalkGroup::KIND, id, "", &group)?;
+    Ok(Some(Seeded::DingTalkGroup {
+        id: id.to_owned(),
+        name: name.to_owned(),
+    }))
 }
 
 fn user_group_wanted(

@@ -13,6 +13,8 @@ mod client_people;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod conversations;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod directory;
@@ -22,6 +24,8 @@ mod examples;
 mod fault_lab;
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod fortnight;
 #[cfg(test)]
 mod found;
 #[cfg(test)]
@@ -52,6 +56,8 @@ mod manifest_tree;
 mod message;
 #[cfg(test)]
 mod notices;
+#[cfg(test)]
+mod outlook;
 #[cfg(test)]
 mod pictures;
 #[cfg(test)]

@@ -653,42 +653,42 @@ fn what_a_vendor_cannot_carry_is_said() {
       feishu People: Err(OnlyToChats("tag `md` in a post"))
       dingtalk People: Ok(())
       enos People: Ok(())
-      dingtalk Chat: Err(NoChats)
+      dingtalk Chat: Ok(())
       enos Chat: Err(NoChats)
     feishu: { msg_type: post, content: { zh_cn: { content: [[{ tag: text, text: x, style: [bold] }]] } } }
       feishu Chat: Ok(())
       feishu People: Err(OnlyToChats("`style` in a post"))
       dingtalk People: Err(Nothing)
       enos People: Err(Nothing)
-      dingtalk Chat: Err(NoChats)
+      dingtalk Chat: Err(Nothing)
       enos Chat: Err(NoChats)
     share_chat: oc_1
       feishu Chat: Ok(())
       feishu People: Ok(())
       dingtalk People: Err(NoKind("share_chat"))
       enos People: Err(NoKind("share_chat"))
-      dingtalk Chat: Err(NoChats)
+      dingtalk Chat: Err(NoKind("share_chat"))
       enos Chat: Err(NoChats)
     image: { file: a.png }
       feishu Chat: Ok(())
       feishu People: Ok(())
       dingtalk People: Err(ForeignImage)
       enos People: Err(NoKind("image"))
-      dingtalk Chat: Err(NoChats)
+      dingtalk Chat: Err(ForeignImage)
       enos Chat: Err(NoChats)
     image: { media_id: m }
       feishu Chat: Err(ForeignImage)
       feishu People: Err(ForeignImage)
       dingtalk People: Ok(())
       enos People: Err(NoKind("image"))
-      dingtalk Chat: Err(NoChats)
+      dingtalk Chat: Err(OnlyToPeople("image"))
       enos Chat: Err(NoChats)
     card: { elements: [] }
       feishu Chat: Ok(())
       feishu People: Ok(())
       dingtalk People: Err(NoKind("card"))
       enos People: Err(NoKind("card"))
-      dingtalk Chat: Err(NoChats)
+      dingtalk Chat: Err(NoKind("card"))
       enos Chat: Err(NoChats)
     "#);
     assert_snapshot!(wrong("card: { elements: [] }", &everybody), @r#"
@@ -699,11 +699,8 @@ fn what_a_vendor_cannot_carry_is_said() {
       EnOS has no message that carries `card`
       Say it in `text:` or `markdown:`, or add a block `enos:` with what people there get instead.
     message.yaml:1:1 "card" no-chats
-      beadle sends to no chats of DingTalk
-      Send it to people there; chats are those of Feishu.
-    message.yaml:1:1 "card" no-chats
       beadle sends to no chats of EnOS
-      Send it to people there; chats are those of Feishu.
+      Send it to people there; chats are those of Feishu, and groups those of DingTalk.
     "#);
 }
 

@@ -3,7 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use beadle::engine::channel::{Letter, To};
+use beadle::model::group::Recipient;
+use beadle::model::manifest::Vendor;
+use beadle::vendors;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::project::{Ran, beadle};
@@ -380,4 +384,93 @@ fn a_calendar_that_ends_is_shown_how_to_go_on() {
     let text = text.replace("calendar: cn", "calendar: company");
     fs::write(&path, format!("{text}{shown}\n")).unwrap();
     run(dir.path(), &["validate"]).exits(0);
+}
+
+#[test]
+fn ten_thousand_people_at_three_vendors_take_the_fewest_calls() {
+    let ids = |prefix: &str| {
+        let ids: Vec<_> = (0..10_000).map(|n| format!("{prefix}{n}")).collect();
+        ids.join(", ")
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = format!(
+        "version: 1
+providers:
+  feishu: {{ app_id: cli_a1, app_secret: \"${{env:NOT_SET}}\" }}
+  dingtalk: {{ agent_id: 7, app_key: k, app_secret: \"${{env:NOT_SET}}\" }}
+  enos: {{ base_url: \"http://127.0.0.1:9\", org_id: o, app_key: k, app_secret: \"${{env:NOT_SET}}\" }}
+recipient_groups:
+  many: {{ feishu: {{ users: [{}] }}, dingtalk: {{ users: [{}] }}, enos: {{ users: [{}] }} }}
+recurring_notices:
+  cry:
+    to: [many]
+    via: [feishu, dingtalk, enos]
+    audience: large
+    schedule: {{ cron: \"0 9 * * MON\", timezone: UTC }}
+    message: {{ text: hello }}
+",
+        ids("ou_"),
+        ids("d"),
+        ids("u")
+    );
+    fs::write(dir.path().join("beadle.yaml"), manifest).unwrap();
+    let simulated = simulate(&dir, &["--from", "2027-01-04", "--to", "2027-01-05"])
+        .exits(0)
+        .json();
+    let deliveries = simulated["occurrences"][0]["deliveries"]
+        .as_array()
+        .unwrap();
+    let told: Vec<_> = deliveries
+        .iter()
+        .map(|d| {
+            (
+                d["provider"].as_str().unwrap(),
+                d["calls"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    // 100 people a call, 1,000 users a notice and 100 notices a call, 200 ids a call.
+    assert_eq!(told, [("dingtalk", 100), ("enos", 1), ("feishu", 50)]);
+    // Ten thousand at once are more than DingTalk delivers in a minute, which is said.
+    assert_eq!(found(&simulated, "findings"), ["warning quota-minute 13"]);
+
+    // The clients cut just so.
+    let settings = || {
+        let app = beadle::model::AppId::new("k");
+        vendors::Settings::new("http://127.0.0.1:9", app, "s".into())
+    };
+    let agency = vendors::Agency {
+        agent_id: Some(7),
+        ..vendors::Agency::default()
+    };
+    let feishu = vendors::feishu(settings()).unwrap().1.channel;
+    let dingtalk = vendors::dingtalk(settings(), agency).unwrap().channel;
+    let enos = vendors::enos(settings(), "o", jiff::Timestamp::now)
+        .unwrap()
+        .channel;
+    let body = json!({"body": {"defaultValue": "hello"}});
+    for (channel, letter, vendor, prefix, calls) in [
+        (
+            dingtalk,
+            Letter::new("text", json!({"content": "hello"})),
+            Vendor::DingTalk,
+            "d",
+            100,
+        ),
+        (enos, Letter::new("notice", body), Vendor::Enos, "u", 1),
+        (
+            feishu,
+            Letter::new("text", json!({"text": "hello"})),
+            Vendor::Feishu,
+            "ou_",
+            50,
+        ),
+    ] {
+        let one = |n| Recipient::parse(vendor, &format!("user {prefix}{n}")).unwrap();
+        let to: Vec<_> = (0..10_000).map(|n| To::Recipient(one(n))).collect();
+        let parcels = channel.pack(&letter, &to, "k").unwrap();
+        assert_eq!(parcels.len(), calls, "{}", vendor.as_str());
+        let reached: usize = parcels.iter().map(|parcel| parcel.to.len()).sum();
+        assert_eq!(reached, 10_000);
+    }
 }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Vendors;
 use crate::engine::directory::Sighting;
 use crate::engine::people::{Directories, closure};
-use crate::model::group::{Groups, Known, Recipient, RecipientGroup, Recipients};
-use crate::model::{Address, ChatId, Collection, Field, Fields, Kind, Name, Span, diagnostic};
+use crate::model::group::{Groups, Known, Recipient, RecipientGroup};
+use crate::model::{Address, ChatId, Collection, Kind, Name};
 use crate::plan::live::Binding;
 
 /// What all notices of a project share.
@@ -36,7 +36,7 @@ impl Book {
                 .map(|b| {
                     (
                         b.address.name.clone(),
-                        group(&b.address, &b.applied, vendors),
+                        RecipientGroup::registered(&b.address, &b.applied, vendors),
                     )
                 })
                 .collect(),
@@ -119,45 +119,5 @@ impl Book {
             .filter_map(|name| self.groups[name].exclude.get(provider));
         out.flat_map(|recipients| recipients.keys())
             .any(|recipient| unseen.is_some_and(|unseen| unseen.contains_key(recipient)))
-    }
-}
-
-/// A group as it was registered. What this beadle cannot read of it is passed over.
-fn group(address: &Address, fields: &Fields, vendors: &Vendors) -> RecipientGroup {
-    let nowhere = Span {
-        file: diagnostic::FileId(0),
-        start: 0,
-        end: 0,
-    };
-    let people = |field: Field| {
-        let mut all: BTreeMap<Name, Recipients> = BTreeMap::new();
-        for item in fields.items(field) {
-            let Some((provider, recipient)) = item.split_once(' ') else {
-                continue;
-            };
-            let provider = Name::new(provider).ok();
-            let known = provider.and_then(|name| Some((vendors.get(&name)?, name)));
-            if let Some((vendor, name)) = known
-                && let Some(recipient) = Recipient::parse(*vendor, recipient)
-            {
-                all.entry(name).or_default().insert(recipient, nowhere);
-            }
-        }
-        all
-    };
-    RecipientGroup {
-        address: address.clone(),
-        description: String::new(),
-        people: people(Field::People),
-        include: fields
-            .items(Field::Include)
-            .iter()
-            .filter_map(|name| Some((Name::new(name).ok()?, nowhere)))
-            .collect(),
-        exclude: people(Field::Exclude),
-        user_groups: BTreeMap::new(),
-        protect: false,
-        moved_from: None,
-        span: nowhere,
     }
 }

@@ -53,6 +53,8 @@ enum Channel {
     FeishuMessage,
     FeishuBatch,
     DingTalk,
+    /// Messages of DingTalk's robot to groups.
+    Robot,
     Enos,
 }
 
@@ -62,6 +64,7 @@ impl Channel {
             Channel::FeishuMessage => "Feishu about messages to chats and to single people",
             Channel::FeishuBatch => "Feishu",
             Channel::DingTalk => "DingTalk",
+            Channel::Robot => "DingTalk's robot",
             Channel::Enos => "EnOS",
         }
     }
@@ -73,7 +76,7 @@ impl Channel {
             Channel::FeishuMessage => Some(SignedDuration::from_hours(7 * 24)),
             Channel::FeishuBatch => Some(SignedDuration::from_hours(30 * 24)),
             Channel::DingTalk => Some(SignedDuration::from_hours(24)),
-            Channel::Enos => None,
+            Channel::Robot | Channel::Enos => None,
         }
     }
 }
@@ -85,9 +88,16 @@ fn channels(
 ) -> BTreeSet<Channel> {
     let mut channels = BTreeSet::new();
     for target in notice.to.keys() {
-        let Target::Group(name) = target else {
-            channels.insert(Channel::FeishuMessage);
-            continue;
+        let name = match target {
+            Target::Group(name) => name,
+            Target::Chat(_) => {
+                channels.insert(Channel::FeishuMessage);
+                continue;
+            }
+            Target::Conversation(..) => {
+                channels.insert(Channel::Robot);
+                continue;
+            }
         };
         for member in resolution.members(name.as_str()) {
             let provider = manifest.providers.get(member.provider);
@@ -151,8 +161,22 @@ fn revoke(notice: &Notice, channels: &BTreeSet<Channel>, found: &mut Vec<Diagnos
             ),
         );
     }
+    if channels.contains(&Channel::Robot) {
+        found.push(
+            Diagnostic::error(
+                "no-recall",
+                span,
+                "a robot's message to a group at DingTalk is not taken back",
+            )
+            .help("Remove `revoke_after`, or write a notice of its own for the group."),
+        );
+    }
     let at_dingtalk = channels.contains(&Channel::DingTalk);
-    if time <= RECALL || channels.iter().all(|channel| *channel == Channel::Enos) {
+    if time <= RECALL
+        || channels
+            .iter()
+            .all(|channel| matches!(channel, Channel::Enos | Channel::Robot))
+    {
         return;
     }
     let told = if at_dingtalk {
@@ -181,8 +205,12 @@ fn track(notice: &Notice, channels: &BTreeSet<Channel>, found: &mut Vec<Diagnost
     let Some(longest) = longest else {
         if !channels.is_empty() {
             found.push(
-                Diagnostic::error("untold", *span, "EnOS does not tell who has read a notice")
-                    .help("Remove `track`."),
+                Diagnostic::error(
+                    "untold",
+                    *span,
+                    format!("{} does not tell who has read a notice", names(channels)),
+                )
+                .help("Remove `track`."),
             );
         }
         return;
@@ -196,7 +224,10 @@ fn track(notice: &Notice, channels: &BTreeSet<Channel>, found: &mut Vec<Diagnost
                 Diagnostic::warning(
                     "untold",
                     *span,
-                    "EnOS does not tell who has read a notice, so its people count as not known",
+                    format!(
+                        "{} does not tell who has read a notice, so its people count as not known",
+                        channel.name()
+                    ),
                 )
                 .help("Nothing has to be done; the report says so."),
             ),
@@ -214,6 +245,11 @@ fn track(notice: &Notice, channels: &BTreeSet<Channel>, found: &mut Vec<Diagnost
             }
         }
     }
+}
+
+fn names(channels: &BTreeSet<Channel>) -> String {
+    let names: Vec<_> = channels.iter().map(|channel| channel.name()).collect();
+    names.join(" and ")
 }
 
 fn days(time: SignedDuration) -> String {
@@ -291,6 +327,10 @@ fn told(
             Target::Chat(_) if teller(&notice.via, &vendors).is_none() => (
                 "no Feishu provider can be told to post to the chat".to_owned(),
                 "Add the one whose app is in the chat to `via`.",
+            ),
+            Target::Conversation(..) => (
+                "a group at DingTalk cannot be told of something here".to_owned(),
+                "Name a chat of Feishu, or a group of people.",
             ),
             Target::Group(_) | Target::Chat(_) => continue,
         };

@@ -91,7 +91,7 @@ pub fn check_notices(manifest: &Manifest, now: Timestamp) -> Vec<Diagnostic> {
         says(manifest, notice, now, &mut here);
         let reached = audiences.of(notice.to.keys(), &notice.via);
         audience(manifest, notice, &reached, &mut here);
-        agents(manifest, notice, &mut here);
+        agents(manifest, notice, &reached, &mut here);
         after::check(manifest, notice, &resolution, now, &mut here);
         found.extend(here.into_iter().map(|d| d.address(notice.address.clone())));
     }
@@ -185,6 +185,9 @@ fn vendors(manifest: &Manifest, notice: &Notice) -> Vec<(Vendor, message::Target
             Target::Chat(_) => {
                 to.insert((Vendor::Feishu, true));
             }
+            Target::Conversation(..) => {
+                to.insert((Vendor::DingTalk, true));
+            }
             Target::Group(_) => to.extend(notice.via.iter().filter_map(at).map(|v| (v, false))),
         }
     }
@@ -197,15 +200,34 @@ fn vendors(manifest: &Manifest, notice: &Notice) -> Vec<(Vendor, message::Target
         .collect()
 }
 
-/// DingTalk sends as an app's number.
-fn agents(manifest: &Manifest, notice: &Notice, found: &mut Vec<Diagnostic>) {
-    for name in &notice.via {
-        let provider = manifest.providers.get(name);
-        if provider.is_some_and(|p| p.vendor == Vendor::DingTalk && p.agent_id.is_none()) {
+/// DingTalk sends to people as an app's number, and to groups as its robot.
+fn agents(
+    manifest: &Manifest,
+    notice: &Notice,
+    audience: &Audience<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
+    for reach in audience
+        .iter()
+        .filter(|reach| reach.vendor == Vendor::DingTalk)
+    {
+        let name = reach.provider;
+        let Some(provider) = manifest.providers.get(name) else {
+            continue;
+        };
+        if reach.has_people() && provider.agent_id.is_none() {
             let summary =
                 format!("the provider `{name}` has no `agent_id`, as which DingTalk sends");
             found.push(Diagnostic::error("no-agent", notice.to_span, summary).help(
                 "Add `agent_id:` to the provider; the app's page in the developer console has it.",
+            ));
+        }
+        if !reach.chats.is_empty() && provider.robot_code.is_none() {
+            let summary = format!(
+                "the provider `{name}` has no `robot_code`, as which DingTalk sends to groups"
+            );
+            found.push(Diagnostic::error("no-robot", notice.to_span, summary).help(
+                "Add `robot_code:` to the provider; the app's page in the developer console has it.",
             ));
         }
     }

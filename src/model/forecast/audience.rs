@@ -203,6 +203,11 @@ impl<'a> Audiences<'a> {
                         reach.chats.insert(chat);
                     });
                 }
+                Target::Conversation(provider, id) => {
+                    if let Some(reach) = reached.get_mut(provider) {
+                        reach.chats.insert(id);
+                    }
+                }
                 Target::Group(name) => {
                     for member in self.resolution.members(name.as_str()) {
                         let Some(reach) = reached.get_mut(member.provider) else {

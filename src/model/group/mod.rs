@@ -9,7 +9,8 @@ mod resolve;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::manifest::ExtraMembers;
+use super::diagnostic::FileId;
+use super::manifest::{ExtraMembers, Vendor};
 use super::{Address, Field, Fields, Name, RemoteId, Span, Value};
 
 pub use recipient::{NoRecipient, Recipient};
@@ -84,6 +85,52 @@ impl RecipientGroup {
         ]
         .into_iter()
         .collect()
+    }
+
+    /// A group as it was registered, which [`RecipientGroup::fields`] made. What this beadle cannot read of
+    /// it is passed over.
+    #[must_use]
+    pub fn registered(
+        address: &Address,
+        fields: &Fields,
+        vendors: &BTreeMap<Name, Vendor>,
+    ) -> Self {
+        let nowhere = Span {
+            file: FileId(0),
+            start: 0,
+            end: 0,
+        };
+        let people = |field: Field| {
+            let mut all: BTreeMap<Name, Recipients> = BTreeMap::new();
+            for item in fields.items(field) {
+                let Some((provider, recipient)) = item.split_once(' ') else {
+                    continue;
+                };
+                let provider = Name::new(provider).ok();
+                let known = provider.and_then(|name| Some((vendors.get(&name)?, name)));
+                if let Some((vendor, name)) = known
+                    && let Some(recipient) = Recipient::parse(*vendor, recipient)
+                {
+                    all.entry(name).or_default().insert(recipient, nowhere);
+                }
+            }
+            all
+        };
+        Self {
+            address: address.clone(),
+            description: String::new(),
+            people: people(Field::People),
+            include: fields
+                .items(Field::Include)
+                .iter()
+                .filter_map(|name| Some((Name::new(name).ok()?, nowhere)))
+                .collect(),
+            exclude: people(Field::Exclude),
+            user_groups: BTreeMap::new(),
+            protect: false,
+            moved_from: None,
+            span: nowhere,
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Its messages have one language, the default. The title of markdown is only shown in the list of
 //! messages, so that it is put above the text too. With a link, markdown becomes a card with one button,
-//! and so does text without a picture.
+//! and so does text without a picture; in a group, where the app's robot speaks, the link follows the text.
 
 use serde_json::{Value, json};
 
-use super::error::RenderError;
+use super::error::{RenderError, Target, Why};
 use super::own::{self, DINGTALK, Want};
 use super::render::Made;
 use super::{Body, Context, ImageSource, Link, Neutral, Own, Template};
@@ -16,10 +16,25 @@ const PAGE: &str = "message-types-and-data-format";
 /// The whole `msg` (page `asynchronous-sending-of-enterprise-session-messages`).
 const MAX_BYTES: usize = 2048;
 
+/// The parameters of a message to a group (page `the-robot-sends-a-group-message`).
+const GROUP_BYTES: usize = 15_000;
+
 /// The most characters of a title.
 const TITLE: usize = 64;
 
-pub(super) fn neutral(message: &Neutral, context: Context<'_>) -> Result<Made, RenderError> {
+/// Whether beadle sends a kind to groups, which a robot does by templates.
+pub(super) fn fits_groups(kind: &'static str) -> Result<(), Why> {
+    match kind {
+        "text" | "markdown" => Ok(()),
+        kind => Err(Why::OnlyToPeople(kind)),
+    }
+}
+
+pub(super) fn neutral(
+    message: &Neutral,
+    target: Target,
+    context: Context<'_>,
+) -> Result<Made, RenderError> {
     let text = match &message.body {
         Body::Text(text) | Body::Markdown(text) => text,
         Body::Image(ImageSource::Media(id)) => {
@@ -56,6 +71,19 @@ pub(super) fn neutral(message: &Neutral, context: Context<'_>) -> Result<Made, R
             Made::new("text", json!({ "content": whole }))
         });
     };
+    if target == Target::Chat {
+        let label = said(&label.default, "label", Want::Text(20), context)?;
+        let url = said(url, "url", Want::Text(500), context)?;
+        return Ok(if is_markdown {
+            let text = format!("{whole}\n\n[{label}]({url})");
+            Made::new("markdown", json!({ "title": shown, "text": text }))
+        } else {
+            Made::new(
+                "text",
+                json!({ "content": format!("{whole}\n\n{label}: {url}") }),
+            )
+        });
+    }
     if let (Some(picture), false) = (picture, is_markdown) {
         let any = Want::Text(usize::MAX);
         return Ok(Made::new(
@@ -103,7 +131,17 @@ pub(super) fn own(own: &Own, context: Context<'_>) -> Result<Made, RenderError> 
 pub(super) fn measured(
     kind: &'static str,
     content: Value,
+    target: Target,
 ) -> (Value, usize, Option<usize>, &'static str) {
+    if target == Target::Chat {
+        let size = content.to_string().len();
+        return (
+            content,
+            size,
+            Some(GROUP_BYTES),
+            "the-robot-sends-a-group-message",
+        );
+    }
     let size = json!({ "msgtype": kind, kind: &content }).to_string().len();
     let page = "asynchronous-sending-of-enterprise-session-messages";
     (content, size, Some(MAX_BYTES), page)

@@ -25,6 +25,8 @@ pub enum Why {
     ForeignImage,
     /// Page `batch_send`: what only a message to one chat may have: a tag, or a style.
     OnlyToChats(&'static str),
+    /// Page `the-robot-sends-a-group-message`: a kind that a robot has no template for, as beadle writes it.
+    OnlyToPeople(&'static str),
 }
 
 impl Why {
@@ -36,7 +38,7 @@ impl Why {
             Why::NoChats => (
                 "no-chats",
                 format!("beadle sends to no chats of {name}"),
-                "Send it to people there; chats are those of Feishu.".to_owned(),
+                "Send it to people there; chats are those of Feishu, and groups those of DingTalk.".to_owned(),
             ),
             Why::Nothing => (
                 "nothing-for-vendor",
@@ -63,6 +65,12 @@ impl Why {
                     Vendor::Enos => "A notice of EnOS is text; add a block `enos:` with what people there get instead.",
                 }
                 .to_owned(),
+            ),
+            Why::OnlyToPeople(kind) => (
+                "only-to-people",
+                format!("beadle sends no `{kind}` to groups of DingTalk"),
+                "Say it in `text:` or `markdown:`; or write a notice of its own for the group."
+                    .to_owned(),
             ),
             Why::OnlyToChats(what) => (
                 "only-to-chats",

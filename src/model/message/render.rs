@@ -42,12 +42,13 @@ impl Rendered {
 ///
 /// When it cannot, with why.
 pub fn carries(message: &Message, vendor: Vendor, target: Target) -> Result<(), Why> {
-    if vendor != Vendor::Feishu && target == Target::Chat {
+    if vendor == Vendor::Enos && target == Target::Chat {
         return Err(Why::NoChats);
     }
     if let Some(own) = own(message, vendor) {
         return match (vendor, target) {
             (Vendor::Feishu, Target::People) => feishu::fits_people(own),
+            (Vendor::DingTalk, Target::Chat) => dingtalk::fits_groups(own.kind),
             _ => Ok(()),
         };
     }
@@ -58,7 +59,10 @@ pub fn carries(message: &Message, vendor: Vendor, target: Target) -> Result<(), 
         (Body::Text(_) | Body::Markdown(_), _)
         | (Body::ShareChat(_) | Body::Card(_), Vendor::Feishu)
         | (Body::Image(ImageSource::Key(_) | ImageSource::File { .. }), Vendor::Feishu)
-        | (Body::Image(ImageSource::Media(_)), Vendor::DingTalk) => Ok(()),
+        | (Body::Image(ImageSource::Media(_)), Vendor::DingTalk) => match (vendor, target) {
+            (Vendor::DingTalk, Target::Chat) => dingtalk::fits_groups(neutral.body.key()),
+            _ => Ok(()),
+        },
         (Body::Image(_), Vendor::Feishu | Vendor::DingTalk) => Err(Why::ForeignImage),
         (body, _) => Err(Why::NoKind(body.key())),
     }
@@ -90,14 +94,14 @@ pub fn render(
         },
         (None, Some(neutral)) => match vendor {
             Vendor::Feishu => feishu::neutral(neutral, context),
-            Vendor::DingTalk => dingtalk::neutral(neutral, context),
+            Vendor::DingTalk => dingtalk::neutral(neutral, target, context),
             Vendor::Enos => enos::neutral(neutral, context),
         },
         (None, None) => unreachable!("a vendor carries nothing of a message without a word for it"),
     }?;
     let (content, size, limit, page) = match vendor {
         Vendor::Feishu => feishu::measured(made.kind, made.content, target),
-        Vendor::DingTalk => dingtalk::measured(made.kind, made.content),
+        Vendor::DingTalk => dingtalk::measured(made.kind, made.content, target),
         Vendor::Enos => enos::measured(made.content),
     };
     if let Some(limit) = limit.filter(|limit| size > *limit) {

@@ -25,8 +25,10 @@ pub const LATE: SignedDuration = SignedDuration::from_mins(15);
 pub enum Target {
     /// The people of a group.
     Group(Name),
-    /// A chat; what stands for it where beadle keeps it.
+    /// A chat of Feishu; what stands for it where beadle keeps it.
     Chat(ChatId),
+    /// A group at DingTalk, by the provider whose robot is in it.
+    Conversation(Name, ChatId),
 }
 
 impl Target {
@@ -35,6 +37,7 @@ impl Target {
         match self {
             Target::Group(name) => format!("group {name}"),
             Target::Chat(chat) => format!("chat {chat}"),
+            Target::Conversation(provider, id) => format!("conversation {provider} {id}"),
         }
     }
 
@@ -42,6 +45,11 @@ impl Target {
         match text.split_once(' ')? {
             ("group", name) => Name::new(name).ok().map(Target::Group),
             ("chat", id) => Some(Target::Chat(ChatId::new(id))),
+            ("conversation", rest) => {
+                let (provider, id) = rest.split_once(' ')?;
+                let provider = Name::new(provider).ok()?;
+                Some(Target::Conversation(provider, ChatId::new(id)))
+            }
             _ => None,
         }
     }

@@ -6,9 +6,12 @@ use super::kept::{CHAT, ignored};
 use super::tasklists::Needs;
 use super::{Names, Section, is_id, push_all, unknown};
 use crate::model::diagnostic::{Diagnostic, Span};
-use crate::model::manifest::{Chat, ExtraMembers, ManagedChat, OnDelete};
+use crate::model::manifest::{Chat, Conversation, ExtraMembers, ManagedChat, OnDelete, Vendor};
 use crate::model::shape::{Given, Spanned, Text, shorten};
 use crate::model::{Address, ChatId, Kind, Name, RemoteId, written};
+
+/// The most characters of an open conversation id; the pages give no number.
+const MOST_IN_ID: usize = 100;
 
 /// What chats have that do not say otherwise.
 #[derive(Clone, Copy, Default)]
@@ -42,7 +45,12 @@ impl Names {
     ) {
         let address = Address::new(Kind::Chat, name.clone());
         let mut found = Vec::new();
-        let is = if written.manage.is_absent() {
+        let is = if written.manage.is_absent() && self.is_at_dingtalk(&written) {
+            let conversation = conversation(&name, written, span, &mut found);
+            self.conversations
+                .extend(conversation.map(|conversation| (name.clone(), conversation)));
+            None
+        } else if written.manage.is_absent() {
             reference(&name, written, span, &mut found).map(|chat| {
                 let id = chat.id.clone();
                 self.references.insert(name.clone(), chat);
@@ -61,6 +69,14 @@ impl Names {
         };
         push_all(diagnostics, found, Some(&address));
         self.chats.insert(name, is);
+    }
+
+    /// Whether a chat without `manage` is a group at DingTalk.
+    fn is_at_dingtalk(&self, written: &written::Chat) -> bool {
+        let name = written.provider.get();
+        let name = name.and_then(|text| Name::new(&text.value.0).ok());
+        let provider = name.and_then(|name| self.providers.get(&name)?.as_ref());
+        provider.is_some_and(|provider| provider.vendor == Vendor::DingTalk)
     }
 
     fn managed(
@@ -145,6 +161,81 @@ impl Names {
     }
 }
 
+fn conversation(
+    name: &Name,
+    written: written::Chat,
+    span: Span,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Conversation> {
+    let written::Chat {
+        id,
+        manage: _,
+        provider,
+        protect,
+        ignore,
+        moved_from,
+    } = written;
+    let without = [
+        ("protect", protect.get().map(|v| v.span)),
+        ("ignore", ignore.get().map(|v| v.span)),
+        ("moved_from", moved_from.get().map(|v| v.span)),
+    ];
+    for (key, span) in without {
+        if let Some(span) = span {
+            found.push(
+                Diagnostic::error(
+                    "without-manage",
+                    span,
+                    format!(
+                        "`{key}` says nothing about a group of DingTalk, which beadle does not keep"
+                    ),
+                )
+                .help("Remove it."),
+            );
+        }
+    }
+    let id = match id {
+        Given::Absent => {
+            found.push(
+                Diagnostic::error(
+                    "missing-key",
+                    span,
+                    format!("the key `id` is missing in `{name}`"),
+                )
+                .help("Add `id:` with the open conversation id of the group, `cid…`."),
+            );
+            None
+        }
+        Given::Bad => None,
+        Given::Is(id) => {
+            let text = id.value.0.clone();
+            let is_fit = |c: char| c.is_ascii_alphanumeric() || "+/=-_".contains(c);
+            let good = (4..=MOST_IN_ID).contains(&text.len())
+                && text.starts_with("cid")
+                && text.chars().all(is_fit);
+            if !good {
+                found.push(
+                    Diagnostic::error(
+                        "bad-id",
+                        id.span,
+                        format!("`{}` is not the id of a group at DingTalk", shorten(&text)),
+                    )
+                    .help("An open conversation id begins with `cid`; an app that is in the group gets it with each message."),
+                );
+            }
+            good.then_some(text)
+        }
+    };
+    let provider = provider
+        .get()
+        .and_then(|text| Name::new(&text.value.0).ok());
+    Some(Conversation {
+        provider: provider?,
+        id: ChatId::new(&id?),
+        span,
+    })
+}
+
 fn reference(
     name: &Name,
     written: written::Chat,
@@ -220,6 +311,19 @@ impl Names {
         found: &mut Vec<Diagnostic>,
     ) -> Option<ChatId> {
         let word = text.value.0.as_str();
+        if self.conversations.contains_key(word) {
+            found.push(
+                Diagnostic::error(
+                    "conversation-as-subscriber",
+                    text.span,
+                    format!(
+                        "`{word}` is a group at DingTalk, and subscriptions post to chats of Feishu"
+                    ),
+                )
+                .help("Name a chat of Feishu; notices alone go to groups of DingTalk."),
+            );
+            return None;
+        }
         let chat = match self.chats.get(word) {
             Some(chat) => Some(chat),
             None if word.is_ascii() => None,

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::diagnostic::{Diagnostic, Span};
 use super::group::{Groups, Known, resolve};
-use super::manifest::{Chat, ManagedChat, Manifest, Provider, Tasklist, Vendor};
+use super::manifest::{Chat, Conversation, ManagedChat, Manifest, Provider, Tasklist, Vendor};
 use super::schedule::read::calendars;
 use super::settings::Settings;
 use super::shape::{Entry, Given, Spanned, Text, closest, shorten, words};
@@ -245,6 +245,7 @@ pub(crate) fn resources(
             providers: known(names.providers),
             tasklists: known(names.tasklists),
             chats: names.references,
+            conversations: names.conversations,
             managed_chats: names.managed,
             groups,
             notices,
@@ -323,6 +324,7 @@ struct Names {
     /// What stands among subscribers for a chat: its id, or its address where beadle keeps it.
     chats: BTreeMap<Name, Option<ChatId>>,
     references: BTreeMap<Name, Chat>,
+    conversations: BTreeMap<Name, Conversation>,
     managed: BTreeMap<Name, ManagedChat>,
     /// The ids that pin managed chats, with what stands for these.
     pinned: HashMap<ChatId, ChatId>,

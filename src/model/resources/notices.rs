@@ -100,7 +100,12 @@ impl Names {
         let is_large = audience.get().is_some();
         let to = to.into_option()?;
         let to_span = to.span;
+        let named = !to.value.is_empty();
         let targets = self.recipients(to.value, found);
+        if targets.is_empty() && named {
+            // Whoever is named has a mistake that was reported.
+            return None;
+        }
         let via = match via.into_option() {
             None => None,
             Some(list) => Some(self.providers_named(list.value, found)?),
@@ -172,6 +177,12 @@ impl Names {
         if let Some(name) = name.filter(|name| groups.contains_key(name)) {
             return Some(Target::Group(name));
         }
+        let conversation = Name::new(word).ok();
+        let conversation = conversation.and_then(|name| self.conversations.get(&name));
+        if let Some(conversation) = conversation {
+            let (provider, id) = (conversation.provider.clone(), conversation.id.clone());
+            return Some(Target::Conversation(provider, id));
+        }
         if self.chats.contains_key(word) || word.starts_with("oc_") {
             return self.chat(text, found).map(Target::Chat);
         }
@@ -238,8 +249,26 @@ impl Names {
             );
         }
         let mut chat = None;
+        let mut robots: BTreeSet<Name> = BTreeSet::new();
         for (target, place) in targets {
             match target {
+                Target::Conversation(provider, _) => {
+                    let is_out = asked.as_ref().is_some_and(|via| !via.contains(provider));
+                    if is_out {
+                        found.push(
+                            Diagnostic::error(
+                                "nobody",
+                                *place,
+                                format!(
+                                    "the group is sent to by `{provider}`, which is not under `via`"
+                                ),
+                            )
+                            .help(format!("Add `{provider}` to `via`.")),
+                        );
+                        good = false;
+                    }
+                    robots.insert(provider.clone());
+                }
                 Target::Chat(_) => chat = chat.or(Some(*place)),
                 Target::Group(name) => {
                     let at = reached.get(name).unwrap_or(&nowhere);
@@ -295,6 +324,7 @@ impl Names {
                 }
                 None => {
                     let mut via = people;
+                    via.append(&mut robots);
                     if let (Some(place), false) = (
                         chat,
                         via.iter().any(|name| is_feishu(&self.providers, name)),

@@ -169,14 +169,15 @@ impl Item for Tasklist {}
 
 shape! {
     /// A chat: a reference by `id`, or one that beadle creates and keeps under `manage`. With both, the
-    /// existing chat is kept.
+    /// existing chat is kept. With a `provider` of DingTalk it is a group there, to which notices go.
     pub(crate) struct Chat {
-        /// The chat's open id, `oc_…`. With `manage`, the existing chat that is kept, adopted without asking.
+        /// The chat's open id, `oc_…`; of a group at DingTalk its open conversation id, `cid…`. With `manage`,
+        /// the existing chat that is kept, adopted without asking.
         id: Spanned<Text>,
         /// Create and keep the chat.
         manage: Manage,
-        /// With `manage`: the provider whose app owns the chat. `feishu` by default, or the only Feishu
-        /// provider.
+        /// With `manage`: the provider whose app owns the chat; `feishu` by default, or the only Feishu
+        /// provider. Without: the provider of DingTalk whose robot is in the group.
         provider: Spanned<Text>,
         /// With `manage`: refuse to dissolve the chat.
         [default = false]

@@ -52,6 +52,8 @@ shape! {
         base_url: Spanned<Text>,
         /// The app's agent id.
         agent_id: Spanned<Text>,
+        /// The code of the app's robot, as which it sends to groups.
+        robot_code: Spanned<Text>,
         /// The app's key.
         [required]
         app_key: Spanned<Text>,
