@@ -11,6 +11,7 @@ pub mod address;
 mod checks;
 pub mod collection;
 pub mod diagnostic;
+pub mod edit;
 pub mod event;
 pub mod field;
 pub mod group;
