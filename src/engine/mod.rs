@@ -16,6 +16,7 @@ pub mod refresh;
 pub mod right;
 pub mod runner;
 pub mod settle;
+pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
