@@ -1,5 +1,6 @@
 //! The command line.
 
+mod drift;
 mod init;
 mod notice;
 mod run;
@@ -13,6 +14,7 @@ use jiff::SignedDuration;
 
 use crate::model::Address;
 
+pub(super) use drift::DriftArgs;
 pub(super) use init::{Init, Platform, StarterVendor};
 pub(super) use notice::{NoticeCommand, Send as NoticeSend, Settle};
 pub(super) use run::Run;
@@ -21,7 +23,7 @@ pub(super) use simulate::{Simulate, When};
 /// Says in YAML which chats hear about which events of a Feishu tasklist, who is in them, and who your
 /// groups of people are, and makes it so.
 ///
-/// Exit status: 0 done, 1 failed or something could not be read, 2 differences (with
+/// Exit status: 0 done, 1 failed or something could not be read, 2 differences (drift, and plan with
 /// --detailed-exitcode), 64 wrong usage, 130 interrupted.
 #[derive(Clone, Debug, Parser)]
 #[command(
@@ -137,6 +139,8 @@ pub(super) enum Command {
     Show(Show),
     /// Make it so
     Apply(Apply),
+    /// Show what was changed outside, by cause; writes nothing anywhere
+    Drift(DriftArgs),
     /// Delete everything that is bound; what is protected is kept
     Destroy(Destroy),
     /// Bind one live object to a declared resource
@@ -418,6 +422,8 @@ pub(super) enum SchemaName {
     Manifest,
     /// `plan --format json`
     Plan,
+    /// `drift --format json`
+    Drift,
     /// What `plan --out` writes
     SavedPlan,
     /// A line of `apply --format json`

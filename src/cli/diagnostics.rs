@@ -328,7 +328,8 @@ impl<'s> Lines<'s> {
         (Place { line, column }, start)
     }
 
-    fn range(&mut self, span: Span) -> Range {
+    /// A stretch in lines and columns.
+    pub(super) fn range(&mut self, span: Span) -> Range {
         let mut point = |byte| {
             let (place, _) = self.place(span.file, byte);
             Point {

@@ -19,11 +19,11 @@ use super::turnover::{Turnover, is_people};
 use crate::model::Kind;
 use crate::model::event::EVENTS;
 
-const ADD: Style = AnsiColor::Green.on_default();
-const CHANGE: Style = AnsiColor::Yellow.on_default();
-const REMOVE: Style = AnsiColor::Red.on_default();
-const NOTE: Style = Style::new().dimmed();
-const STRONG: Style = Style::new().bold();
+pub(super) const ADD: Style = AnsiColor::Green.on_default();
+pub(super) const CHANGE: Style = AnsiColor::Yellow.on_default();
+pub(super) const REMOVE: Style = AnsiColor::Red.on_default();
+pub(super) const NOTE: Style = Style::new().dimmed();
+pub(super) const STRONG: Style = Style::new().bold();
 
 /// Longer texts are shown as a diff by words, not as `"a" → "b"`.
 const SHORT_TEXT: usize = 32;
@@ -111,6 +111,13 @@ pub(super) fn plan(plan: &PlanJson) -> String {
     );
     section(
         &mut out,
+        "Gone and declared no more, and let go of by apply:",
+        plan.unbinds
+            .iter()
+            .map(|b| format!("× {}  {}", b.address, clean(&b.id))),
+    );
+    section(
+        &mut out,
         "Not declared here, and left alone:",
         plan.foreign.iter().map(|f| {
             let why = match (&f.project, &f.kept_by) {
@@ -164,7 +171,7 @@ fn outlook(out: &mut String, outlook: &OutlookJson) {
 }
 
 /// One reason, told once, with the resources that it holds up.
-fn unread(unread: &[UnreadJson]) -> Vec<String> {
+pub(super) fn unread(unread: &[UnreadJson]) -> Vec<String> {
     const MOST: usize = 3;
     let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
     for u in unread {
@@ -188,7 +195,7 @@ fn unread(unread: &[UnreadJson]) -> Vec<String> {
     by_reason.into_iter().map(line).collect()
 }
 
-fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
+pub(super) fn section(out: &mut String, title: &str, lines: impl Iterator<Item = String>) {
     const MOST: usize = 20;
     let lines: Vec<_> = lines.collect();
     if lines.is_empty() {
@@ -257,7 +264,7 @@ pub(super) fn summary_line(summary: &SummaryJson) -> String {
     line
 }
 
-fn label(id: &str, labels: &BTreeMap<String, String>) -> String {
+pub(super) fn label(id: &str, labels: &BTreeMap<String, String>) -> String {
     labels.get(id).cloned().unwrap_or_else(|| clean(id))
 }
 
@@ -372,7 +379,7 @@ fn change(
     }
 }
 
-fn field_change(
+pub(super) fn field_change(
     out: &mut String,
     change: &FieldChangeJson,
     before: Option<&Value>,

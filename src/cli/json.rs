@@ -44,6 +44,9 @@ pub struct PlanJson {
     pub foreign: Vec<ForeignJson>,
     /// Objects that already are as declared and that apply will bind.
     pub binds: Vec<BindJson>,
+    /// Objects that are gone and declared no more, which apply lets go of.
+    #[serde(default)]
+    pub unbinds: Vec<BindJson>,
     /// Resources whose binding gets another address.
     pub moves: Vec<MoveJson>,
     /// Resources whose protection is set or lifted by applying.
@@ -173,7 +176,7 @@ pub struct ForeignJson {
     pub kept_by: Option<String>,
 }
 
-/// An object that already is as declared.
+/// A resource and its object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BindJson {
     /// The resource.
@@ -345,6 +348,17 @@ impl PlanJson {
                     _ => None,
                 })
                 .collect(),
+            unbinds: plan
+                .records
+                .iter()
+                .filter_map(|record| match record {
+                    Record::Unbind { address, id } => Some(BindJson {
+                        address: address.to_string(),
+                        id: id.to_string(),
+                    }),
+                    Record::Bind { .. } | Record::Move { .. } => None,
+                })
+                .collect(),
             moves: plan
                 .records
                 .iter()
@@ -353,7 +367,7 @@ impl PlanJson {
                         from: from.to_string(),
                         to: to.to_string(),
                     }),
-                    Record::Bind { .. } => None,
+                    Record::Bind { .. } | Record::Unbind { .. } => None,
                 })
                 .collect(),
             protections: plan

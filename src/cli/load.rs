@@ -64,10 +64,20 @@ pub fn load(options: &LoadOptions) -> Loaded {
     load_with(options, &|name| std::env::var(name).ok())
 }
 
+/// Reads a project folder as it would be if these files, by their names in the sources, had other texts.
+#[must_use]
+pub(super) fn load_edited(options: &LoadOptions, edited: &BTreeMap<String, String>) -> Loaded {
+    load_from(options, &|name| std::env::var(name).ok(), edited)
+}
+
 /// Reads a project folder with an environment.
 #[must_use]
 pub fn load_with(options: &LoadOptions, env: &Env<'_>) -> Loaded {
-    let mut loaded = read_with(options, env);
+    load_from(options, env, &BTreeMap::new())
+}
+
+fn load_from(options: &LoadOptions, env: &Env<'_>, edited: &BTreeMap<String, String>) -> Loaded {
+    let mut loaded = read_from(options, env, edited);
     if let Some(manifest) = &loaded.manifest {
         let now = Timestamp::now();
         let mut found = check_notices(manifest, now, options.world);
@@ -93,8 +103,13 @@ pub(super) fn check_notices(manifest: &Manifest, now: Timestamp, world: World) -
 /// As [`load_with`], without a look at what notices will do from now on, and with the manifest as far as it
 /// could be read, also beside errors.
 pub(super) fn read_with(options: &LoadOptions, env: &Env<'_>) -> Loaded {
+    read_from(options, env, &BTreeMap::new())
+}
+
+fn read_from(options: &LoadOptions, env: &Env<'_>, edited: &BTreeMap<String, String>) -> Loaded {
     let mut loading = Loading {
         dir: &options.dir,
+        edited,
         sources: Sources::default(),
         diagnostics: Vec::new(),
     };
@@ -128,6 +143,8 @@ pub(super) fn allowed_hosts(env: &Env<'_>) -> Vec<String> {
 
 struct Loading<'o> {
     dir: &'o Path,
+    /// What stands in the place of files on the disk.
+    edited: &'o BTreeMap<String, String>,
     sources: Sources,
     diagnostics: Vec<Diagnostic>,
 }
@@ -189,6 +206,9 @@ impl Loading<'_> {
 
     /// Reads one file into the sources; `None` after a diagnostic.
     fn read(&mut self, path: &Path, name: &str, named_at: Option<Span>) -> Option<FileId> {
+        if let Some(text) = self.edited.get(name) {
+            return Some(self.sources.add(name, text.as_str()));
+        }
         match read_file(path) {
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Some(self.sources.add(name, text)),

@@ -75,25 +75,7 @@ fn head(plan: &PlanJson) -> String {
 
 fn tail(plan: &PlanJson) -> String {
     let mut out = String::new();
-    let mut list = |title: &str, lines: Vec<String>| {
-        const MOST: usize = 30;
-        if lines.is_empty() {
-            return;
-        }
-        let _ = writeln!(
-            out,
-            "\n<details><summary>{title}: {}</summary>\n",
-            lines.len()
-        );
-        for line in lines.iter().take(MOST) {
-            let line: String = line.chars().take(300).collect();
-            let _ = writeln!(out, "- {line}");
-        }
-        if lines.len() > MOST {
-            let _ = writeln!(out, "- … and {} more", lines.len() - MOST);
-        }
-        out.push_str("\n</details>\n");
-    };
+    let mut list = |title: &str, lines: Vec<String>| details(&mut out, title, &lines);
     list(
         "Unread, so left alone",
         plan.unread
@@ -120,6 +102,13 @@ fn tail(plan: &PlanJson) -> String {
             .collect(),
     );
     list(
+        "Gone and declared no more, and let go of by apply",
+        plan.unbinds
+            .iter()
+            .map(|b| format!("`{}`", b.address))
+            .collect(),
+    );
+    list(
         "Not declared here, and left alone",
         plan.foreign
             .iter()
@@ -139,6 +128,34 @@ fn tail(plan: &PlanJson) -> String {
     );
     let _ = writeln!(out, "\nDigest: `{}`", plan.digest);
     out
+}
+
+/// Lines that fold away, up to a bound.
+pub(super) fn details(out: &mut String, title: &str, lines: &[String]) {
+    const MOST: usize = 30;
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "\n<details><summary>{title}: {}</summary>\n",
+        lines.len()
+    );
+    for line in lines.iter().take(MOST) {
+        let line: String = line.chars().take(300).collect();
+        let _ = writeln!(out, "- {line}");
+    }
+    if lines.len() > MOST {
+        let _ = writeln!(out, "- … and {} more", lines.len() - MOST);
+    }
+    out.push_str("\n</details>\n");
+}
+
+/// Lines of a diff in a fence longer than any in them, so that none of them closes it.
+pub(super) fn fence(out: &mut String, lines: &str) {
+    let longest = lines.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    let _ = write!(out, "\n{fence}diff\n{lines}{fence}\n");
 }
 
 fn change(change: &ChangeJson, plan: &PlanJson) -> String {
@@ -208,10 +225,7 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
         );
     }
     if !lines.is_empty() {
-        // A fence longer than any in the text cannot be closed by it.
-        let longest = lines.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-        let fence = "`".repeat(longest.max(2) + 1);
-        let _ = write!(out, "\n{fence}diff\n{lines}{fence}\n");
+        fence(&mut out, &lines);
     }
     out.push('\n');
     out
@@ -232,7 +246,7 @@ fn outlook(outlook: &OutlookJson) -> String {
     out
 }
 
-fn one_line(value: &serde_json::Value, labels: &BTreeMap<String, String>) -> String {
+pub(super) fn one_line(value: &serde_json::Value, labels: &BTreeMap<String, String>) -> String {
     const MOST: usize = 2000;
     let item = |item: &serde_json::Value| match item {
         serde_json::Value::String(text) => labels.get(text).unwrap_or(text).clone(),

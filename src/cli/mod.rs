@@ -9,12 +9,14 @@ mod args;
 mod commands;
 #[cfg(debug_assertions)]
 mod crash;
+pub mod drift;
 mod error;
 mod furnish;
 mod human;
 mod images;
 pub mod json;
 mod keeper;
+mod looking;
 mod markdown;
 pub mod outlook;
 pub mod people;
@@ -50,6 +52,8 @@ pub enum ExitStatus {
     Failed,
     /// There are differences, and the caller asked to be told so.
     Differences,
+    /// There are differences, and the caller chose the number that says so.
+    Chosen(u8),
     /// The command line makes no sense.
     Usage,
     /// Somebody pressed ctrl-C.
@@ -64,6 +68,7 @@ impl ExitStatus {
             ExitStatus::Done => 0,
             ExitStatus::Failed => 1,
             ExitStatus::Differences => 2,
+            ExitStatus::Chosen(code) => code,
             ExitStatus::Usage => 64,
             ExitStatus::Interrupted => 130,
         }
@@ -117,7 +122,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitStatus {
 
 fn finish(ui: &ui::Ui, result: Result<ExitStatus, Failure>) -> ExitStatus {
     match result {
-        Ok(ExitStatus::Done | ExitStatus::Differences) if ui.has_lost() => ExitStatus::Failed,
+        Ok(ExitStatus::Done | ExitStatus::Differences | ExitStatus::Chosen(_)) if ui.has_lost() => {
+            ExitStatus::Failed
+        }
         Ok(status) => status,
         Err(failure) => {
             ui.failure(&failure);

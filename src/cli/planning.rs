@@ -11,21 +11,21 @@ use super::args::{Format, Permissions, Selection};
 use super::diagnostics;
 use super::error::Failure;
 use super::json::{ChangeJson, FORMAT_VERSION, PlanJson, RefusalJson, digest, labels};
-use super::progress::Progress;
-use super::session::{Remembered, Session};
+use super::looking::{Compared, compare};
+use super::session::Session;
 use super::ui::Ui;
 use super::{human, markdown};
 use crate::engine::afterwards::Pause;
-use crate::engine::ledger::{Ledger, LookUp};
-use crate::engine::people::rosters;
-use crate::engine::refresh::{Live, missing_chats, refresh};
+use crate::engine::ledger::LookUp;
+use crate::engine::refresh::{Live, missing_chats};
+use crate::engine::view::View;
 use crate::model::diagnostic::has_errors;
 use crate::model::manifest::{Manifest, Provider};
 use crate::model::{Address, Diagnostic, Fields};
 use crate::plan::budget::budget;
 use crate::plan::diff::{applied, applied_kept};
 use crate::plan::outlook::outlooks;
-use crate::plan::{Choice, Inputs, Plan, Unsettled, diff};
+use crate::plan::{Choice, Plan, Unsettled};
 use crate::vendors::limits::rates;
 
 /// A plan with what it was made from.
@@ -94,7 +94,7 @@ impl Options {
             excludes: parse(&self.excludes)?,
             adopt: parse(&self.adopt)?,
             recreate: parse(&self.recreate)?,
-            destroy: false,
+            ..Choice::default()
         })
     }
 }
@@ -271,7 +271,7 @@ pub(super) fn difference(saved: &PlanJson, now: &PlanJson) -> String {
 }
 
 /// Journal entries without an end, as a plan shows them.
-pub(super) async fn unsettled(ledger: &dyn Ledger) -> Result<Vec<Unsettled>, Failure> {
+pub(super) async fn unsettled(ledger: &View) -> Result<Vec<Unsettled>, Failure> {
     let entries = ledger.unsettled().await?;
     if entries.is_empty() {
         return Ok(Vec::new());
@@ -308,53 +308,26 @@ pub(super) async fn unsettled(ledger: &dyn Ledger) -> Result<Vec<Unsettled>, Fai
 ///
 /// When the ledger cannot be read, or a finding stands in the way of a plan.
 pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<Planned, Failure> {
-    let Remembered {
+    let looking = session.looking();
+    let Compared {
+        mut plan,
+        live,
+        mut people,
         bindings,
-        claims,
-        memory,
-    } = session.remembered().await?;
-    let unsettled = unsettled(session.ledger.as_ref()).await?;
-    let readers = session.readers();
-    let progress = Progress::new("Reading tasklists", 0);
-    let remembered = session.ledger.look_ups().await?;
-    let manifest = &session.manifest;
-    let directories = &session.directories;
-    let now = Timestamp::now();
-    let mut people = rosters(manifest, choice, &remembered, directories, now).await;
-    let rosters = std::mem::take(&mut people.rosters);
-    let live = refresh(
-        manifest,
-        &bindings,
-        choice,
-        &readers,
-        rosters,
-        &|done, total| progress.set(done, total),
-    )
-    .await;
-    drop(progress);
-    let mut plan = diff(&Inputs {
-        manifest: &session.manifest,
-        tasklists: &live.tasklists,
-        listings: &live.listings,
-        kept: &live.kept,
-        bindings: &bindings,
-        claims: &claims,
-        unsettled: &unsettled,
-        memory,
-        choice,
-    });
-    plan.diagnostics.extend(live.diagnostics.iter().cloned());
+        ..
+    } = compare(&looking, choice).await?;
     if has_errors(&plan.diagnostics) {
         return Err(session.findings(plan.diagnostics));
     }
+    let (manifest, directories) = (&session.manifest, &session.directories);
+    let now = Timestamp::now();
     let new = people.check_new(manifest, &plan.changes, directories).await;
     plan.diagnostics.append(&mut people.diagnostics);
     plan.diagnostics.extend(new);
     plan.diagnostics
-        .extend(missing_chats(&session.manifest, &plan.changes, &readers).await);
+        .extend(missing_chats(manifest, &plan.changes, &looking.readers).await);
     let pauses = session.outbox.pauses().await?;
-    plan.diagnostics
-        .extend(paused(&session.manifest, &pauses, now));
+    plan.diagnostics.extend(paused(manifest, &pauses, now));
     let vendors = manifest.providers.iter();
     let vendors = vendors.map(|(name, provider)| (name.clone(), provider.vendor));
     plan.outlooks = outlooks(&plan, &bindings, &vendors.collect(), now);

@@ -10,21 +10,22 @@ use super::args::Global;
 use super::error::Failure;
 use super::furnish;
 use super::load::{LoadOptions, Loaded, load};
+use super::looking::Looking;
 use super::ui::Ui;
 use crate::engine::Reader;
 use crate::engine::apply::Writers;
-use crate::engine::ledger::{Claim, Ledger};
+use crate::engine::ledger::Ledger;
 use crate::engine::outbox::Books;
 use crate::engine::people::Directories;
 use crate::engine::refresh::Readers;
 use crate::engine::runner::Channels;
+use crate::engine::view::View;
 use crate::ledger::{self, Access};
 use crate::model::diagnostic::{Sources, has_errors};
 use crate::model::manifest::{LedgerUrl, Manifest, Provider, Vendor};
 use crate::model::parse::{Secrets, World};
 use crate::model::{AppId, Diagnostic, Name};
 use crate::plan::Memory;
-use crate::plan::live::Binding;
 use crate::sandbox::{self, Sandbox};
 use crate::vendors;
 
@@ -51,13 +52,6 @@ pub(super) struct Session {
     /// The project folder.
     pub(super) dir: PathBuf,
     sandbox: Option<Sandbox>,
-}
-
-/// What the ledger knows when a plan is made.
-pub(super) struct Remembered {
-    pub(super) bindings: Vec<Binding>,
-    pub(super) claims: Vec<Claim>,
-    pub(super) memory: Memory,
 }
 
 /// Reads the manifest, shows what was found, and stops at errors.
@@ -141,18 +135,25 @@ impl Session {
             .collect()
     }
 
-    /// Asks the ledger for everything that a plan needs.
-    pub(super) async fn remembered(&self) -> Result<Remembered, Failure> {
-        let memory = match (self.keeps, self.was_new) {
+    /// What kind of memory the ledger is.
+    pub(super) fn memory(&self) -> Memory {
+        match (self.keeps, self.was_new) {
             (false, _) => Memory::None,
             (true, true) => Memory::New,
             (true, false) => Memory::Kept,
-        };
-        Ok(Remembered {
-            bindings: self.ledger.bindings().await?,
-            claims: self.ledger.claims().await?,
-            memory,
-        })
+        }
+    }
+
+    /// What only looks, of all this.
+    pub(super) fn looking(&self) -> Looking<'_> {
+        Looking {
+            sources: &self.sources,
+            manifest: &self.manifest,
+            ledger: View::of(Arc::clone(&self.ledger)),
+            memory: self.memory(),
+            readers: self.readers(),
+            directories: &self.directories,
+        }
     }
 
     /// Whether the sandbox stands in for the vendors.

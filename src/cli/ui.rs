@@ -101,7 +101,21 @@ impl Ui {
     /// Prints a result. A reader that has gone away is no error; a full disk is.
     pub(super) fn print(&self, text: &str) {
         let mut out = AutoStream::new(io::stdout().lock(), self.choice(&io::stdout()));
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        drop(out);
+        self.note_lost(written);
+    }
+
+    /// Prints a result byte for byte, for another program: nothing in it is taken for a style.
+    pub(super) fn print_raw(&self, text: &str) {
+        let mut out = io::stdout().lock();
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        drop(out);
+        self.note_lost(written);
+    }
+
+    fn note_lost(&self, written: io::Result<()>) {
+        match written {
             Err(error)
                 if error.kind() != io::ErrorKind::BrokenPipe
                     && !self.lost.swap(true, Ordering::SeqCst) =>

@@ -26,6 +26,7 @@ pub mod right;
 pub mod runner;
 pub mod settle;
 mod track;
+pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -123,6 +123,8 @@ pub struct Source {
     pub name: String,
     /// The text, without a byte order mark.
     pub text: String,
+    /// Whether the file begins with a byte order mark.
+    pub marked: bool,
 }
 
 /// The files of a manifest, by [`FileId`].
@@ -142,12 +144,14 @@ impl Sources {
     /// Adds a file; a byte order mark is dropped, so that places count from the first character.
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let mut text = text.into();
-        if text.starts_with('\u{feff}') {
+        let marked = text.starts_with('\u{feff}');
+        if marked {
             text.drain(..'\u{feff}'.len_utf8());
         }
         self.0.push(Source {
             name: name.into(),
             text,
+            marked,
         });
         FileId(u32::try_from(self.0.len() - 1).expect("fewer than 2^32 files"))
     }

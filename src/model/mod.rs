@@ -12,6 +12,7 @@ pub mod address;
 mod checks;
 pub mod collection;
 pub mod diagnostic;
+pub mod edit;
 pub mod event;
 pub mod field;
 pub mod forecast;

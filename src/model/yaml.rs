@@ -136,6 +136,51 @@ impl<'s> Tree<'s> {
         }
     }
 
+    /// The whole file.
+    #[must_use]
+    pub fn text(&self) -> &'s str {
+        self.text
+    }
+
+    /// Every alias, with the place of the value that it stands for. Those of merges are among them.
+    pub fn aliases(&self) -> impl Iterator<Item = (Span, Span)> + '_ {
+        self.nodes.iter().filter_map(|node| match node.data {
+            Data::Alias(target) => {
+                let at = Span {
+                    file: self.file,
+                    start: node.start,
+                    end: node.end,
+                };
+                Some((at, self.span(self.follow(target))))
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether a node is a list or mapping in brackets.
+    #[must_use]
+    pub fn is_flow(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        let opens = match node.data {
+            Data::List { .. } => "[",
+            Data::Map { .. } => "{",
+            _ => return false,
+        };
+        let raw = &self.text[node.start as usize..node.end as usize];
+        raw.starts_with(opens)
+    }
+
+    /// Whether a node stands in a list or mapping in brackets.
+    #[must_use]
+    pub fn is_in_flow(&self, id: NodeId) -> bool {
+        let (start, end) = (self.node(id).start, self.node(id).end);
+        let ids = 0..u32::try_from(self.nodes.len()).expect("fewer than MAX_NODES");
+        ids.map(NodeId).any(|other| {
+            let node = self.node(other);
+            node.start < start && end < node.end && self.is_flow(other)
+        })
+    }
+
     /// What the file has where a node's value stands, and the place; for an alias, that of its anchor.
     #[must_use]
     pub fn raw(&self, id: NodeId) -> (&str, Span) {
@@ -422,13 +467,14 @@ impl<'s, 'd> Builder<'s, 'd> {
         let Some(frame) = self.frames.pop() else {
             return Ok(());
         };
+        // Before merges are carried out: what they bring stands elsewhere.
+        let last_end = self.pending[frame.first..]
+            .last()
+            .map(|last| self.nodes[last.0 as usize].end);
         if frame.map {
             self.tidy_map(frame.first)?;
         }
         let first = offset(self.children.len());
-        let last_end = self.pending[frame.first..]
-            .last()
-            .map(|last| self.nodes[last.0 as usize].end);
         self.children.extend(self.pending.drain(frame.first..));
         let len = offset(self.children.len()) - first;
         let start = self.nodes[frame.node.0 as usize].start;

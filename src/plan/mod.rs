@@ -6,6 +6,7 @@
 
 pub mod budget;
 pub mod diff;
+pub mod drift;
 pub mod graph;
 pub mod guard;
 pub mod live;
@@ -34,6 +35,8 @@ pub struct Plan {
     pub unsettled: Vec<Unsettled>,
     /// Live objects that nobody declared and nobody bound.
     pub foreign: Vec<Foreign>,
+    /// Resources whose `id` pins an object that is gone, each with what held it.
+    pub gone: Vec<(Address, Collection)>,
     /// Bound objects that `destroy` leaves alone because they are protected.
     pub kept: Vec<Address>,
     /// Resources whose protection is set (true) or lifted (false) by applying.
@@ -371,6 +374,13 @@ pub enum Record {
         protect: bool,
         /// Whether it was not bound before.
         new: bool,
+    },
+    /// Nobody declares the resource any more, and its object is gone too.
+    Unbind {
+        /// The resource.
+        address: Address,
+        /// The object that was.
+        id: RemoteId,
     },
     /// The resource has a new address.
     Move {

@@ -19,6 +19,10 @@ mod crash;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod drift;
+#[cfg(test)]
+mod edit;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod fault_lab;

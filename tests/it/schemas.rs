@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use boon::{Compiler, Schemas};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::project::{Project, beadle};
+use crate::support::project::{Project, RELEASE, beadle};
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "manifest",
     "plan",
+    "drift",
     "saved-plan",
     "apply-event",
     "diagnostics",
@@ -71,6 +72,13 @@ fn what_is_printed_fits_its_schema() {
             .exits(0)
             .json(),
     );
+    fits(
+        "drift",
+        &project
+            .beadle(&["drift", "--format", "json"])
+            .exits(0)
+            .json(),
+    );
     let applied = project
         .beadle(&["apply", "--auto-approve", "--format", "json"])
         .exits(0);
@@ -84,6 +92,13 @@ fn what_is_printed_fits_its_schema() {
     }
     assert_eq!(lines.last().unwrap()["event"], "summary");
     assert_eq!(lines.last().unwrap()["applied"], 2);
+    for live in project.live(RELEASE) {
+        let path = format!("subscriptions/{}", live["guid"].as_str().unwrap());
+        project.control("POST", &path, &json!({"disabled": true}));
+    }
+    let drift = project.beadle(&["drift", "--format", "json"]).exits(2);
+    fits("drift", &drift.json());
+    project.beadle(&["apply", "--auto-approve"]).exits(0);
     fits(
         "diagnostics",
         &project

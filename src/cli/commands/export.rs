@@ -25,7 +25,7 @@ pub(super) async fn run(global: &Global, args: &Export, ui: &Ui) -> Result {
     super::only(ui, "export", &[Format::Human])?;
     let session = Session::open(global, ui, Access::Read).await?;
     let manifest = &session.manifest;
-    let bindings = session.remembered().await?.bindings;
+    let bindings = session.ledger.bindings().await?;
     let known = asked::known(manifest, &bindings);
 
     let mut objects = Asked::new(&session, &known);

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod apply;
+mod drift;
 mod export;
 mod firing;
 mod group;
@@ -52,6 +53,7 @@ pub(super) async fn run(args: &Args, ui: &Ui) -> Result {
     match &args.command {
         Command::Validate(_) => validate::online(global, ui).await,
         Command::Plan(plan) => plan::run(global, plan, ui).await,
+        Command::Drift(args) => drift::run(global, args, ui).await,
         Command::Apply(apply) => apply::run(global, apply, ui).await,
         Command::Destroy(destroy) => apply::destroy(global, destroy, ui).await,
         Command::Import(import) => import::run(global, import, ui).await,

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::Result;
 use crate::cli::args::{Completions, Format, Schema, SchemaName};
+use crate::cli::drift::json::DriftJson;
 use crate::cli::json::{ApplyEventJson, FORMAT_VERSION, PlanJson};
 use crate::cli::people::{GroupJson, GroupsJson};
 use crate::cli::planning::SavedPlan;
@@ -31,6 +32,7 @@ pub(super) fn schema(name: SchemaName) -> serde_json::Value {
     match name {
         SchemaName::Manifest => manifest_schema(),
         SchemaName::Plan => schemars::schema_for!(PlanJson).to_value(),
+        SchemaName::Drift => schemars::schema_for!(DriftJson).to_value(),
         SchemaName::SavedPlan => schemars::schema_for!(SavedPlan).to_value(),
         SchemaName::State => schemars::schema_for!(StateJson).to_value(),
         SchemaName::Lease => schemars::schema_for!(LeaseJson).to_value(),

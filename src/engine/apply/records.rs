@@ -21,6 +21,13 @@ pub async fn record(context: &Context<'_>, plan: &Plan) -> Result<(), LedgerErro
         }
         changes.extend(new);
     };
+    for record in &plan.records {
+        if let Record::Unbind { address, id } = record
+            && bound.by_address.get(address).is_some_and(|b| b.id == *id)
+        {
+            note(&mut bound, vec![BindingChange::Unbind(address.clone())]);
+        }
+    }
     // Labels may change hands within one resource, so the moved ones leave their places first.
     let mut moved = Vec::new();
     for record in &plan.records {

@@ -100,6 +100,9 @@ impl Posted {
                 Target::Chat(_) => teller(&self.registered.via, &self.book.vendors)
                     .into_iter()
                     .collect(),
+                Target::Conversation(by, _) => {
+                    self.book.vendors.keys().filter(|p| *p == by).collect()
+                }
                 Target::Group(name) => {
                     let members = resolution.members(name.as_str());
                     let at = |provider: &&Name| members.iter().any(|m| m.provider == *provider);
@@ -113,6 +116,9 @@ impl Posted {
                 return Err(match target {
                     Target::Group(name) => format!("nobody of the group `{name}` can be told"),
                     Target::Chat(_) => "no Feishu provider posts to the chat".to_owned(),
+                    Target::Conversation(by, _) => {
+                        format!("there is no provider `{by}` here, whose group is told")
+                    }
                 });
             }
             for provider in by {

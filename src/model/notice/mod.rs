@@ -276,6 +276,7 @@ fn stored_schedule(schedule: &str, calendars: &str) -> Result<Schedule, String> 
     let sources = Sources(vec![Source {
         name: "schedule".to_owned(),
         text,
+        marked: false,
     }]);
     let read = schedule::read::file(&sources, super::diagnostic::FileId(0));
     let mut schedules = read.schedules;

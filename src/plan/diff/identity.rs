@@ -77,11 +77,11 @@ impl<'a> Work<'a> {
                 return self.bound(subscription, collection, object, binding, desired);
             }
             if subscription.id.is_some() {
-                return self.pin_gone(subscription);
+                return self.pin_gone(subscription, collection);
             }
         } else if let Some(pin) = &subscription.id {
             let Some(object) = objects.iter().find(|o| o.id == *pin) else {
-                return self.pin_gone(subscription);
+                return self.pin_gone(subscription, collection);
             };
             if self.refuse_claimed(subscription, collection, object) {
                 return;
@@ -96,7 +96,9 @@ impl<'a> Work<'a> {
         self.by_name(subscription, collection, objects, cause, desired);
     }
 
-    pub(super) fn pin_gone(&mut self, subscription: &Subscription) {
+    pub(super) fn pin_gone(&mut self, subscription: &Subscription, collection: &Collection) {
+        let gone = (subscription.address.clone(), collection.clone());
+        self.plan.gone.push(gone);
         let id = subscription
             .id
             .as_ref()
@@ -167,6 +169,7 @@ impl<'a> Work<'a> {
                 self.name_matches += 1;
                 let differs = !compare(subscription, &desired, None, &object.fields).is_empty();
                 let consent = self.inputs.memory == Memory::None
+                    || self.inputs.choice.observe
                     || self
                         .inputs
                         .choice

@@ -293,6 +293,8 @@ impl<'a> Work<'a> {
     }
 
     fn kept_pin_gone(&mut self, declared: &Declared<'a>) {
+        let gone = (declared.address.clone(), declared.collection.clone());
+        self.plan.gone.push(gone);
         let pin = declared.pin.map(ToString::to_string).unwrap_or_default();
         self.kept_error(
             declared,
@@ -343,7 +345,9 @@ impl<'a> Work<'a> {
                 self.name_matches += 1;
                 let differs = !self.kept_changes(declared, object, None).is_empty();
                 let adopt = &self.inputs.choice.adopt;
-                if differs && !adopt.iter().any(|a| a.covers(declared.address)) {
+                let consent =
+                    self.inputs.choice.observe || adopt.iter().any(|a| a.covers(declared.address));
+                if differs && !consent {
                     return self.kept_error(
                         declared,
                         "adopt-needs-consent",

@@ -9,7 +9,7 @@ use super::{Listing, Pending, Resolution, Work};
 use crate::model::manifest::OnDelete;
 use crate::model::{Address, Collection, Diagnostic, Field, Fields, Kind, Name, Value};
 use crate::plan::live::{Binding, Reading};
-use crate::plan::{Action, Cause, Change, Foreign, Refusal, Subject};
+use crate::plan::{Action, Cause, Change, Foreign, Record, Refusal, Subject};
 
 /// Whether a chat that is declared no more stays, as was last applied.
 fn is_kept(applied: &Fields, collection: &Collection) -> bool {
@@ -230,13 +230,9 @@ impl<'a> Work<'a> {
         let live = match self.live(binding) {
             Ok(Some(live)) => live,
             Ok(None) => {
-                let action = Action::Forget {
-                    id: binding.id.clone(),
-                    live: None,
-                };
-                self.plan
-                    .changes
-                    .push(Self::binding_change(binding, action, Cause::Vanished));
+                // Both sides agree that there is nothing: only the ledger does not know yet.
+                let (address, id) = (binding.address.clone(), binding.id.clone());
+                self.plan.records.push(Record::Unbind { address, id });
                 return;
             }
             Err(why) => return self.unread(&binding.address, &why),

@@ -98,6 +98,8 @@ pub struct Choice {
     pub recreate: Vec<Address>,
     /// Delete all that is bound instead of following the manifest.
     pub destroy: bool,
+    /// Only look: nothing will be written, so that nothing needs consent.
+    pub observe: bool,
 }
 
 impl Choice {

@@ -495,6 +495,7 @@ pub(crate) fn brief(plan: &Plan) -> String {
                 )
             }
             Record::Move { from, to } => format!("move {from} to {to}"),
+            Record::Unbind { address, id } => format!("unbind {address} {id}"),
         });
     }
     lines.extend(plan.unread.iter().map(|u| format!("unread {}", u.address)));
