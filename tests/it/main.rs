@@ -67,10 +67,13 @@ mod schemas;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]
+mod since;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod support {
     pub(crate) mod contract;
     pub(crate) mod project;
+    pub(crate) mod repository;
     pub(crate) mod sides;
 }
