@@ -1,6 +1,7 @@
 //! The command line.
 
 mod drift;
+mod fast;
 mod init;
 mod notice;
 mod run;
@@ -15,6 +16,7 @@ use jiff::SignedDuration;
 use crate::model::Address;
 
 pub(super) use drift::DriftArgs;
+pub(super) use fast::Since;
 pub(super) use init::{Init, Platform, StarterVendor};
 pub(super) use notice::{NoticeCommand, Send as NoticeSend, Settle};
 pub(super) use run::Run;
@@ -218,6 +220,8 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     pub(super) selection: Selection,
     #[command(flatten)]
+    pub(super) since: Since,
+    #[command(flatten)]
     pub(super) permissions: Permissions,
     /// Save the plan, for `beadle apply FILE`
     #[arg(long, value_name = "FILE")]
@@ -257,10 +261,12 @@ pub(super) struct Consent {
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Apply {
     /// A saved plan: go on only if planning anew yields exactly its changes
-    #[arg(conflicts_with_all = ["targets", "excludes", "adopt", "recreate", "expect"])]
+    #[arg(conflicts_with_all = ["targets", "excludes", "changed_since", "adopt", "recreate", "expect"])]
     pub(super) file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) since: Since,
     #[command(flatten)]
     pub(super) permissions: Permissions,
     /// Go on only if the plan has this digest

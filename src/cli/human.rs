@@ -214,6 +214,9 @@ pub(super) fn section(out: &mut String, title: &str, lines: impl Iterator<Item =
 /// The last line of a plan, with what it costs before it.
 fn summary(plan: &PlanJson) -> String {
     let mut out = String::new();
+    if let Some(since) = &plan.since {
+        let _ = writeln!(out, "{NOTE}{}{NOTE:#}", since.sentence());
+    }
     if plan.budget.calls > 0 {
         let time = match plan.budget.per_minute {
             Some(rate) => format!(", about {} at {rate}/min", duration(plan.budget.seconds)),

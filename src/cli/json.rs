@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::diagnostics::Finding;
 use crate::cli::outlook::OutlookJson;
+use crate::cli::since::SinceJson;
 use crate::cli::text;
 use crate::model::manifest::Manifest;
 use crate::model::{Collection, Field, Fields, Kind, Value};
@@ -34,6 +35,9 @@ pub struct PlanJson {
     pub format_version: u32,
     /// How much was looked at.
     pub scope: ScopeJson,
+    /// What `--changed-since` left, where it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<SinceJson>,
     /// The changes, in an order in which they can be carried out.
     pub changes: Vec<ChangeJson>,
     /// Resources about which nothing is known, because their tasklist could not be read.
@@ -78,7 +82,7 @@ pub struct PlanJson {
 pub enum ScopeJson {
     /// The whole project.
     Project,
-    /// What `--target` and `--exclude` left.
+    /// What `--target`, `--exclude` and `--changed-since` left.
     Part,
     /// Everything bound, for deleting it.
     Destroy,
@@ -299,6 +303,7 @@ impl PlanJson {
         Self {
             format_version: FORMAT_VERSION,
             scope,
+            since: None,
             changes,
             unread: plan
                 .unread

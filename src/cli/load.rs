@@ -28,7 +28,14 @@ pub const ROOT: &str = "beadle.yaml";
 pub const ALLOW_HOSTS: &str = "BEADLE_ALLOW_HOSTS";
 
 /// The most bytes that `${file:PATH}` puts in.
-const MAX_VALUE_BYTES: u64 = 64 * 1024;
+pub(super) const MAX_VALUE_BYTES: u64 = 64 * 1024;
+
+/// How a pattern of `include` matches a path.
+pub(super) const MATCHING: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
 
 /// What to load, and for whom.
 #[derive(Clone, Debug)]
@@ -342,12 +349,7 @@ fn matches(dir: &Path, pattern: &str) -> Result<Vec<PathBuf>, BadPattern> {
         glob::Pattern::escape(&dir.to_string_lossy()),
         pattern.strip_prefix("./").unwrap_or(pattern)
     );
-    let options = glob::MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
-    let found = glob::glob_with(&full, options).map_err(|error| {
+    let found = glob::glob_with(&full, MATCHING).map_err(|error| {
         (
             "bad-pattern",
             format!(

@@ -62,6 +62,9 @@ fn head(plan: &PlanJson) -> String {
         };
         let _ = writeln!(out, "Cost: {}{time}.\n", count(plan.budget.calls, "call"));
     }
+    if let Some(since) = &plan.since {
+        let _ = writeln!(out, "{}\n", escape(&since.sentence()));
+    }
     for refusal in &plan.refusals {
         let _ = writeln!(
             out,

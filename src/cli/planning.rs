@@ -13,6 +13,7 @@ use super::error::Failure;
 use super::json::{ChangeJson, FORMAT_VERSION, PlanJson, RefusalJson, digest, labels};
 use super::looking::{Compared, compare};
 use super::session::Session;
+use super::since::{Since, SinceJson};
 use super::ui::Ui;
 use super::{human, markdown};
 use crate::engine::afterwards::Pause;
@@ -50,6 +51,9 @@ pub(super) struct Options {
     /// `--recreate`.
     #[serde(default)]
     recreate: Vec<String>,
+    /// What `--changed-since` left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) since: Option<SinceJson>,
     /// `--allow-deletes`.
     pub(super) allow_deletes: bool,
     /// `--allow-member-changes`.
@@ -65,9 +69,15 @@ impl Options {
             excludes: words(&selection.excludes),
             adopt: words(&permissions.adopt),
             recreate: words(&permissions.recreate),
+            since: None,
             allow_deletes: permissions.allow_deletes,
             allow_member_changes: permissions.allow_member_changes,
         }
+    }
+
+    /// Narrows them to what has changed since a revision.
+    pub(super) fn narrow(&mut self, since: Option<&Since>, session: &Session) {
+        self.since = since.map(|since| since.compare(&session.manifest, &session.sources));
     }
 
     /// Drops the refusals that these options lift.
@@ -94,6 +104,10 @@ impl Options {
             excludes: parse(&self.excludes)?,
             adopt: parse(&self.adopt)?,
             recreate: parse(&self.recreate)?,
+            changed: match &self.since {
+                Some(since) => since.changed()?,
+                None => None,
+            },
             ..Choice::default()
         })
     }

@@ -27,6 +27,7 @@ mod resources;
 pub mod schedule;
 mod settings;
 mod shape;
+mod unlike;
 mod written;
 pub mod yaml;
 
@@ -38,6 +39,7 @@ pub use event::{EventKey, Events};
 pub use field::{Field, Fields, Value};
 pub use resources::{is_chat_id, is_user_group_id, unfit_chat, unfit_user_group};
 pub(crate) use shape::closest;
+pub use unlike::changed_setting;
 
 /// Declares a newtype around text whose every value is fine.
 macro_rules! text_id {

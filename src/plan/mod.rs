@@ -5,6 +5,7 @@
 //! Start at [`diff()`].
 
 pub mod budget;
+pub mod changed;
 pub mod diff;
 pub mod drift;
 pub mod graph;

@@ -79,6 +79,8 @@ mod schemas;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]
+mod since;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod track;
@@ -86,5 +88,6 @@ mod track;
 mod support {
     pub(crate) mod contract;
     pub(crate) mod project;
+    pub(crate) mod repository;
     pub(crate) mod sides;
 }

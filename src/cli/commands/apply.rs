@@ -14,6 +14,7 @@ use crate::cli::keeper::Keeper;
 use crate::cli::planning::{self, Options, Planned, SavedPlan, applied_values};
 use crate::cli::progress::Progress;
 use crate::cli::session::Session;
+use crate::cli::since::Since;
 use crate::cli::text::{clean, count};
 use crate::cli::ui::Ui;
 use crate::engine::apply::{
@@ -39,11 +40,11 @@ pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
         }
         None => (Options::new(&args.selection, &args.permissions), None),
     };
-    let choice = options.choice()?;
     let work = Work {
         command: "apply",
-        choice,
+        choice: Choice::default(),
         options,
+        since: Since::asked(global, &args.since)?,
         reviewed: saved.is_some(),
         pinned: match &saved {
             Some(saved) => Some(Pinned::Saved(Box::new(saved.clone()))),
@@ -62,14 +63,14 @@ pub(super) async fn destroy(global: &Global, args: &Destroy, ui: &Ui) -> Result 
         ..Permissions::default()
     };
     let options = Options::new(&args.selection, &allowed);
-    let choice = Choice {
-        destroy: true,
-        ..options.choice()?
-    };
     let work = Work {
         command: "destroy",
-        choice,
+        choice: Choice {
+            destroy: true,
+            ..Choice::default()
+        },
         options,
+        since: None,
         reviewed: false,
         pinned: None,
         consent: &args.consent,
@@ -85,8 +86,10 @@ enum Pinned {
 
 struct Work<'a> {
     command: &'static str,
+    /// What is to be done; what takes part is told by the options once the project is open.
     choice: Choice,
     options: Options,
+    since: Option<Since>,
     /// Whether somebody has seen the plan already.
     reviewed: bool,
     pinned: Option<Pinned>,
@@ -94,7 +97,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn run(&self, global: &Global, ui: &Ui) -> Result {
+    async fn run(mut self, global: &Global, ui: &Ui) -> Result {
         if !self.consent.auto_approve && !self.reviewed && !ui.is_interactive() {
             return Err(Failure::new(format!(
                 "nobody is here to approve, so `{}` writes nothing",
@@ -104,6 +107,13 @@ impl Work<'_> {
         }
         let stop = super::watch_signals(ui);
         let session = Session::open(global, ui, Access::Write).await?;
+        if self.since.is_some() {
+            self.options.narrow(self.since.as_ref(), &session);
+        }
+        self.choice = Choice {
+            destroy: self.choice.destroy,
+            ..self.options.choice()?
+        };
         if let Some(Pinned::Saved(saved)) = &self.pinned
             && let Some(why) = saved.is_foreign_to(&session)
         {
@@ -153,6 +163,7 @@ impl Work<'_> {
         if stop.is_asked() {
             return Ok(ExitStatus::Interrupted);
         }
+        planned.json.since = self.options.since.clone();
         self.check(&planned, ui)?;
         self.options.lift(&mut planned.json.refusals);
         if ui.format() == Format::Json {

@@ -5,6 +5,7 @@ use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, PlanArgs};
 use crate::cli::planning::{self, Options, SavedPlan};
 use crate::cli::session::Session;
+use crate::cli::since::Since;
 use crate::cli::ui::Ui;
 use crate::ledger::Access;
 
@@ -19,10 +20,13 @@ pub(super) async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result {
             Format::Github,
         ],
     )?;
-    let options = Options::new(&args.selection, &args.permissions);
-    let choice = options.choice()?;
+    let mut options = Options::new(&args.selection, &args.permissions);
+    let since = Since::asked(global, &args.since)?;
     let session = Session::open(global, ui, Access::Read).await?;
+    options.narrow(since.as_ref(), &session);
+    let choice = options.choice()?;
     let mut planned = planning::make(&session, &choice, ui).await?;
+    planned.json.since = options.since.clone();
     options.lift(&mut planned.json.refusals);
     planning::print(&planned.json, ui);
     let unread = !planned.plan.unread.is_empty();

@@ -17,7 +17,7 @@ mod members;
 mod registered;
 mod room;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::guard::{self, Counts};
 use super::live::{Binding, Claim, Kept, Object};
@@ -92,6 +92,8 @@ pub struct Choice {
     pub targets: Vec<Address>,
     /// Not these.
     pub excludes: Vec<Address>,
+    /// Only what a change of the files can affect, where that was asked for.
+    pub changed: Option<BTreeSet<Address>>,
     /// Consent to bind and change a live object of the same name.
     pub adopt: Vec<Address>,
     /// Consent to make a managed chat again that is gone.
@@ -107,13 +109,17 @@ impl Choice {
     #[must_use]
     pub fn selects(&self, address: &Address) -> bool {
         let names = |list: &[Address]| list.iter().any(|a| a.covers(address));
-        (self.targets.is_empty() || names(&self.targets)) && !names(&self.excludes)
+        let affected =
+            |all: &BTreeSet<Address>| all.contains(address) || all.contains(&address.resource());
+        (self.targets.is_empty() || names(&self.targets))
+            && !names(&self.excludes)
+            && self.changed.as_ref().is_none_or(affected)
     }
 
     /// Whether only a part of the project is looked at.
     #[must_use]
     pub fn is_partial(&self) -> bool {
-        !self.targets.is_empty() || !self.excludes.is_empty()
+        !self.targets.is_empty() || !self.excludes.is_empty() || self.changed.is_some()
     }
 }
 

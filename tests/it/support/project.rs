@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use beadle::sandbox::{Options, Sandbox};
+use beadle::sandbox::{Options, Sandbox, Wanted};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -264,6 +264,12 @@ impl Project {
             let answer = self.http.get(url).send().await.unwrap();
             (answer.status().as_u16(), answer.text().await.unwrap())
         })
+    }
+
+    /// Makes what is wanted in the world, without a call.
+    pub(crate) fn seed(&self, wanted: &Wanted) {
+        let sandbox = self.sandbox.as_ref().expect("it runs");
+        sandbox.seed(wanted).unwrap();
     }
 
     /// Switches a fault on.
