@@ -1,6 +1,7 @@
 //! The command line.
 
 mod init;
+mod man;
 mod run;
 mod simulate;
 
@@ -13,6 +14,7 @@ use jiff::SignedDuration;
 use crate::model::Address;
 
 pub(super) use init::{Init, Platform, StarterVendor};
+pub(super) use man::Man;
 pub(super) use run::Run;
 pub(super) use simulate::{Simulate, When};
 
@@ -163,11 +165,15 @@ pub(super) enum Command {
     History(History),
     /// Serve the vendors' APIs, played by beadle, for any client
     Sandbox(SandboxArgs),
+    /// Look at everything that beadle depends on, and say what to do; writes nothing
+    Doctor,
     /// Print the JSON Schema of the manifest or of an output
     Schema(Schema),
     /// Print a completion script for a shell
     Completions(Completions),
-    /// Print the version
+    /// Print or write man pages
+    Man(Man),
+    /// Print the version; as JSON, with the facts of the build
     Version,
 }
 
@@ -448,6 +454,10 @@ pub(super) enum SchemaName {
     Groups,
     /// `simulate --format json`
     Simulation,
+    /// `doctor --format json`
+    Doctor,
+    /// `version --format json`
+    Version,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

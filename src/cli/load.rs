@@ -48,6 +48,8 @@ pub struct Loaded {
     pub sources: Sources,
     /// The manifest; absent only when one of the diagnostics is an error.
     pub manifest: Option<Manifest>,
+    /// What could be read of one with errors: to look at, and to plan nothing from.
+    pub draft: Option<Manifest>,
     /// What is wrong, in the order of files and places.
     pub diagnostics: Vec<Diagnostic>,
     /// The secrets that were read, to be struck out of whatever is shown.
@@ -72,7 +74,7 @@ pub fn load_with(options: &LoadOptions, env: &Env<'_>) -> Loaded {
     }
     parse::settle(&mut loaded.diagnostics);
     if crate::model::diagnostic::has_errors(&loaded.diagnostics) {
-        loaded.manifest = None;
+        loaded.draft = loaded.manifest.take();
     }
     loaded
 }
@@ -103,6 +105,7 @@ pub(super) fn read_with(options: &LoadOptions, env: &Env<'_>) -> Loaded {
     Loaded {
         sources: loading.sources,
         manifest,
+        draft: None,
         diagnostics: loading.diagnostics,
         secrets,
     }

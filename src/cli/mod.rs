@@ -6,6 +6,8 @@
 //! Start at [`run`]; each command is a file in `commands/`.
 
 mod args;
+pub mod build;
+pub mod checkup;
 mod commands;
 #[cfg(debug_assertions)]
 mod crash;
@@ -18,6 +20,7 @@ mod markdown;
 pub mod people;
 mod planning;
 mod progress;
+mod reference;
 pub mod remembered;
 mod session;
 pub mod simulation;

@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod channel;
 pub mod directory;
+pub mod health;
 pub mod ledger;
 pub mod letters;
 pub mod one_by_one;
@@ -26,6 +27,7 @@ use crate::model::{AppId, ChatId, Collection, Field, Fields, RemoteId, TasklistG
 
 pub use crate::plan::live::Object;
 pub use directory::{Directory, Sighting};
+pub use health::Health;
 pub use ledger::{Binding, Ledger};
 
 /// What a seam returns: a future that can be sent between threads.
@@ -106,6 +108,8 @@ pub struct RemoteTasklist {
     pub guid: TasklistGuid,
     /// Its name, which is not unique.
     pub name: String,
+    /// Whether the app may change it, where the answer says so.
+    pub may_edit: Option<bool>,
 }
 
 /// One write to an object.

@@ -17,6 +17,8 @@ mod crash;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod fault_lab;
@@ -52,6 +54,8 @@ mod manifest_tree;
 mod message;
 #[cfg(test)]
 mod notices;
+#[cfg(test)]
+mod packaging;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]

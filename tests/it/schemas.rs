@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::project::{Project, beadle};
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 13] = [
     "manifest",
     "plan",
     "saved-plan",
@@ -20,6 +20,8 @@ const NAMES: [&str; 11] = [
     "group",
     "groups",
     "simulation",
+    "doctor",
+    "version",
 ];
 
 fn file(name: &str) -> std::path::PathBuf {
@@ -45,8 +47,9 @@ fn every_schema_is_current() {
     }
 }
 
+/// Holds what was printed against a schema of ours.
 #[track_caller]
-fn fits(name: &str, value: &Value) {
+pub(crate) fn fits(name: &str, value: &Value) {
     let schema: Value = serde_json::from_str(&fs::read_to_string(file(name)).unwrap()).unwrap();
     let (mut compiler, mut schemas) = (Compiler::new(), Schemas::new());
     compiler.add_resource("shape.json", schema).unwrap();
