@@ -3,6 +3,7 @@
 mod drift;
 mod fast;
 mod init;
+mod man;
 mod notice;
 mod run;
 mod simulate;
@@ -18,6 +19,7 @@ use crate::model::Address;
 pub(super) use drift::DriftArgs;
 pub(super) use fast::Since;
 pub(super) use init::{Init, Platform, StarterVendor};
+pub(super) use man::Man;
 pub(super) use notice::{NoticeCommand, Send as NoticeSend, Settle};
 pub(super) use run::Run;
 pub(super) use simulate::{Simulate, When};
@@ -171,11 +173,15 @@ pub(super) enum Command {
     History(History),
     /// Serve the vendors' APIs, played by beadle, for any client
     Sandbox(SandboxArgs),
+    /// Look at everything that beadle depends on, and say what to do; writes nothing
+    Doctor,
     /// Print the JSON Schema of the manifest or of an output
     Schema(Schema),
     /// Print a completion script for a shell
     Completions(Completions),
-    /// Print the version
+    /// Print or write man pages
+    Man(Man),
+    /// Print the version; as JSON, with the facts of the build
     Version,
 }
 
@@ -450,6 +456,10 @@ pub(super) enum SchemaName {
     Simulation,
     /// `notice report --format json`
     Report,
+    /// `doctor --format json`
+    Doctor,
+    /// `version --format json`
+    Version,
 }
 
 #[derive(Clone, Debug, ClapArgs)]

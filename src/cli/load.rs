@@ -59,6 +59,8 @@ pub struct Loaded {
     pub sources: Sources,
     /// The manifest; absent only when one of the diagnostics is an error.
     pub manifest: Option<Manifest>,
+    /// What could be read of one with errors: to look at, and to plan nothing from.
+    pub draft: Option<Manifest>,
     /// What is wrong, in the order of files and places.
     pub diagnostics: Vec<Diagnostic>,
     /// The secrets that were read, to be struck out of whatever is shown.
@@ -93,7 +95,7 @@ fn load_from(options: &LoadOptions, env: &Env<'_>, edited: &BTreeMap<String, Str
     }
     parse::settle(&mut loaded.diagnostics);
     if crate::model::diagnostic::has_errors(&loaded.diagnostics) {
-        loaded.manifest = None;
+        loaded.draft = loaded.manifest.take();
     }
     loaded
 }
@@ -133,6 +135,7 @@ fn read_from(options: &LoadOptions, env: &Env<'_>, edited: &BTreeMap<String, Str
     Loaded {
         sources: loading.sources,
         manifest,
+        draft: None,
         diagnostics: loading.diagnostics,
         secrets,
     }

@@ -6,6 +6,8 @@
 //! Start at [`run`]; each command is a file in `commands/`.
 
 mod args;
+pub mod build;
+pub mod checkup;
 mod commands;
 #[cfg(debug_assertions)]
 mod crash;
@@ -23,6 +25,7 @@ pub mod outlook;
 pub mod people;
 mod planning;
 mod progress;
+mod reference;
 pub mod remembered;
 pub mod report;
 mod session;

@@ -12,7 +12,6 @@ use super::furnish;
 use super::load::{LoadOptions, Loaded, load};
 use super::looking::Looking;
 use super::ui::Ui;
-use crate::engine::Reader;
 use crate::engine::apply::Writers;
 use crate::engine::ledger::Ledger;
 use crate::engine::outbox::Books;
@@ -20,6 +19,7 @@ use crate::engine::people::Directories;
 use crate::engine::refresh::Readers;
 use crate::engine::runner::Channels;
 use crate::engine::view::View;
+use crate::engine::{Reader, Writer};
 use crate::ledger::{self, Access};
 use crate::model::diagnostic::{Sources, has_errors};
 use crate::model::manifest::{LedgerUrl, Manifest, Provider, Vendor};
@@ -185,16 +185,7 @@ pub(super) fn open_ledger(
     manifest: &Manifest,
     access: Access,
 ) -> Result<(Arc<dyn Books>, bool), Failure> {
-    let path = if global.sandbox {
-        Some(sandbox_dir(global).join("ledger.db"))
-    } else {
-        match &manifest.ledger {
-            // `./` in front of every message about the file would only be noise.
-            LedgerUrl::Sqlite(path) if global.dir.as_os_str() == "." => Some(path.clone()),
-            LedgerUrl::Sqlite(path) => Some(global.dir.join(path)),
-            LedgerUrl::None => None,
-        }
-    };
+    let path = ledger_file(global, manifest);
     match path {
         Some(path) => {
             if access == Access::Write {
@@ -203,6 +194,19 @@ pub(super) fn open_ledger(
             Ok((ledger::open(&path, &manifest.project, access)?, true))
         }
         None => Ok((ledger::open_memory(&manifest.project), false)),
+    }
+}
+
+/// The file of the ledger, where it is one.
+pub(super) fn ledger_file(global: &Global, manifest: &Manifest) -> Option<PathBuf> {
+    if global.sandbox {
+        return Some(sandbox_dir(global).join("ledger.db"));
+    }
+    match &manifest.ledger {
+        // `./` in front of every message about the file would only be noise.
+        LedgerUrl::Sqlite(path) if global.dir.as_os_str() == "." => Some(path.clone()),
+        LedgerUrl::Sqlite(path) => Some(global.dir.join(path)),
+        LedgerUrl::None => None,
     }
 }
 
@@ -241,6 +245,19 @@ async fn enter_sandbox(
         world: Some(dir.join("world.db")),
         ..sandbox::Options::default()
     };
+    furnished(options, ui, manifest).await
+}
+
+/// Starts a sandbox whose world lives as long as the process, for commands that leave nothing behind.
+pub(super) async fn rehearsal(manifest: &mut Manifest, ui: &Ui) -> Result<Sandbox, Failure> {
+    furnished(sandbox::Options::default(), ui, manifest).await
+}
+
+async fn furnished(
+    options: sandbox::Options,
+    ui: &Ui,
+    manifest: &mut Manifest,
+) -> Result<Sandbox, Failure> {
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
     let hint = "Remove .beadle/sandbox to begin with a new world.";
     let sandbox = Sandbox::start(listen, options).await.map_err(|error| {
@@ -268,54 +285,98 @@ fn connect(
     manifest: &Manifest,
     in_sandbox: bool,
 ) -> Result<(Writers, Directories, Channels), Failure> {
-    let authorities = match &global.ca_file {
-        None => None,
-        Some(file) => Some(std::fs::read(file).map_err(|error| {
-            Failure::new(format!(
-                "the certificate file {} cannot be read",
-                file.display()
-            ))
-            .because(error)
-        })?),
-    };
     let mut writers = Writers::new();
     let mut directories = Directories::new();
     let mut channels = Channels::new();
+    let authorities = authorities(global)?;
     for (key, provider) in &manifest.providers {
-        let Some(secret) = &provider.secret else {
+        let Some(Connected { writer, jobs }) =
+            client(global, key, provider, in_sandbox, authorities.as_deref())?
+        else {
             continue;
         };
-        let mut settings =
-            vendors::Settings::new(&provider.base_url, provider.app.clone(), secret.clone());
-        settings.timeout = global.timeout;
-        settings.connect_timeout = (global.timeout / 3).min(settings.connect_timeout);
-        settings.concurrency = usize::from(global.concurrency);
-        settings.allow_hosts = super::load::allowed_hosts(&|name| std::env::var(name).ok());
-        settings.authorities.clone_from(&authorities);
-        settings.paced = !in_sandbox;
-        let unusable =
-            |error| Failure::new(format!("provider `{key}` cannot be used")).because(error);
-        let jobs = match provider.vendor {
-            Vendor::Feishu => {
-                let (writer, jobs) = vendors::feishu(settings).map_err(unusable)?;
-                writers.insert(key.clone(), writer);
-                jobs
-            }
-            Vendor::DingTalk => {
-                let agency = vendors::Agency {
-                    edition: provider.edition,
-                    agent_id: provider.agent_id,
-                    robot_code: provider.robot_code.as_deref().map(str::to_owned),
-                };
-                vendors::dingtalk(settings, agency).map_err(unusable)?
-            }
-            Vendor::Enos => {
-                let org = provider.org_id.as_deref().unwrap_or_default();
-                vendors::enos(settings, org, Timestamp::now).map_err(unusable)?
-            }
-        };
+        writers.extend(writer.map(|writer| (key.clone(), writer)));
         directories.insert(key.clone(), jobs.directory);
         channels.insert(key.clone(), jobs.channel);
     }
     Ok((writers, directories, channels))
+}
+
+/// The client of one provider.
+pub(super) struct Connected {
+    /// What reads and writes; Feishu alone has objects that beadle keeps.
+    pub(super) writer: Option<Arc<dyn Writer>>,
+    pub(super) jobs: vendors::Jobs,
+}
+
+/// Makes the client of one provider; none when its secret is not known.
+pub(super) fn connect_one(
+    global: &Global,
+    key: &Name,
+    provider: &Provider,
+    in_sandbox: bool,
+) -> Result<Option<Connected>, Failure> {
+    client(
+        global,
+        key,
+        provider,
+        in_sandbox,
+        authorities(global)?.as_deref(),
+    )
+}
+
+/// The authorities of `--ca-file`.
+fn authorities(global: &Global) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(file) = &global.ca_file else {
+        return Ok(None);
+    };
+    let read = std::fs::read(file).map_err(|error| {
+        Failure::new(format!(
+            "the certificate file {} cannot be read",
+            file.display()
+        ))
+        .because(error)
+    });
+    read.map(Some)
+}
+
+fn client(
+    global: &Global,
+    key: &Name,
+    provider: &Provider,
+    in_sandbox: bool,
+    authorities: Option<&[u8]>,
+) -> Result<Option<Connected>, Failure> {
+    let Some(secret) = &provider.secret else {
+        return Ok(None);
+    };
+    let mut settings =
+        vendors::Settings::new(&provider.base_url, provider.app.clone(), secret.clone());
+    settings.timeout = global.timeout;
+    settings.connect_timeout = (global.timeout / 3).min(settings.connect_timeout);
+    settings.concurrency = usize::from(global.concurrency);
+    settings.allow_hosts = super::load::allowed_hosts(&|name| std::env::var(name).ok());
+    settings.authorities = authorities.map(<[u8]>::to_vec);
+    settings.paced = !in_sandbox;
+    let unusable = |error| Failure::new(format!("provider `{key}` cannot be used")).because(error);
+    let (writer, jobs): (Option<Arc<dyn Writer>>, _) = match provider.vendor {
+        Vendor::Feishu => {
+            let (writer, jobs) = vendors::feishu(settings).map_err(unusable)?;
+            (Some(writer), jobs)
+        }
+        Vendor::DingTalk => {
+            let agency = vendors::Agency {
+                edition: provider.edition,
+                agent_id: provider.agent_id,
+                robot_code: provider.robot_code.as_deref().map(str::to_owned),
+            };
+            (None, vendors::dingtalk(settings, agency).map_err(unusable)?)
+        }
+        Vendor::Enos => {
+            let org = provider.org_id.as_deref().unwrap_or_default();
+            let jobs = vendors::enos(settings, org, Timestamp::now).map_err(unusable)?;
+            (None, jobs)
+        }
+    };
+    Ok(Some(Connected { writer, jobs }))
 }

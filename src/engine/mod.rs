@@ -9,6 +9,7 @@ pub mod apply;
 pub mod channel;
 mod deliver;
 pub mod directory;
+pub mod health;
 pub mod held;
 pub mod ledger;
 pub mod letters;
@@ -37,6 +38,7 @@ use crate::model::{AppId, ChatId, Collection, Field, Fields, RemoteId, TasklistG
 
 pub use crate::plan::live::Object;
 pub use directory::{Directory, Sighting};
+pub use health::Health;
 pub use ledger::{Binding, Ledger};
 
 /// What a seam returns: a future that can be sent between threads.
@@ -117,6 +119,8 @@ pub struct RemoteTasklist {
     pub guid: TasklistGuid,
     /// Its name, which is not unique.
     pub name: String,
+    /// Whether the app may change it, where the answer says so.
+    pub may_edit: Option<bool>,
 }
 
 /// One write to an object.

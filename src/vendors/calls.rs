@@ -122,6 +122,11 @@ pub(crate) enum Effect {
     Something,
 }
 
+/// Fetches a token, or finds that there is a good one.
+pub(crate) async fn sign_in<C: Client>(client: &C) -> Result<(), ApiError> {
+    client.tokens().get(client.fetch()).await.map(drop)
+}
+
 /// Makes a call that only reads, as often as the contract allows.
 pub(crate) async fn read<C: Client, T>(
     client: &C,

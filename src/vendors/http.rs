@@ -21,14 +21,17 @@
 use std::borrow::Cow;
 use std::error::Error as _;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Method, Response, Url};
 
 use super::BuildError;
 use super::digest::digest;
+use crate::engine::health::Heard;
 
 /// The most that is read of an answer.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
@@ -42,6 +45,8 @@ pub(crate) struct Http {
     base: Url,
     /// The longest that one exchange takes, from connecting to the last byte.
     pub(crate) timeout: Duration,
+    /// The `Date` of the last answer, and when it came.
+    date: Mutex<Option<(Timestamp, Instant)>>,
 }
 
 /// A request.
@@ -147,7 +152,26 @@ impl Http {
             client,
             base,
             timeout,
+            date: Mutex::default(),
         })
+    }
+
+    /// What the server's clock said last, if it did.
+    pub(crate) fn clock(&self) -> Option<Heard> {
+        let date = *self.date.lock().unwrap_or_else(PoisonError::into_inner);
+        date.map(|(said, at)| Heard {
+            said,
+            ago: at.elapsed(),
+        })
+    }
+
+    fn hear(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+        let said = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        if let Some(said) = said {
+            let heard = Some((said.timestamp(), Instant::now()));
+            *self.date.lock().unwrap_or_else(PoisonError::into_inner) = heard;
+        }
     }
 
     /// The address of a path below the base, or what is wrong with it.
@@ -211,6 +235,7 @@ impl Http {
             headers: std::mem::take(response.headers_mut()),
             body: Vec::new(),
         };
+        self.hear(&reply.headers);
         let why = loop {
             match response.chunk().await {
                 Ok(None) => return Ok(reply),

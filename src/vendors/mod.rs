@@ -1,4 +1,4 @@
-//! Clients of other people's APIs: settings in, a [`Writer`], a [`Directory`] and a [`Channel`] out.
+//! Clients of other people's APIs: settings in, a [`Writer`], a [`Directory`], a [`Channel`] and a [`Health`] out.
 //!
 //! What is not here: no vendor's shapes leave this module, nothing is read from disk or environment
 //! (settings are arguments; proxies are the exception, reqwest reads their variables), nothing decides
@@ -52,7 +52,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::engine::channel::Channel;
-use crate::engine::{Directory, Writer};
+use crate::engine::{Directory, Health, Writer};
 
 pub use dingtalk::Agency;
 pub use feishu::Settings;
@@ -70,13 +70,16 @@ pub struct Jobs {
     pub directory: Arc<dyn Directory>,
     /// What is sent.
     pub channel: Arc<dyn Channel>,
+    /// How it stands with the vendor.
+    pub health: Arc<dyn Health>,
 }
 
 impl Jobs {
-    fn of<C: Directory + Channel + 'static>(client: Arc<C>) -> Self {
+    fn of<C: Directory + Channel + Health + 'static>(client: Arc<C>) -> Self {
         Self {
             directory: client.clone(),
-            channel: client,
+            channel: client.clone(),
+            health: client,
         }
     }
 }

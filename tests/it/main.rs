@@ -19,6 +19,8 @@ mod crash;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod drift;
 #[cfg(test)]
 mod edit;
@@ -62,6 +64,8 @@ mod message;
 mod notices;
 #[cfg(test)]
 mod outlook;
+#[cfg(test)]
+mod packaging;
 #[cfg(test)]
 mod pictures;
 #[cfg(test)]

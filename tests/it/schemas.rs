@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::project::{Project, RELEASE, beadle};
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 15] = [
     "manifest",
     "plan",
     "drift",
@@ -22,6 +22,8 @@ const NAMES: [&str; 13] = [
     "groups",
     "simulation",
     "report",
+    "doctor",
+    "version",
 ];
 
 fn file(name: &str) -> std::path::PathBuf {
@@ -47,8 +49,9 @@ fn every_schema_is_current() {
     }
 }
 
+/// Holds what was printed against a schema of ours.
 #[track_caller]
-fn fits(name: &str, value: &Value) {
+pub(crate) fn fits(name: &str, value: &Value) {
     let schema: Value = serde_json::from_str(&fs::read_to_string(file(name)).unwrap()).unwrap();
     let (mut compiler, mut schemas) = (Compiler::new(), Schemas::new());
     compiler.add_resource("shape.json", schema).unwrap();

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod apply;
+mod doctor;
 mod drift;
 mod export;
 mod firing;
@@ -39,6 +40,7 @@ pub(super) fn run_offline(args: &Args, ui: &Ui) -> Option<Result> {
         Command::Init(init) => init::run(&args.global, init, ui),
         Command::Schema(schema) => schema::run(schema, ui),
         Command::Completions(completions) => schema::completions(completions, ui),
+        Command::Man(man) => schema::man(man, ui),
         Command::Version => schema::version(ui),
         Command::Show(show) => show::run(show, ui),
         Command::Group(group) => group::run(&args.global, group, ui),
@@ -64,10 +66,12 @@ pub(super) async fn run(args: &Args, ui: &Ui) -> Result {
         Command::Tick(args) => tick::tick(global, args, ui).await,
         Command::Run(args) => run::run(global, args, ui).await,
         Command::Notice(command) => notice::run(global, command, ui).await,
+        Command::Doctor => doctor::run(global, ui).await,
         Command::Sandbox(sandbox) => sandbox::run(global, sandbox, ui).await,
         Command::Init(_)
         | Command::Schema(_)
         | Command::Completions(_)
+        | Command::Man(_)
         | Command::Version
         | Command::Show(_)
         | Command::Group(_)

@@ -39,7 +39,8 @@ use super::pace::Pace;
 use super::redact::Secrets;
 use super::token::Tokens;
 use super::{BuildError, Settings};
-use crate::engine::{ApiError, Directory, Pending, Sighting};
+use crate::engine::health::Heard;
+use crate::engine::{ApiError, Directory, Health, Pending, Sighting};
 use crate::model::AppId;
 use crate::model::group::Recipient;
 use crate::model::manifest::Edition;
@@ -201,6 +202,16 @@ impl DingTalk {
             }
             told => told,
         }
+    }
+}
+
+impl Health for DingTalk {
+    fn sign_in(&self) -> Pending<'_, Result<(), ApiError>> {
+        Box::pin(calls::sign_in(self))
+    }
+
+    fn clock(&self) -> Option<Heard> {
+        self.new.clock()
     }
 }
 

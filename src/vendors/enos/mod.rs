@@ -34,7 +34,8 @@ use super::pace::Pace;
 use super::redact::Secrets;
 use super::token::Tokens;
 use super::{BuildError, Settings};
-use crate::engine::{Answer, ApiError, Directory, Pending, Sighting};
+use crate::engine::health::Heard;
+use crate::engine::{Answer, ApiError, Directory, Health, Pending, Sighting};
 use crate::model::AppId;
 use crate::model::group::Recipient;
 
@@ -190,6 +191,16 @@ enum Answered {
     Batch,
     /// Everybody in the OU, as older deployments do.
     Everybody,
+}
+
+impl Health for Enos {
+    fn sign_in(&self) -> Pending<'_, Result<(), ApiError>> {
+        Box::pin(calls::sign_in(self))
+    }
+
+    fn clock(&self) -> Option<Heard> {
+        self.http.clock()
+    }
 }
 
 impl Directory for Enos {

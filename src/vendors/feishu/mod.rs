@@ -36,7 +36,10 @@ use super::limits::{LIST_SUBSCRIPTIONS, ROWS};
 use super::pace::Pace;
 use super::redact::Secrets;
 use super::retry::Patience;
-use crate::engine::{ApiError, Call, Done, Object, Pending, Reader, RemoteTasklist, Write, Writer};
+use crate::engine::health::Heard;
+use crate::engine::{
+    ApiError, Call, Done, Health, Object, Pending, Reader, RemoteTasklist, Write, Writer,
+};
 use crate::model::{AppId, ChatId, Collection, RemoteId, TasklistGuid};
 
 /// The hosts that Feishu and Lark serve their API on.
@@ -133,6 +136,16 @@ impl Feishu {
 /// A body. The same shape always makes the same bytes.
 fn json(body: &impl Serialize) -> String {
     serde_json::to_string(body).expect("text, numbers and flags become JSON")
+}
+
+impl Health for Feishu {
+    fn sign_in(&self) -> Pending<'_, Result<(), ApiError>> {
+        Box::pin(async { self.tokens.get(&self.link).await.map(drop) })
+    }
+
+    fn clock(&self) -> Option<Heard> {
+        self.link.http.clock()
+    }
 }
 
 impl Reader for Feishu {

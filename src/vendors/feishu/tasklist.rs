@@ -11,7 +11,8 @@ use crate::vendors::limits::{GET_TASKLIST, LIST_TASKLISTS};
 pub(super) async fn all(feishu: &Feishu) -> Result<Vec<RemoteTasklist>, ApiError> {
     let query = [("page_size", "100")];
     let found = page::all::<Tasklist>(feishu, LIST_TASKLISTS, &[], &query).await?;
-    Ok(found.into_iter().map(known).collect())
+    let app = feishu.link.app.as_str();
+    Ok(found.into_iter().map(|wire| known(wire, app)).collect())
 }
 
 /// Reads one tasklist.
@@ -19,12 +20,20 @@ pub(super) async fn one(feishu: &Feishu, guid: &TasklistGuid) -> Result<RemoteTa
     let ids = [guid.as_str()];
     let ask = Ask::new(GET_TASKLIST).ids(&ids);
     let read = |envelope: Members| data::<OneTasklist>(envelope);
-    Ok(known(feishu.call(&ask, read).await?.tasklist))
+    let wire = feishu.call(&ask, read).await?.tasklist;
+    Ok(known(wire, feishu.link.app.as_str()))
 }
 
-fn known(wire: Tasklist) -> RemoteTasklist {
+fn known(wire: Tasklist, app: &str) -> RemoteTasklist {
+    let member = wire.members.iter().find(|member| member.id == app);
     RemoteTasklist {
         guid: TasklistGuid::new(&wire.guid),
         name: wire.name,
+        // Who is in neither place may have its right through a chat.
+        may_edit: match member {
+            _ if wire.owner.id == app => Some(true),
+            Some(member) => Some(member.role == "editor"),
+            None => None,
+        },
     }
 }

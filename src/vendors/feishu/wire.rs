@@ -87,6 +87,20 @@ pub(crate) struct Tasklist {
     pub(crate) guid: String,
     #[serde(default, deserialize_with = "nullable")]
     pub(crate) name: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) owner: TasklistMember,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(crate) members: Vec<TasklistMember>,
+}
+
+/// Somebody or something with rights on a tasklist. All of it may be missing.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct TasklistMember {
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) id: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) role: String,
 }
 
 /// `data` of the subscription list.

@@ -1,0 +1,172 @@
+//! The reference page of a JSON Schema: a section for each block, with a table of its keys.
+//!
+//! `docs/manifest.md` is what this makes of the manifest's schema, and a test finds it stale.
+
+use serde_json::{Map, Value};
+
+/// The page, in Markdown.
+pub(super) fn page(schema: &Value) -> String {
+    let mut text = String::from(
+        "# The manifest, key by key\n\n\
+         <!-- Made by `beadle schema --format markdown` from the schema that editors read. -->\n\n\
+         Text may hold `${var:NAME}`; secrets take `${env:NAME}` and `${file:PATH}`. Names are letters, digits, `-` and\n\
+         `_`, at most 64. A key in **bold** is required.\n",
+    );
+    section(&mut text, "", schema);
+    text
+}
+
+/// One block and, after it, the blocks within.
+fn section(text: &mut String, path: &str, schema: &Value) {
+    let Some(keys) = properties(schema) else {
+        return;
+    };
+    let title = if path.is_empty() { "beadle.yaml" } else { path };
+    text.push_str(&format!("\n## `{title}`\n\n"));
+    if let Some(says) = schema["description"].as_str() {
+        text.push_str(&format!("{says}\n\n"));
+    }
+    if let Some(one) = one_of(schema) {
+        text.push_str(&format!("{one}\n\n"));
+    }
+    text.push_str("| key | takes | default | meaning |\n|---|---|---|---|\n");
+    let required = schema["required"].as_array();
+    for (key, value) in keys {
+        let is_required = required.is_some_and(|keys| keys.iter().any(|k| k == key));
+        let name = if is_required {
+            format!("**`{key}`**")
+        } else {
+            format!("`{key}`")
+        };
+        let default = match &value["default"] {
+            Value::Null => String::new(),
+            Value::String(text) => format!("`{text}`"),
+            other => format!("`{other}`"),
+        };
+        let says = value["description"].as_str().unwrap_or_default();
+        let row =
+            [name, takes(value), default, says.to_owned()].map(|cell| cell.replace('|', "\\|"));
+        text.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    for (key, value) in keys {
+        let path = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        within(text, &path, value);
+    }
+}
+
+/// The blocks below a value: it may be one, or a list or map of them.
+fn within(text: &mut String, path: &str, schema: &Value) {
+    // What differs by locale alone is told where it is taken.
+    if properties(schema).is_some() && schema["patternProperties"].is_null() {
+        section(text, path, schema);
+    }
+    if schema["additionalProperties"].is_object() {
+        within(
+            text,
+            &format!("{path}.NAME"),
+            &schema["additionalProperties"],
+        );
+    }
+    if schema["items"].is_object() {
+        within(text, &format!("{path}[]"), &schema["items"]);
+    }
+    for alternative in alternatives(schema) {
+        within(text, path, alternative);
+    }
+}
+
+fn properties(schema: &Value) -> Option<&Map<String, Value>> {
+    schema["properties"]
+        .as_object()
+        .filter(|keys| !keys.is_empty())
+}
+
+fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
+    schema["anyOf"].as_array().into_iter().flatten()
+}
+
+/// Which keys exclude each other.
+fn one_of(schema: &Value) -> Option<String> {
+    let each: Option<Vec<String>> = schema["oneOf"]
+        .as_array()?
+        .iter()
+        .map(|one| Some(format!("`{}`", one["required"].get(0)?.as_str()?)))
+        .collect();
+    Some(format!("Takes exactly one of {}.", each?.join(", ")))
+}
+
+/// What a value looks like, in words.
+fn takes(schema: &Value) -> String {
+    if let Some(words) = schema["enum"].as_array() {
+        return listed(words.iter().map(literal).collect());
+    }
+    if !schema["const"].is_null() {
+        return literal(&schema["const"]);
+    }
+    let mut all: Vec<String> = Vec::new();
+    for alternative in alternatives(schema).filter(|one| !is_interpolation(one)) {
+        let words = takes(alternative);
+        if !words.is_empty() && !all.contains(&words) {
+            all.push(words);
+        }
+    }
+    if !all.is_empty() {
+        return listed(all);
+    }
+    match &schema["type"] {
+        Value::String(kind) => match kind.as_str() {
+            "string" => "text".to_owned(),
+            "boolean" => "`true` or `false`".to_owned(),
+            "integer" | "number" => "a number".to_owned(),
+            "array" => match takes(&schema["items"]) {
+                words if words.is_empty() => "a list".to_owned(),
+                words if words.contains(", ") || words.contains(" or ") => {
+                    format!("a list, each {words}")
+                }
+                words if words == "text" => "a list of texts".to_owned(),
+                words => format!("a list of: {words}"),
+            },
+            _ if !schema["patternProperties"].is_null() => {
+                "texts by locale, with a `default`".to_owned()
+            }
+            _ if properties(schema).is_some() => "a block, below".to_owned(),
+            _ if schema["additionalProperties"].is_object() => {
+                match properties(&schema["additionalProperties"]) {
+                    Some(_) => "blocks by name, below".to_owned(),
+                    None => "values by name".to_owned(),
+                }
+            }
+            _ => "a block of any shape".to_owned(),
+        },
+        Value::Array(_) => "text".to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Whether this only lets `${…}` stand in place of a value.
+fn is_interpolation(schema: &Value) -> bool {
+    schema["pattern"]
+        .as_str()
+        .is_some_and(|pattern| pattern == r"\$\{")
+}
+
+fn literal(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("`{text}`"),
+        other => format!("`{other}`"),
+    }
+}
+
+/// `a`, `a or b`, `a, b or c`.
+fn listed(mut words: Vec<String>) -> String {
+    let last = words.pop().unwrap_or_default();
+    if words.is_empty() {
+        last
+    } else {
+        format!("{} or {last}", words.join(", "))
+    }
+}
