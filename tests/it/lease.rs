@@ -306,12 +306,7 @@ fn a_second_claim_on_an_object_names_both_and_writes_nothing() {
         }
     }
     sharing(&project, "theirs", &mine);
-    let mut import = project.command(&[
-        "import",
-        "tasklist_subscription.mine",
-        &id,
-        "--auto-approve",
-    ]);
+    let mut import = project.command(&["import", "tasklist_subscription.mine", &id]);
     let import = Ran::from(import.env("BEADLE_DIR", "theirs").output().unwrap()).exits(1);
     assert!(import.stderr.contains("ours"), "{}", import.stderr);
     assert_eq!(project.writes(), Vec::<Value>::new());
