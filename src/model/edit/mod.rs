@@ -26,6 +26,9 @@ pub struct Edit {
     pub at: Range<usize>,
     /// What comes there.
     pub with: String,
+    /// Whether it belongs to something that encloses what else is put in at the same place, and so comes
+    /// after it.
+    pub outer: bool,
 }
 
 /// Why a place is not changed.
@@ -320,7 +323,28 @@ impl<'t> Editor<'t> {
     }
 
     fn push(&mut self, at: Range<usize>, with: String) {
-        self.edits.push(Edit { at, with });
+        self.edits.push(Edit {
+            at,
+            with,
+            outer: false,
+        });
+    }
+
+    /// Puts lines in below the line that holds a byte.
+    fn push_lines(&mut self, below: usize, lines: &[String], outer: bool) {
+        let at = lines::next(self.text, below);
+        let line_break = lines::line_break(self.text, below);
+        let with = if self.text[..at].ends_with('\n') {
+            lines.iter().map(|l| format!("{l}{line_break}")).collect()
+        } else {
+            // The last line has no line break, and the new last one gets none.
+            lines.iter().map(|l| format!("{line_break}{l}")).collect()
+        };
+        self.edits.push(Edit {
+            at: at..at,
+            with,
+            outer,
+        });
     }
 }
 
@@ -328,16 +352,24 @@ impl<'t> Editor<'t> {
 #[must_use]
 pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
     let mut sorted: Vec<Edit> = edits.to_vec();
-    sorted.sort_by_key(|edit| (edit.at.start, edit.at.end));
+    sorted.sort_by_key(|edit| (edit.at.start, edit.at.end, edit.outer));
     let mut merged: Vec<Edit> = Vec::with_capacity(sorted.len());
     for edit in sorted {
         match merged.last_mut() {
             Some(last) if edit.at.start < last.at.end => {
-                // What is removed twice is removed once.
-                if !edit.with.is_empty() || !last.with.is_empty() {
+                if !last.with.is_empty() {
                     return None;
                 }
-                last.at.end = last.at.end.max(edit.at.end);
+                if edit.with.is_empty() {
+                    // What is removed twice is removed once.
+                    last.at.end = last.at.end.max(edit.at.end);
+                } else if edit.at.is_empty() {
+                    // Lines that come below one that goes.
+                    let at = last.at.end..last.at.end;
+                    merged.push(Edit { at, ..edit });
+                } else {
+                    return None;
+                }
             }
             _ => merged.push(edit),
         }
@@ -346,7 +378,13 @@ pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
     let mut at = 0;
     for edit in &merged {
         out.push_str(text.get(at..edit.at.start)?);
-        out.push_str(&edit.with);
+        let is_last = edit.at.start == text.len();
+        if is_last && (out.is_empty() || out.ends_with('\n')) {
+            // The line without a line break, below which these come, has gone.
+            out.push_str(edit.with.trim_start_matches(['\r', '\n']));
+        } else {
+            out.push_str(&edit.with);
+        }
         at = edit.at.end;
     }
     out.push_str(text.get(at..)?);

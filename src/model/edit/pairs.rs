@@ -38,10 +38,8 @@ impl Editor<'_> {
         }
         let in_flow = self.tree.is_in_flow(map);
         let pair = format!("{key}: {}", value.write(Quotes::None, in_flow));
-        let end = lines::end(text, whole.end);
-        let line_break = lines::line_break(text, whole.start);
         let indent = lines::indent(text, whole.start);
-        self.push(end..end, format!("{line_break}{indent}{pair}"));
+        self.push_lines(whole.end, &[format!("{indent}{pair}")], true);
         Ok(())
     }
 

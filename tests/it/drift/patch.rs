@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use super::*;
 
 /// Runs Git in a folder without the machine's settings.
-fn git(dir: &Path, args: &[&str], input: &str) -> String {
+pub(super) fn git(dir: &Path, args: &[&str], input: &str) -> String {
     use std::io::Write as _;
     let mut child = Command::new("git")
         .args(args)
