@@ -29,6 +29,17 @@ pub struct Edit {
     /// Whether it belongs to something that encloses what else is put in at the same place, and so comes
     /// after it.
     pub outer: bool,
+    /// For one of several parts of a mapping that go: when all do, `{}` is left.
+    pub part: Option<Part>,
+}
+
+/// One of the pairs of a mapping that is written in lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Right after the colon of the mapping's key.
+    pub colon: usize,
+    /// How many pairs there are.
+    pub of: usize,
 }
 
 /// Why a place is not changed.
@@ -327,6 +338,7 @@ impl<'t> Editor<'t> {
             at,
             with,
             outer: false,
+            part: None,
         });
     }
 
@@ -344,6 +356,7 @@ impl<'t> Editor<'t> {
             at: at..at,
             with,
             outer,
+            part: None,
         });
     }
 }
@@ -352,6 +365,19 @@ impl<'t> Editor<'t> {
 #[must_use]
 pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
     let mut sorted: Vec<Edit> = edits.to_vec();
+    let parts: Vec<Part> = edits.iter().filter_map(|edit| edit.part).collect();
+    for (at, part) in parts.iter().enumerate() {
+        let of_one = |other: &&Part| *other == part;
+        let is_last = !parts[at + 1..].contains(part);
+        if is_last && parts.iter().filter(of_one).count() == part.of {
+            sorted.push(Edit {
+                at: part.colon..part.colon,
+                with: " {}".to_owned(),
+                outer: false,
+                part: None,
+            });
+        }
+    }
     sorted.sort_by_key(|edit| (edit.at.start, edit.at.end, edit.outer));
     let mut merged: Vec<Edit> = Vec::with_capacity(sorted.len());
     for edit in sorted {

@@ -149,6 +149,26 @@ fn a_commented_file_keeps_all_but_the_lines_that_moved() {
 }
 
 #[test]
+fn a_section_in_which_all_has_vanished_stays_a_section() {
+    let (project, ran) = round(
+        |project| project.manifest(TWO),
+        |project| {
+            delete(project, "a");
+            delete(project, "b");
+        },
+    );
+    assert_eq!(ran.stderr, "");
+    assert_eq!(changed(&ran.stdout).len(), 4, "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("+tasklist_subscriptions: {}\n"),
+        "{}",
+        ran.stdout
+    );
+    accept(&project, &ran.stdout);
+    converged(&project);
+}
+
+#[test]
 fn subscribers_are_written_by_the_names_of_chats() {
     let (project, ran) = round(
         |project| {
