@@ -159,7 +159,7 @@ fn a_scalar_keeps_its_style() {
         ),
         ("a: |+\n  one\n\nb: c\n", "x", "a: \"x\"\n\nb: c\n"),
         ("a: |2\n   one\nb: c\n", " x", "a: \" x\"\nb: c\n"),
-        ("a: x", "${var:y}", "a: \"$${var:y}\""),
+        ("a: x", "${var:y}", "a: $${var:y}"),
     ] {
         let key = before
             .trim_start_matches('{')
@@ -326,6 +326,42 @@ fn a_pair_is_added_in_the_style_of_its_block() {
         ("a: { b: }\n", "a", "a: { b:, k: v }\n"),
     ] {
         check(before, path, Do::Add("k", "v"), after);
+    }
+}
+
+#[test]
+fn what_comes_at_one_place_comes_from_the_inside_out() {
+    for (before, after) in [
+        (
+            "a:\n  b:\n    - x\n    - y\n",
+            "a:\n  b:\n    - x\n    - z\n  k: v\n",
+        ),
+        (
+            "a:\n  b:\n    - x\n    - y",
+            "a:\n  b:\n    - x\n    - z\n  k: v\n",
+        ),
+        (
+            "a:\n  b:\n    - x\n    - y\n      # about y\nc: d\n",
+            "a:\n  b:\n    - x\n    - z\n  k: v\nc: d\n",
+        ),
+        (
+            "a:\r\n  b:\r\n  - x\r\n  - y\r\nc: d",
+            "a:\r\n  b:\r\n  - x\r\n  - z\r\n  k: v\r\nc: d",
+        ),
+    ] {
+        let mut found = Vec::new();
+        let tree = Tree::read(FileId(0), before, &mut found).unwrap();
+        let (_, map, ..) = find(&tree, &["a"]);
+        let (key, list, ..) = find(&tree, &["a", "b"]);
+        let mut editor = Editor::new(&tree);
+        editor.add_pair(map, "k", Scalar::Text("v")).unwrap();
+        editor
+            .set_items(key, list, &[1].into(), &[Scalar::Text("z")])
+            .unwrap();
+        assert_eq!(
+            apply(before, &editor.into_edits()).unwrap().trim_end(),
+            after.trim_end()
+        );
     }
 }
 

@@ -250,13 +250,13 @@ fn a_block_that_is_gone_deletes_the_bound_object_only() {
 }
 
 #[test]
-fn a_block_and_an_object_that_are_gone_leave_only_the_binding_to_go() {
+fn a_block_and_an_object_that_are_gone_leave_a_binding_to_go_and_no_change() {
     let mut sides =
         Sides::applied(&declares(&[("x", ""), ("y", "")])).declare(&declares(&[("y", "")]));
     sides
         .objects("guid-a")
         .retain(|o| o.fields.name() != Some("x"));
-    assert_snapshot!(brief(&sides.plan()), @"forget x in guid-a (vanished)");
+    assert_snapshot!(brief(&sides.plan()), @"unbind tasklist_subscription.x id-1");
 }
 
 #[test]

@@ -240,11 +240,7 @@ impl Editor<'_> {
         if !add.is_empty() {
             let new: Vec<String> = add.iter().map(|one| format!("{lead}{one}")).collect();
             match kept {
-                Some(at) => {
-                    let end = lines::end(text, self.range(items[at]).end);
-                    let new = new.concat_lines(line_break);
-                    self.push(end..end, new);
-                }
+                Some(at) => self.push_lines(self.range(items[at]).end, &new, false),
                 None => {
                     let start = lines::start(text, first);
                     let new: String = new
@@ -269,18 +265,5 @@ impl Editor<'_> {
             self.push(colon..colon, " []".to_owned());
         }
         Ok(())
-    }
-}
-
-trait ConcatLines {
-    /// The lines, each after a line break.
-    fn concat_lines(&self, line_break: &str) -> String;
-}
-
-impl ConcatLines for Vec<String> {
-    fn concat_lines(&self, line_break: &str) -> String {
-        self.iter()
-            .map(|line| format!("{line_break}{line}"))
-            .collect()
     }
 }

@@ -26,6 +26,20 @@ pub struct Edit {
     pub at: Range<usize>,
     /// What comes there.
     pub with: String,
+    /// Whether it belongs to something that encloses what else is put in at the same place, and so comes
+    /// after it.
+    pub outer: bool,
+    /// For one of several parts of a mapping that go: when all do, `{}` is left.
+    pub part: Option<Part>,
+}
+
+/// One of the pairs of a mapping that is written in lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Right after the colon of the mapping's key.
+    pub colon: usize,
+    /// How many pairs there are.
+    pub of: usize,
 }
 
 /// Why a place is not changed.
@@ -320,7 +334,30 @@ impl<'t> Editor<'t> {
     }
 
     fn push(&mut self, at: Range<usize>, with: String) {
-        self.edits.push(Edit { at, with });
+        self.edits.push(Edit {
+            at,
+            with,
+            outer: false,
+            part: None,
+        });
+    }
+
+    /// Puts lines in below the line that holds a byte.
+    fn push_lines(&mut self, below: usize, lines: &[String], outer: bool) {
+        let at = lines::next(self.text, below);
+        let line_break = lines::line_break(self.text, below);
+        let with = if self.text[..at].ends_with('\n') {
+            lines.iter().map(|l| format!("{l}{line_break}")).collect()
+        } else {
+            // The last line has no line break, and the new last one gets none.
+            lines.iter().map(|l| format!("{line_break}{l}")).collect()
+        };
+        self.edits.push(Edit {
+            at: at..at,
+            with,
+            outer,
+            part: None,
+        });
     }
 }
 
@@ -328,16 +365,37 @@ impl<'t> Editor<'t> {
 #[must_use]
 pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
     let mut sorted: Vec<Edit> = edits.to_vec();
-    sorted.sort_by_key(|edit| (edit.at.start, edit.at.end));
+    let parts: Vec<Part> = edits.iter().filter_map(|edit| edit.part).collect();
+    for (at, part) in parts.iter().enumerate() {
+        let of_one = |other: &&Part| *other == part;
+        let is_last = !parts[at + 1..].contains(part);
+        if is_last && parts.iter().filter(of_one).count() == part.of {
+            sorted.push(Edit {
+                at: part.colon..part.colon,
+                with: " {}".to_owned(),
+                outer: false,
+                part: None,
+            });
+        }
+    }
+    sorted.sort_by_key(|edit| (edit.at.start, edit.at.end, edit.outer));
     let mut merged: Vec<Edit> = Vec::with_capacity(sorted.len());
     for edit in sorted {
         match merged.last_mut() {
             Some(last) if edit.at.start < last.at.end => {
-                // What is removed twice is removed once.
-                if !edit.with.is_empty() || !last.with.is_empty() {
+                if !last.with.is_empty() {
                     return None;
                 }
-                last.at.end = last.at.end.max(edit.at.end);
+                if edit.with.is_empty() {
+                    // What is removed twice is removed once.
+                    last.at.end = last.at.end.max(edit.at.end);
+                } else if edit.at.is_empty() {
+                    // Lines that come below one that goes.
+                    let at = last.at.end..last.at.end;
+                    merged.push(Edit { at, ..edit });
+                } else {
+                    return None;
+                }
             }
             _ => merged.push(edit),
         }
@@ -346,7 +404,13 @@ pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
     let mut at = 0;
     for edit in &merged {
         out.push_str(text.get(at..edit.at.start)?);
-        out.push_str(&edit.with);
+        let is_last = edit.at.start == text.len();
+        if is_last && (out.is_empty() || out.ends_with('\n')) {
+            // The line without a line break, below which these come, has gone.
+            out.push_str(edit.with.trim_start_matches(['\r', '\n']));
+        } else {
+            out.push_str(&edit.with);
+        }
         at = edit.at.end;
     }
     out.push_str(text.get(at..)?);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::scalar::Quotes;
-use super::{Editor, Refusal, Scalar, lines};
+use super::{Edit, Editor, Part, Refusal, Scalar, lines};
 use crate::model::yaml::{NodeId, Yaml};
 
 impl Editor<'_> {
@@ -38,10 +38,8 @@ impl Editor<'_> {
         }
         let in_flow = self.tree.is_in_flow(map);
         let pair = format!("{key}: {}", value.write(Quotes::None, in_flow));
-        let end = lines::end(text, whole.end);
-        let line_break = lines::line_break(text, whole.start);
         let indent = lines::indent(text, whole.start);
-        self.push(end..end, format!("{line_break}{indent}{pair}"));
+        self.push_lines(whole.end, &[format!("{indent}{pair}")], true);
         Ok(())
     }
 
@@ -73,28 +71,27 @@ impl Editor<'_> {
             self.change_flow(self.range(map), &spans, remove, &[]);
             return Ok(());
         }
-        let mark = self.mark();
+        let colon = self.after_colon(key).filter(|colon| {
+            let rest = text[*colon..lines::end(text, *colon)].trim_start();
+            rest.is_empty() || rest.starts_with('#')
+        });
+        let of = spans.len();
+        if colon.is_none() && remove.len() == of {
+            return Err(self.form(map));
+        }
+        let first = |at: &usize| lines::is_first(text, spans[*at].start);
+        if !remove.iter().all(first) {
+            return Err(self.form(map));
+        }
         for at in remove {
             let span = &spans[*at];
-            if !lines::is_first(text, span.start) {
-                self.rewind(mark);
-                return Err(self.form(map));
-            }
             let block = lines::block(text, span.start, span.end, true);
-            self.push(lines::paragraph(text, block), String::new());
-        }
-        if remove.len() == spans.len() {
-            let colon = self.after_colon(key);
-            let rest = colon.map(|colon| text[colon..lines::end(text, colon)].trim_start());
-            match (colon, rest) {
-                (Some(colon), Some(rest)) if rest.is_empty() || rest.starts_with('#') => {
-                    self.push(colon..colon, " {}".to_owned());
-                }
-                _ => {
-                    self.rewind(mark);
-                    return Err(self.form(map));
-                }
-            }
+            self.edits.push(Edit {
+                at: lines::paragraph(text, block),
+                with: String::new(),
+                outer: false,
+                part: colon.map(|colon| Part { colon, of }),
+            });
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use super::*;
 
 /// Runs Git in a folder without the machine's settings.
-fn git(dir: &Path, args: &[&str], input: &str) -> String {
+pub(super) fn git(dir: &Path, args: &[&str], input: &str) -> String {
     use std::io::Write as _;
     let mut child = Command::new("git")
         .args(args)
@@ -146,6 +146,26 @@ fn a_commented_file_keeps_all_but_the_lines_that_moved() {
     accept(&project, &ran.stdout);
     converged(&project);
     drift(&project, &[]).exits(0);
+}
+
+#[test]
+fn a_section_in_which_all_has_vanished_stays_a_section() {
+    let (project, ran) = round(
+        |project| project.manifest(TWO),
+        |project| {
+            delete(project, "a");
+            delete(project, "b");
+        },
+    );
+    assert_eq!(ran.stderr, "");
+    assert_eq!(changed(&ran.stdout).len(), 4, "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("+tasklist_subscriptions: {}\n"),
+        "{}",
+        ran.stdout
+    );
+    accept(&project, &ran.stdout);
+    converged(&project);
 }
 
 #[test]

@@ -54,7 +54,8 @@ pub(crate) fn manifest(text: &str) -> Manifest {
         world: World::Real,
     };
     let (manifest, diagnostics) = parse::manifest(&sources, root, &inputs);
-    assert!(!has_errors(&diagnostics), "{diagnostics:#?}");
+    let text = &sources.get(root).text;
+    assert!(!has_errors(&diagnostics), "{diagnostics:#?}\n{text}");
     manifest.unwrap()
 }
 
@@ -238,6 +239,9 @@ impl Sides {
     /// Does to the live side and the ledger what the plan says.
     pub(crate) fn carry_out(&mut self, plan: &Plan) {
         for record in &plan.records {
+            if let Record::Unbind { address, .. } = record {
+                self.bindings.retain(|b| b.address != *address);
+            }
             if let Record::Move { from, to } = record {
                 for binding in &mut self.bindings {
                     if binding.address == *from {

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Proposal, refused};
+use super::refused;
 use crate::cli::load::ROOT;
-use crate::cli::looking::{Compared, Looking};
-use crate::model::diagnostic::FileId;
-use crate::model::edit::{Editor, Refusal, Scalar};
+use crate::model::diagnostic::{FileId, Sources};
+use crate::model::edit::{Edit, Editor, Refusal, Scalar};
 use crate::model::event::ALIASES;
 use crate::model::manifest::{Manifest, Subscription};
 use crate::model::yaml::{NodeId, Tree, Yaml};
@@ -14,14 +13,32 @@ use crate::model::{
     Address, ChatId, Collection, Diagnostic, EventKey, Events, Field, Kind, Name, Span, Value,
 };
 use crate::plan::drift::{Act, Difference, Drift};
+use crate::plan::live::Binding;
 use crate::plan::{Cause, FieldChange, Subject};
+
+/// Edits that belong together, and what they would accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// The subjects, each with the field or with none for the whole of it.
+    pub accepts: BTreeSet<(Subject, Option<Field>)>,
+    /// What to change in which file.
+    pub edits: Vec<(FileId, Edit)>,
+}
+
+/// The instances of a subscription.
+fn instances_of<'m>(manifest: &'m Manifest, name: &Name) -> &'m [Subscription] {
+    let all = &manifest.subscriptions;
+    let from = all.partition_point(|s| s.address.name < *name);
+    let to = all.partition_point(|s| s.address.name <= *name);
+    &all[from..to]
+}
 
 /// Where a resource is declared.
 pub(super) fn span_of(manifest: &Manifest, address: &Address) -> Option<Span> {
     match address.kind {
         Kind::TasklistSubscription => {
-            let mut all = manifest.subscriptions.iter();
-            all.find(|s| s.address == *address).map(|s| s.span)
+            let mut all = instances_of(manifest, &address.name).iter();
+            all.find(|s| address.covers(&s.address)).map(|s| s.span)
         }
         Kind::Chat => manifest.managed_chats.get(&address.name).map(|c| c.span),
         Kind::RecipientGroup => {
@@ -37,16 +54,17 @@ pub(super) fn span_of(manifest: &Manifest, address: &Address) -> Option<Span> {
 }
 
 /// The edits that accept what is live, and why some of it cannot be.
-pub(super) fn propose(
-    looking: &Looking<'_>,
-    compared: &Compared,
+#[must_use]
+pub fn propose(
+    manifest: &Manifest,
+    sources: &Sources,
+    bindings: &[Binding],
     drift: &Drift,
 ) -> (Vec<Proposal>, Vec<Diagnostic>) {
-    let manifest = looking.manifest;
     let mut work = Work {
         manifest,
-        chats: chat_names(manifest, compared),
-        chat_ids: chat_ids(compared),
+        chats: chat_names(manifest, bindings),
+        chat_ids: chat_ids(bindings),
         proposals: Vec::new(),
         explained: Vec::new(),
     };
@@ -74,20 +92,19 @@ pub(super) fn propose(
             )),
         }
     }
-    let named = looking.sources.0.iter().position(|s| s.name == ROOT);
+    let named = sources.0.iter().position(|s| s.name == ROOT);
     let root = named.and_then(|at| u32::try_from(at).ok()).map(FileId);
     files.extend(root);
     let trees: BTreeMap<FileId, Tree<'_>> = files
         .into_iter()
         .filter_map(|file| {
-            let text = &looking.sources.get(file).text;
+            let text = &sources.get(file).text;
             Some((file, Tree::read(file, text, &mut Vec::new())?))
         })
         .collect();
     let defaults = root.and_then(|root| trees.get(&root));
     for (address, differences) in by_resource {
-        let Some(tree) = span_of_any(manifest, &address).and_then(|span| trees.get(&span.file))
-        else {
+        let Some(tree) = span_of(manifest, &address).and_then(|span| trees.get(&span.file)) else {
             continue;
         };
         match address.kind {
@@ -103,24 +120,15 @@ pub(super) fn propose(
     (work.proposals, work.explained)
 }
 
-/// The same of a resource with several instances.
-fn span_of_any(manifest: &Manifest, address: &Address) -> Option<Span> {
-    let mut all = manifest.subscriptions.iter();
-    match address.kind {
-        Kind::TasklistSubscription => all.find(|s| address.covers(&s.address)).map(|s| s.span),
-        _ => span_of(manifest, address),
-    }
-}
-
 /// The names of chats by their ids at the vendor.
-fn chat_names(manifest: &Manifest, compared: &Compared) -> BTreeMap<ChatId, String> {
+fn chat_names(manifest: &Manifest, bindings: &[Binding]) -> BTreeMap<ChatId, String> {
     let mut names = BTreeMap::new();
     for (name, chat) in &manifest.chats {
         names
             .entry(chat.id.clone())
             .or_insert_with(|| name.to_string());
     }
-    for binding in &compared.bindings {
+    for binding in bindings {
         let address = &binding.address;
         if binding.collection == Collection::Chats
             && manifest.managed_chats.contains_key(&address.name)
@@ -137,8 +145,8 @@ fn chat_names(manifest: &Manifest, compared: &Compared) -> BTreeMap<ChatId, Stri
 }
 
 /// The ids at the vendor by what stands for managed chats among subscribers.
-fn chat_ids(compared: &Compared) -> BTreeMap<ChatId, ChatId> {
-    let kept = compared.bindings.iter();
+fn chat_ids(bindings: &[Binding]) -> BTreeMap<ChatId, ChatId> {
+    let kept = bindings.iter();
     kept.filter(|b| b.collection == Collection::Chats)
         .map(|b| (ChatId::to_come(&b.address), ChatId::new(b.id.as_str())))
         .collect()
@@ -249,9 +257,7 @@ impl<'a> Work<'a> {
         tree: &Tree<'_>,
         defaults: Option<&Tree<'_>>,
     ) {
-        let all = self.manifest.subscriptions.iter();
-        let instances: Vec<&'a Subscription> =
-            all.filter(|s| resource.covers(&s.address)).collect();
+        let instances = instances_of(self.manifest, &resource.name);
         let Some(first) = instances.first() else {
             return;
         };
@@ -265,10 +271,8 @@ impl<'a> Work<'a> {
             let subject = Subject::Resource(s.address.clone());
             differences.iter().find(|d| d.subject == subject).copied()
         };
-        let (gone, rest): (Vec<&Subscription>, Vec<&Subscription>) = instances
-            .iter()
-            .copied()
-            .partition(|s| of(s).is_some_and(is_gone));
+        let (gone, rest): (Vec<&Subscription>, Vec<&Subscription>) =
+            instances.iter().partition(|s| of(s).is_some_and(is_gone));
         let mut editor = Editor::new(tree);
         let mut accepted = BTreeSet::new();
         // Without a ledger nobody knows whether it was ever made; only an `id` tells.

@@ -49,7 +49,11 @@ impl Top {
                 let real = file.canonicalize().map_err(|_| outside())?;
                 real.strip_prefix(top).map_err(|_| outside())?.to_owned()
             }
-            None => file.strip_prefix(".").unwrap_or(&file).to_owned(),
+            None => {
+                let here = std::env::current_dir().unwrap_or_default();
+                let below = file.strip_prefix(&here).or_else(|_| file.strip_prefix("."));
+                below.unwrap_or(&file).to_owned()
+            }
         };
         let parts: Vec<_> = path
             .components()
@@ -59,8 +63,9 @@ impl Top {
     }
 }
 
-/// The diff of one file.
-pub(super) fn unified(path: &str, source: &Source, after: &str) -> String {
+/// The diff of one file, which has this path from the top.
+#[must_use]
+pub fn unified(path: &str, source: &Source, after: &str) -> String {
     // The text has lost its byte order mark, and the file has not.
     let mark = if source.marked { "\u{feff}" } else { "" };
     let (before, after) = (format!("{mark}{}", source.text), format!("{mark}{after}"));

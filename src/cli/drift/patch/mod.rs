@@ -4,12 +4,13 @@
 //! the edited files are read and compared with the same live side: what still differs was no answer, and is
 //! taken out and explained. So the diff that is printed is one after which nothing of it is left to do.
 
-mod accept;
-mod diff;
+pub mod accept;
+pub mod diff;
 mod refused;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use self::accept::Proposal;
 use crate::cli::args::Global;
 use crate::cli::error::Failure;
 use crate::cli::load::{Loaded, load_edited};
@@ -20,16 +21,9 @@ use crate::cli::ui::Ui;
 use crate::model::diagnostic::{FileId, has_errors};
 use crate::model::edit::{self, Edit};
 use crate::model::parse::Secrets;
-use crate::model::{Diagnostic, Field, Severity};
+use crate::model::{Diagnostic, Severity};
 use crate::plan::drift::{Difference, Drift, drift};
 use crate::plan::{Cause, Choice, Subject};
-
-/// Edits that belong together, and what they would accept.
-struct Proposal {
-    /// The subjects, each with the field or with none for the whole of it.
-    accepts: BTreeSet<(Subject, Option<Field>)>,
-    edits: Vec<(FileId, Edit)>,
-}
 
 impl Proposal {
     fn is_about(&self, subject: &Subject) -> bool {
@@ -59,7 +53,8 @@ pub(in crate::cli) fn print(
     global: &Global,
     ui: &Ui,
 ) -> Result<(), Failure> {
-    let (mut proposals, mut explained) = accept::propose(looking, compared, drift);
+    let (mut proposals, mut explained) =
+        accept::propose(looking.manifest, looking.sources, &compared.bindings, drift);
     for difference in &drift.drifted {
         if difference.cause == Cause::Both && proposals.iter().any(|p| p.promised(difference)) {
             ui.say(&format!(
