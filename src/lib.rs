@@ -16,6 +16,7 @@
 //! | edge | [`vendors`] | clients of other people's APIs | engine, model, plan |
 //! | edge | [`ledger`] | what we remember | engine, model, plan |
 //! | edge | [`sandbox`] | the vendors' APIs, played by us | nothing of ours |
+//! | edge | [`forge`] | the comment on a pull request | vendors, its HTTP client alone |
 //! | edge | [`cli`] | the terminal | everything |
 //!
 //! `tests/it/tidy.rs` reads the `use` lines and fails when an arrow points the wrong way.
@@ -24,6 +25,7 @@
 
 pub mod cli;
 pub mod engine;
+pub mod forge;
 pub mod ledger;
 pub mod model;
 pub mod plan;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod comment;
 mod drift;
 mod fast;
 mod init;
@@ -16,6 +17,7 @@ use jiff::SignedDuration;
 
 use crate::model::Address;
 
+pub(super) use comment::{CommentCommand, OnGithub};
 pub(super) use drift::DriftArgs;
 pub(super) use fast::Since;
 pub(super) use init::{Init, Platform, StarterVendor};
@@ -169,6 +171,9 @@ pub(super) enum Command {
     Notice(NoticeCommand),
     /// List what notices will do in a time, from the files alone; needs neither network nor ledger
     Simulate(Simulate),
+    /// Put a plan on a pull request, as one comment that is kept up to date
+    #[command(subcommand)]
+    Comment(CommentCommand),
     /// List the calls that were made, newest first
     History(History),
     /// Serve the vendors' APIs, played by beadle, for any client

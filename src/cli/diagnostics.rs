@@ -180,15 +180,19 @@ pub fn human(sources: &Sources, diagnostics: &[Diagnostic], colour: bool, width:
 /// in the repository, empty when it is the repository.
 #[must_use]
 pub fn github(sources: &Sources, diagnostics: &[Diagnostic], prefix: &str) -> String {
-    let mut lines = Lines::new(sources);
+    annotations(&report(sources, diagnostics).diagnostics, prefix)
+}
+
+/// Findings as workflow commands of GitHub's, a line each.
+#[must_use]
+pub(super) fn annotations(findings: &[Finding], prefix: &str) -> String {
     let mut out = String::new();
-    for diagnostic in diagnostics {
+    for finding in findings {
         let mut properties = Vec::new();
-        if let Some(span) = diagnostic.span {
-            let range = lines.range(span);
+        if let Some(range) = &finding.range {
             let prefix = prefix.trim_end_matches('/');
             let file = match prefix {
-                "" | "." => range.file,
+                "" | "." => range.file.clone(),
                 prefix => format!("{prefix}/{}", range.file),
             };
             properties.push(format!("file={}", escape_property(&file)));
@@ -197,22 +201,25 @@ pub fn github(sources: &Sources, diagnostics: &[Diagnostic], prefix: &str) -> St
             properties.push(format!("endLine={}", range.end.line));
             properties.push(format!("endColumn={}", range.end.column));
         }
-        properties.push(format!("title={}", escape_property(diagnostic.code)));
-        let mut message = diagnostic.summary.clone();
-        if let Some(address) = &diagnostic.address {
+        properties.push(format!("title={}", escape_property(&finding.code)));
+        let mut message = finding.summary.clone();
+        if let Some(address) = &finding.address {
             let _ = write!(message, " ({address})");
         }
-        if let Some(help) = &diagnostic.help {
+        if let Some(help) = &finding.detail {
             let _ = write!(message, "\n{help}");
         }
-        for (span, words) in &diagnostic.related {
-            let range = lines.range(*span);
-            let _ = write!(message, "\n{}:{}: {words}", range.file, range.start.line);
+        for related in &finding.related {
+            let Range { file, start, .. } = &related.range;
+            let _ = write!(message, "\n{file}:{}: {}", start.line, related.message);
         }
+        let word = match finding.severity {
+            SeverityWord::Error => Severity::Error,
+            SeverityWord::Warning => Severity::Warning,
+        };
         let _ = writeln!(
             out,
-            "::{} {}::{}",
-            diagnostic.severity,
+            "::{word} {}::{}",
             properties.join(","),
             escape_data(&message)
         );

@@ -71,6 +71,9 @@ pub struct PlanJson {
     pub budget: BudgetJson,
     /// A digest of address, action, fields, before and after of every change.
     pub digest: String,
+    /// The command that carries out this plan and no other.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub apply: String,
     /// The manifest's words for the vendor's ids.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -401,6 +404,7 @@ impl PlanJson {
                 per_minute: budget.per_minute,
             },
             digest,
+            apply: String::new(),
             labels,
         }
     }

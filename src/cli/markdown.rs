@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::diagnostics::{Finding, SeverityWord};
 use super::human::summary_line;
+use super::inert::{block, code, ends, inert, start};
 use super::json::{ChangeJson, FieldsJson, PlanJson};
 use super::outlook::{self, OutlookJson};
 use super::text::{clean, count, duration};
@@ -11,45 +13,90 @@ use super::turnover::{Turnover, is_people};
 use crate::model::Kind;
 
 /// The most bytes that a comment may have (65,536 characters at the best-known platform; bytes are
-/// the safe side), less a little.
+/// the safe side), less what stands around it.
 pub(super) const MAX_BYTES: usize = 65_000;
 
+/// The most bytes of what stands before the changes, and of a list behind them.
+const MOST_BEFORE: usize = 12_000;
+const MOST_OF_LIST: usize = 4_000;
+
+/// The most bytes of one change.
+const MOST_OF_CHANGE: usize = 12_000;
+
 /// Renders a plan; when it is too long the middle is cut, and the text says what was cut.
+///
+/// # Guarantees
+///
+/// It has at most [`MAX_BYTES`], whatever is in the plan, and what vendors and files hold stays text.
 #[must_use]
 pub(super) fn plan(plan: &PlanJson) -> String {
     let head = head(plan);
     let tail = tail(plan);
     let rows: Vec<String> = plan.changes.iter().map(|c| change(c, plan)).collect();
-    let room = MAX_BYTES.saturating_sub(head.len() + tail.len() + 200);
     let total: usize = rows.iter().map(String::len).sum();
+    let room = MAX_BYTES.saturating_sub(head.len() + tail.len());
     if total <= room {
         return format!("{head}{}{tail}", rows.concat());
     }
     // The beginning shows what is made, the end what is deleted; both matter more than the middle.
-    let (mut first, mut last, mut used) = (0, rows.len(), 0);
-    while first < last {
-        let take_first = first <= rows.len() - last;
-        let row = if take_first {
-            &rows[first]
-        } else {
-            &rows[last - 1]
-        };
-        if used + row.len() > room {
-            break;
-        }
-        used += row.len();
-        if take_first {
-            first += 1;
-        } else {
-            last -= 1;
-        }
+    let (first, last) = ends(&rows, room.saturating_sub(600));
+    let cut = &plan.changes[first..rows.len() - last];
+    let mut kinds: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for change in cut {
+        *kinds.entry((&change.action, &change.kind)).or_default() += 1;
     }
+    let counts = kinds.into_iter().take(12);
+    let counts = counts.map(|((action, kind), n)| format!("{n} {action} {}", code(kind)));
     format!(
-        "{head}{}\n> **{} of {} changes are not shown here.** `beadle plan` shows them all.\n\n{}{tail}",
+        "{head}{}\n> **{} of {} changes are not shown here:** {}. `beadle plan` shows them all.\n\n{}{tail}",
         rows[..first].concat(),
-        last - first,
+        cut.len(),
         rows.len(),
-        rows[last..].concat(),
+        counts.collect::<Vec<_>>().join(", "),
+        rows[rows.len() - last..].concat(),
+    )
+}
+
+/// Renders findings, as a failed command leaves them in place of a plan.
+#[must_use]
+pub(super) fn findings(findings: &[Finding]) -> String {
+    let errors = findings
+        .iter()
+        .filter(|f| f.severity == SeverityWord::Error);
+    let errors = errors.count();
+    let mut out = format!(
+        "### {}, {}\n\n",
+        count(errors, "error"),
+        count(findings.len() - errors, "warning")
+    );
+    let lines = findings.iter().map(finding).collect::<Vec<_>>();
+    let (first, last) = ends(&lines, MAX_BYTES - 1_000);
+    out.push_str(&lines[..first].concat());
+    if first + last < lines.len() {
+        let _ = writeln!(out, "- … {} are not shown here", lines.len() - first - last);
+    }
+    out.push_str(&lines[lines.len() - last..].concat());
+    out
+}
+
+fn finding(finding: &Finding) -> String {
+    let word = match finding.severity {
+        SeverityWord::Error => "error",
+        SeverityWord::Warning => "warning",
+    };
+    let place = finding.range.as_ref().map(|range| {
+        let place = format!("{}:{}:{}", range.file, range.start.line, range.start.column);
+        format!(" {}", code(&place))
+    });
+    let help = finding
+        .detail
+        .as_ref()
+        .map(|help| format!(". {}", inert(start(help, 600))));
+    format!(
+        "- **{word}**{}: {}{}\n",
+        place.unwrap_or_default(),
+        inert(start(&finding.summary, 600)),
+        help.unwrap_or_default()
     )
 }
 
@@ -63,59 +110,62 @@ fn head(plan: &PlanJson) -> String {
         let _ = writeln!(out, "Cost: {}{time}.\n", count(plan.budget.calls, "call"));
     }
     if let Some(since) = &plan.since {
-        let _ = writeln!(out, "{}\n", escape(&since.sentence()));
+        let _ = writeln!(out, "{}\n", inert(start(&since.sentence(), 1_000)));
     }
-    for refusal in &plan.refusals {
-        let _ = writeln!(
-            out,
-            "> **Refused:** {}. {}\n",
-            escape(&refusal.summary),
-            escape(&refusal.help)
-        );
+    let refusals: Vec<String> = plan
+        .refusals
+        .iter()
+        .map(|refusal| {
+            let (summary, help) = (start(&refusal.summary, 600), start(&refusal.help, 600));
+            format!("> **Refused:** {}. {}\n\n", inert(summary), inert(help))
+        })
+        .collect();
+    let (first, last) = ends(&refusals, MOST_BEFORE - 4_000);
+    out.push_str(&refusals[..first].concat());
+    if first + last < refusals.len() {
+        let more = refusals.len() - first - last;
+        let _ = writeln!(out, "> … and {}.\n", count(more, "more refusal"));
     }
+    out.push_str(&refusals[refusals.len() - last..].concat());
     out
 }
 
 fn tail(plan: &PlanJson) -> String {
     let mut out = String::new();
     let mut list = |title: &str, lines: Vec<String>| details(&mut out, title, &lines);
+    let say = |text: &str| inert(start(text, 300));
+    let name = |text: &str| code(start(text, 200));
     list(
         "Unread, so left alone",
         plan.unread
             .iter()
-            .map(|u| format!("`{}`: {}", u.address, escape(&u.why)))
+            .map(|u| format!("{}: {}", name(&u.address), say(&u.why)))
             .collect(),
     );
     list(
         "Unsettled writes",
         plan.unsettled
             .iter()
-            .map(|u| format!("`{}`: {}", u.address, u.operation))
+            .map(|u| format!("{}: {}", name(&u.address), say(&u.operation)))
             .collect(),
     );
     list(
         "Warnings",
-        plan.warnings.iter().map(|w| escape(&w.summary)).collect(),
+        plan.warnings.iter().map(|w| say(&w.summary)).collect(),
     );
     list(
         "Bound by apply, as declared already",
-        plan.binds
-            .iter()
-            .map(|b| format!("`{}`", b.address))
-            .collect(),
+        plan.binds.iter().map(|b| name(&b.address)).collect(),
     );
     list(
         "Gone and declared no more, and let go of by apply",
-        plan.unbinds
-            .iter()
-            .map(|b| format!("`{}`", b.address))
-            .collect(),
+        plan.unbinds.iter().map(|b| name(&b.address)).collect(),
     );
     list(
         "Not declared here, and left alone",
         plan.foreign
             .iter()
-            .map(|f| format!("{} (`{}`)", escape(&f.name), f.id))
+            .map(|f| format!("{} ({})", say(&f.name), name(&f.id)))
             .collect(),
     );
     list(
@@ -125,40 +175,46 @@ fn tail(plan: &PlanJson) -> String {
             .filter(|n| !plan.changes.iter().any(|c| c.address == n.address))
             .map(|n| {
                 let (_, before, after) = &outlook::lines(n)[0];
-                format!("`{}`: {} → {}", n.address, escape(before), escape(after))
+                format!("{}: {} → {}", name(&n.address), say(before), say(after))
             })
             .collect(),
     );
     let _ = writeln!(out, "\nDigest: `{}`", plan.digest);
+    if !plan.apply.is_empty() && !plan.changes.is_empty() {
+        let command = format!("{}\n", clean(start(&plan.apply, 2_000)));
+        let _ = writeln!(
+            out,
+            "\nThis carries out what is shown here and nothing else:\n\n{}",
+            block("sh", &command)
+        );
+    }
     out
 }
 
-/// Lines that fold away, up to a bound.
+/// Lines that fold away, as many from both ends as have a place.
 pub(super) fn details(out: &mut String, title: &str, lines: &[String]) {
-    const MOST: usize = 30;
     if lines.is_empty() {
         return;
     }
+    let lines: Vec<_> = lines.iter().map(|line| format!("- {line}\n")).collect();
     let _ = writeln!(
         out,
         "\n<details><summary>{title}: {}</summary>\n",
         lines.len()
     );
-    for line in lines.iter().take(MOST) {
-        let line: String = line.chars().take(300).collect();
-        let _ = writeln!(out, "- {line}");
+    let (first, last) = ends(&lines, MOST_OF_LIST);
+    out.push_str(&lines[..first].concat());
+    if first + last < lines.len() {
+        let _ = writeln!(out, "- … and {} more", lines.len() - first - last);
     }
-    if lines.len() > MOST {
-        let _ = writeln!(out, "- … and {} more", lines.len() - MOST);
-    }
+    out.push_str(&lines[lines.len() - last..].concat());
     out.push_str("\n</details>\n");
 }
 
 /// Lines of a diff in a fence longer than any in them, so that none of them closes it.
 pub(super) fn fence(out: &mut String, lines: &str) {
-    let longest = lines.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    let _ = write!(out, "\n{fence}diff\n{lines}{fence}\n");
+    out.push('\n');
+    out.push_str(&block("diff", lines));
 }
 
 fn change(change: &ChangeJson, plan: &PlanJson) -> String {
@@ -169,23 +225,23 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
     };
     let place = change.tasklist.as_ref().map(|guid| {
         let label = plan.labels.get(guid).unwrap_or(guid);
-        format!(" in {}", escape(label))
+        format!(" in {}", inert(start(label, 200)))
     });
     let name = match change.before.as_ref().and_then(|before| before.get("name")) {
-        Some(serde_json::Value::String(name)) => format!(" {}", escape(name)),
+        Some(serde_json::Value::String(name)) => format!(" {}", inert(start(name, 400))),
         _ => String::new(),
     };
     let mut out = format!(
-        "**{}** `{}`{name}{} ({})\n",
+        "**{}** {}{name}{} ({})\n",
         change.action,
-        change.address,
+        code(start(&change.address, 400)),
         place.unwrap_or_default(),
         change.cause
     );
     let empty = FieldsJson::new();
     let before = change.before.as_ref().unwrap_or(&empty);
     let after = change.after.as_ref().unwrap_or(&empty);
-    let mut lines = String::new();
+    let mut lines: Vec<String> = Vec::new();
     let fields: Vec<&String> = match change.action.as_str() {
         "update" | "adopt" => change.update_fields.iter().collect(),
         "create" | "replace" => after.keys().filter(|field| *field != "tasklist").collect(),
@@ -196,11 +252,11 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
         {
             let was = before.get(field).and_then(serde_json::Value::as_array);
             let turnover = Turnover::between(field, was.map_or(&[], Vec::as_slice), people);
-            let _ = writeln!(lines, "  {field}: {}", turnover.counts());
+            lines.push(format!("  {field}: {}\n", turnover.counts()));
             for (sign, who) in [("+", &turnover.come), ("-", &turnover.gone)] {
                 let named = who.iter().take(Turnover::NAMED).cloned();
                 for one in named.chain(Turnover::more(who)) {
-                    let _ = writeln!(lines, "{sign} {one}");
+                    lines.push(format!("{sign} {}\n", clean(start(&one, 400))));
                 }
             }
             continue;
@@ -209,48 +265,52 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
             .get(field)
             .filter(|_| symbol == "!" && change.action != "replace")
         {
-            let _ = writeln!(lines, "- {field}: {}", one_line(value, &plan.labels));
+            lines.push(format!("- {field}: {}\n", one_line(value, &plan.labels)));
         }
         if let Some(value) = after.get(field) {
-            let _ = writeln!(lines, "+ {field}: {}", one_line(value, &plan.labels));
+            lines.push(format!("+ {field}: {}\n", one_line(value, &plan.labels)));
         }
     }
     let mut notices = plan.notices.iter();
     let is_notice = change.kind == Kind::RecurringNotice.as_str();
     if let Some(outlook) = notices.find(|n| is_notice && n.address == change.address) {
-        lines.push_str(&self::outlook(outlook));
+        lines.extend(self::outlook(outlook));
     }
     if !change.because.is_empty() {
-        let _ = writeln!(
-            out,
-            "\nBecause of the change of `{}`.",
-            change.because.join("`, `")
-        );
+        let groups = code(start(&change.because.join(", "), 400));
+        let _ = writeln!(out, "\nBecause of the change of {groups}.");
     }
     if !lines.is_empty() {
-        fence(&mut out, &lines);
+        let (first, last) = ends(&lines, MOST_OF_CHANGE - 2_000);
+        let mut shown = lines[..first].concat();
+        if first + last < lines.len() {
+            let left = count(lines.len() - first - last, "line");
+            let _ = writeln!(shown, "  … {left} more");
+        }
+        shown.push_str(&lines[lines.len() - last..].concat());
+        fence(&mut out, &shown);
     }
     out.push('\n');
     out
 }
 
 /// Whom a notice reaches, and when it fires next, as lines of a diff.
-fn outlook(outlook: &OutlookJson) -> String {
-    let mut out = String::new();
+fn outlook(outlook: &OutlookJson) -> Vec<String> {
+    let mut out = Vec::new();
     for (name, before, after) in outlook::lines(outlook) {
         let sides = match before == after {
             true => vec![(' ', after)],
             false => vec![('-', before), ('+', after)],
         };
         for (sign, text) in sides.iter().filter(|(_, text)| !text.is_empty()) {
-            let _ = writeln!(out, "{sign} {name}: {}", clean(text));
+            out.push(format!("{sign} {name}: {}\n", clean(start(text, 2_000))));
         }
     }
     out
 }
 
 pub(super) fn one_line(value: &serde_json::Value, labels: &BTreeMap<String, String>) -> String {
-    const MOST: usize = 2000;
+    const MOST: usize = 1000;
     let item = |item: &serde_json::Value| match item {
         serde_json::Value::String(text) => labels.get(text).unwrap_or(text).clone(),
         other => other.to_string(),
@@ -267,20 +327,7 @@ pub(super) fn one_line(value: &serde_json::Value, labels: &BTreeMap<String, Stri
     format!("{cut}… (cut)")
 }
 
-/// Keeps vendor text from being markup.
+/// Keeps vendor text from being markup, as much of it as has a place in a line.
 pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in clean(text).chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '\\' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '@' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
+    inert(start(text, 2_000))
 }

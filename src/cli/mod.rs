@@ -17,6 +17,7 @@ mod furnish;
 mod git;
 mod human;
 mod images;
+mod inert;
 pub mod json;
 mod keeper;
 mod looking;

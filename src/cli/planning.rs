@@ -1,6 +1,7 @@
 //! Makes a plan: asks the ledger, reads the vendors, compares, and dresses the result for readers.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -78,6 +79,36 @@ impl Options {
     /// Narrows them to what has changed since a revision.
     pub(super) fn narrow(&mut self, since: Option<&Since>, session: &Session) {
         self.since = since.map(|since| since.compare(&session.manifest, &session.sources));
+    }
+
+    /// The command that applies a plan of these options and this digest, and no other.
+    pub(super) fn command(&self, digest: &str) -> String {
+        let mut command = format!("beadle apply --auto-approve --expect {digest}");
+        let lists = [
+            ("--target", &self.targets),
+            ("--exclude", &self.excludes),
+            ("--adopt", &self.adopt),
+            ("--recreate", &self.recreate),
+        ];
+        for (flag, list) in lists {
+            for address in list {
+                let _ = write!(command, " {flag} {address}");
+            }
+        }
+        // The commit stays where it is; a branch goes on.
+        let since = self.since.as_ref().filter(|s| s.everything.is_none());
+        if let Some(since) = since {
+            let _ = write!(command, " --changed-since {}", since.commit);
+        }
+        for (flag, is_given) in [
+            ("--allow-deletes", self.allow_deletes),
+            ("--allow-member-changes", self.allow_member_changes),
+        ] {
+            if is_given {
+                let _ = write!(command, " {flag}");
+            }
+        }
+        command
     }
 
     /// Drops the refusals that these options lift.
@@ -169,8 +200,13 @@ impl SavedPlan {
         let text = std::fs::read_to_string(path).map_err(|e| {
             Failure::new(format!("the plan file {shown} cannot be read")).because(e)
         })?;
+        Self::parse(&text, &shown.to_string())
+    }
+
+    /// Reads the text of a saved plan.
+    pub(super) fn parse(text: &str, shown: &str) -> Result<Self, Failure> {
         let hint = "Make it anew with `beadle plan --out FILE`.";
-        let version = serde_json::from_str::<serde_json::Value>(&text)
+        let version = serde_json::from_str::<serde_json::Value>(text)
             .ok()
             .and_then(|v| v.get("format_version").and_then(serde_json::Value::as_u64));
         match version {
@@ -182,7 +218,7 @@ impl SavedPlan {
             }
             _ => {}
         }
-        let saved: Self = serde_json::from_str(&text).map_err(|e| {
+        let saved: Self = serde_json::from_str(text).map_err(|e| {
             Failure::new(format!("{shown} is not a saved plan"))
                 .because(e)
                 .hint(hint)

@@ -40,7 +40,7 @@ mod dingtalk;
 mod doubt;
 mod enos;
 mod feishu;
-mod http;
+pub(crate) mod http;
 pub mod limits;
 mod pace;
 mod redact;

@@ -13,6 +13,8 @@ mod client_people;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod comment;
+#[cfg(test)]
 mod conversations;
 #[cfg(test)]
 mod crash;
@@ -91,6 +93,7 @@ mod track;
 #[cfg(test)]
 mod support {
     pub(crate) mod contract;
+    pub(crate) mod github;
     pub(crate) mod project;
     pub(crate) mod repository;
     pub(crate) mod sides;

@@ -4,16 +4,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each top-level module may name of ours.
-const MAY_IMPORT: [(&str, &[&str]); 7] = [
+const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("model", &[]),
     ("plan", &["model"]),
     ("engine", &["model", "plan"]),
     ("vendors", &["engine", "model", "plan"]),
     ("ledger", &["engine", "model", "plan"]),
     ("sandbox", &[]),
+    ("forge", &["vendors"]),
     (
         "cli",
-        &["model", "plan", "engine", "vendors", "ledger", "sandbox"],
+        &[
+            "model", "plan", "engine", "vendors", "ledger", "sandbox", "forge",
+        ],
     ),
 ];
 

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod apply;
+mod comment;
 mod doctor;
 mod drift;
 mod export;
@@ -62,6 +63,7 @@ pub(super) async fn run(args: &Args, ui: &Ui) -> Result {
         Command::Export(export) => export::run(global, export, ui).await,
         Command::State(state) => state::run(global, state, ui).await,
         Command::Lease(lease) => lease::run(global, lease, ui).await,
+        Command::Comment(command) => comment::run(global, command, ui).await,
         Command::History(history) => history::run(global, history, ui).await,
         Command::Tick(args) => tick::tick(global, args, ui).await,
         Command::Run(args) => run::run(global, args, ui).await,

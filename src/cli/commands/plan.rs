@@ -27,6 +27,7 @@ pub(super) async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result {
     let choice = options.choice()?;
     let mut planned = planning::make(&session, &choice, ui).await?;
     planned.json.since = options.since.clone();
+    planned.json.apply = options.command(&planned.json.digest);
     options.lift(&mut planned.json.refusals);
     planning::print(&planned.json, ui);
     let unread = !planned.plan.unread.is_empty();
