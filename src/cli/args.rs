@@ -85,6 +85,9 @@ pub(super) struct Global {
     /// How long one call may take
     #[arg(long, value_name = "TIME", global = true, env = "BEADLE_TIMEOUT", default_value = "30s", value_parser = parse_timeout)]
     pub(super) timeout: Duration,
+    /// The first wait before a call that failed is made again; each further one is twice as long
+    #[arg(long, value_name = "TIME", global = true, env = "BEADLE_RETRY_WAIT", default_value = "500ms", value_parser = parse_duration)]
+    pub(super) retry_wait: Duration,
     /// Calls under way at one time, per app
     #[arg(long, value_name = "N", global = true, env = "BEADLE_CONCURRENCY", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) concurrency: u16,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -253,12 +254,21 @@ impl SavedPlan {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.tmp", std::process::id()));
         let beside = path.with_file_name(name);
-        std::fs::write(&beside, text).map_err(failed)?;
+        write_private(&beside, &text).map_err(failed)?;
         std::fs::rename(&beside, path).map_err(|e| {
             let _ = std::fs::remove_file(&beside);
             failed(e)
         })
     }
+}
+
+/// Writes a file for its owner alone: a plan names people.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 fn is_saved_plan(path: &Path) -> bool {

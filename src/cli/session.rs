@@ -354,6 +354,7 @@ fn client(
         vendors::Settings::new(&provider.base_url, provider.app.clone(), secret.clone());
     settings.timeout = global.timeout;
     settings.connect_timeout = (global.timeout / 3).min(settings.connect_timeout);
+    settings.patience.first = global.retry_wait;
     settings.concurrency = usize::from(global.concurrency);
     settings.allow_hosts = super::load::allowed_hosts(&|name| std::env::var(name).ok());
     settings.authorities = authorities.map(<[u8]>::to_vec);

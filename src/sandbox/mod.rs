@@ -28,6 +28,7 @@ mod dingtalk;
 mod enos;
 mod faults;
 mod feishu;
+mod guard;
 mod holds;
 mod inbox;
 mod limits;
@@ -149,6 +150,10 @@ impl Sandbox {
         let service = control::routes()
             .fallback(serve::vendor_call)
             .method_not_allowed_fallback(serve::vendor_call)
+            .layer(axum::middleware::from_fn_with_state(
+                addr.ip().is_loopback(),
+                guard::only_local,
+            ))
             .with_state(Arc::clone(&shared))
             .into_make_service_with_connect_info::<Shears>();
         let server = tokio::spawn(async move {

@@ -401,3 +401,44 @@ fn a_list_that_does_not_end_is_unread_and_not_empty() {
         }
     });
 }
+
+#[test]
+fn a_name_that_nobody_resolves_is_no_doubt_and_no_write() {
+    let project = Project::new(
+        "  progress: { tasklist: release, subscribers: [release-room], events: [task.added] }\n",
+    );
+    let text = project.read("beadle.yaml");
+    let text = text.replace(&project.base_url(), "https://feishu.invalid");
+    project.write("beadle.yaml", &text);
+    let run = |args: &[&str]| {
+        let mut command = project.command(args);
+        command.env("BEADLE_ALLOW_HOSTS", "feishu.invalid");
+        Ran::from(command.output().unwrap())
+    };
+    let ran = run(&["apply", "--auto-approve", "--retry-wait", "1ms"]).exits(1);
+    assert!(ran.stdout.contains("Plan: 0 to create"), "{}", ran.stdout);
+    let history = run(&["history"]).exits(0);
+    assert!(!history.stdout.contains("create"), "{}", history.stdout);
+}
+
+#[test]
+fn a_ledger_on_a_full_disk_stops_before_the_vendor_is_written_to() {
+    let blocks = "  a: { tasklist: release, subscribers: [release-room], events: [task.added] }\n";
+    let project = Project::new(blocks);
+    project.beadle(&["apply", "--auto-approve"]).exits(0);
+    project.clear_calls();
+    project.declare(&blocks.replace("task.added", "due.set"));
+    // No file may grow beyond four kilobytes, which is less than a page of the log.
+    let exe = env!("CARGO_BIN_EXE_beadle");
+    let words = format!("trap '' XFSZ; ulimit -f 8; exec {exe} apply --auto-approve");
+    let mut limited = std::process::Command::new("sh");
+    limited
+        .args(["-c", &words])
+        .current_dir(project.path())
+        .env("FEISHU_APP_SECRET", "sandbox-secret");
+    let ran = Ran::from(limited.output().unwrap()).exits(1);
+    assert!(ran.stderr.contains("ledger.db"), "{}", ran.stderr);
+    assert_eq!(project.writes(), Vec::<Value>::new(), "{}", ran.stderr);
+    project.beadle(&["apply", "--auto-approve"]).exits(0);
+    project.beadle(&["plan", "--detailed-exitcode"]).exits(0);
+}

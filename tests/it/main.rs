@@ -23,6 +23,8 @@ mod directory;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod drift;
 #[cfg(test)]
 mod edit;
@@ -36,6 +38,8 @@ mod faults;
 mod fortnight;
 #[cfg(test)]
 mod found;
+#[cfg(test)]
+mod fuzzed;
 #[cfg(test)]
 mod group_command;
 #[cfg(test)]
@@ -83,13 +87,19 @@ mod schedule;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod since;
 #[cfg(test)]
+mod supply;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod track;
+#[cfg(test)]
+mod walk;
 #[cfg(test)]
 mod support {
     pub(crate) mod contract;

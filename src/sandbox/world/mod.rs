@@ -107,8 +107,8 @@ pub enum WorldError {
         /// What shows it.
         reason: String,
     },
-    /// The folder of the file cannot be made.
-    #[error("cannot make the folder of the world file {path}", path = path.display())]
+    /// The file or its folder cannot be made.
+    #[error("cannot make the world file {path} or its folder", path = path.display())]
     Folder {
         /// The file.
         path: PathBuf,
@@ -137,12 +137,10 @@ impl World {
             found(&mut connection, Path::new(":memory:"))?;
             return Ok(World::of(connection));
         };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| WorldError::Folder {
-                path: path.to_owned(),
-                source,
-            })?;
-        }
+        make_private(path).map_err(|source| WorldError::Folder {
+            path: path.to_owned(),
+            source,
+        })?;
         let mut connection = Connection::open(path)?;
         open_file(&mut connection, path).map_err(|error| match error {
             WorldError::Sqlite(rusqlite::Error::SqliteFailure(failure, _))
@@ -194,6 +192,28 @@ impl World {
         let value = act(&moment)?;
         moment.transaction.commit().map_err(WorldError::from)?;
         Ok(value)
+    }
+}
+
+/// Makes the folder and the file where they are missing, for their owner alone: a world holds names,
+/// addresses and messages as a real one would.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut folder = std::fs::DirBuilder::new();
+    folder.recursive(true);
+    let mut file = std::fs::OpenOptions::new();
+    file.append(true).create_new(true);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut file, 0o600);
+    }
+    if let Some(parent) = path.parent() {
+        folder.create(parent)?;
+    }
+    match file.open(path) {
+        // What is there keeps its mode, and whatever is wrong with it shows when it is opened.
+        Err(error) if !path.exists() => Err(error),
+        _ => Ok(()),
     }
 }
 
