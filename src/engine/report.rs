@@ -312,13 +312,15 @@ impl Report {
         let say = |number: Option<u64>| number.map_or("unknown".to_owned(), |n| n.to_string());
         let total = &self.total;
         lines.push(format!(
-            "valid {}, delivered {}, read {}, invalid {}, refused {}, not known {}",
+            "valid {}, delivered {}, read {}, invalid {}, refused {}, no word of {}",
             say(total.valid),
             say(total.delivered),
             say(total.read),
             total.invalid,
             total.refused,
-            say(total.unknown),
+            total
+                .unknown
+                .map_or("more than can be counted".to_owned(), |n| n.to_string()),
         ));
         lines.extend(self.unknowns());
         if let Some(end) = &following.end {
@@ -444,7 +446,7 @@ mod tests {
         let told = report.lines(&TimeZone::UTC).join("\n");
         for line in [
             "read by 2 of 9 (22 %) after 1 min",
-            "valid 9, delivered 7, read 5, invalid 0, refused 0, not known unknown",
+            "valid 9, delivered 7, read 5, invalid 0, refused 0, no word of more than can be counted",
             "feishu, 1 delivery: the vendor does not say how many it was for",
             "enos, 1 delivery: nobody knows whether it was sent",
         ] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::super::codec::instant_to_text;
@@ -129,6 +129,9 @@ impl Receipts for SqliteLedger {
     }
 }
 
+/// More than a calendar moves an instant.
+const MOVED: SignedDuration = SignedDuration::from_hours(24 * 400);
+
 /// The occurrences of a notice that are to be followed and are not yet, with when they fired.
 fn fresh(
     conn: &Connection,
@@ -138,16 +141,22 @@ fn fresh(
     now: Timestamp,
 ) -> Result<Vec<(Timestamp, Timestamp)>, Trouble> {
     let since = now.checked_sub(terms.lasts).unwrap_or(Timestamp::MIN);
+    // No calendar moves an instant that far: what is older need not be read.
+    let floor = since.checked_sub(MOVED).unwrap_or(Timestamp::MIN);
     let mut statement = conn.prepare_cached(
         "SELECT nominal, fires_at FROM occurrence AS o
          WHERE project = ?1 AND notice = ?2 AND outcome IN ('sent', 'partial', 'held')
-             AND fires_at > ?3
+             AND fires_at > ?3 AND nominal > ?4
              AND NOT EXISTS (SELECT 1 FROM following AS f WHERE f.project = o.project
                  AND f.notice = o.notice AND f.nominal = o.nominal)
          ORDER BY nominal",
     )?;
-    let mut rows =
-        statement.query((project.as_str(), notice.to_string(), instant_to_text(since)))?;
+    let mut rows = statement.query((
+        project.as_str(),
+        notice.to_string(),
+        instant_to_text(since),
+        instant_to_text(floor),
+    ))?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push((instant(text(row, 0)?)?, instant(text(row, 1)?)?));

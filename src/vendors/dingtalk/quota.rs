@@ -46,6 +46,17 @@ fn calls(edition: Edition) -> Option<u64> {
     }
 }
 
+/// The calls that are counted: to ask who has a notice takes one for its progress and one for its result,
+/// which is told of named people alone, and about a robot's message nothing is asked.
+fn counted(parcel: &Parcel, job: Job) -> u64 {
+    let is_person = |to: &To| matches!(to, To::Recipient(Recipient::UserId(_)));
+    match job {
+        Job::Ask if parcel.operation != SEND => 0,
+        Job::Ask if parcel.to.iter().all(is_person) => 2,
+        Job::Ask | Job::Send | Job::Recall => 1,
+    }
+}
+
 pub(super) fn quota(
     app: &AppId,
     edition: Edition,
@@ -66,8 +77,7 @@ pub(super) fn quota(
             name: name("calls"),
             period: month.strftime("%Y-%m").to_string(),
             ends: midnight(month.saturating_add(1.month())),
-            // One that sends people something asks for nothing else: what is asked later is counted then.
-            amount: 1,
+            amount: counted(parcel, job),
             most,
             what: format!("the {most} calls that DingTalk allows the organisation in a month"),
         });
