@@ -28,6 +28,7 @@ mod progress;
 mod reference;
 pub mod remembered;
 pub mod report;
+mod server;
 mod session;
 pub mod simulation;
 pub mod since;

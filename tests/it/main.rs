@@ -81,6 +81,8 @@ mod schedule;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]
+mod shared_ledger;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod since;
@@ -91,6 +93,7 @@ mod track;
 #[cfg(test)]
 mod support {
     pub(crate) mod contract;
+    pub(crate) mod postgres;
     pub(crate) mod project;
     pub(crate) mod repository;
     pub(crate) mod sides;

@@ -21,7 +21,7 @@ pub(super) async fn run(global: &Global, command: &LeaseCommand, ui: &Ui) -> Res
         LeaseCommand::Break { .. } => Access::Write,
     };
     let (manifest, _) = read(global, ui, Secrets::Skip)?;
-    let (ledger, keeps) = open_ledger(global, &manifest, access)?;
+    let (ledger, keeps) = open_ledger(global, &manifest, access).await?;
     if !keeps {
         return Err(Failure::new("`ledger: none` has no lease"));
     }

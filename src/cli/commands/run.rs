@@ -255,7 +255,7 @@ fn next(notices: &[Arc<dyn Notice>], after: Timestamp) -> Option<Timestamp> {
 /// Whether an error of the ledger may be over by itself.
 fn passes(error: &LedgerError) -> bool {
     match error {
-        LedgerError::Failed { .. } | LedgerError::Held(_) => true,
+        LedgerError::Failed { .. } | LedgerError::Away { .. } | LedgerError::Held(_) => true,
         LedgerError::LeaseLost(_)
         | LedgerError::Claimed { .. }
         | LedgerError::Newer { .. }

@@ -28,7 +28,7 @@ pub(super) async fn run(global: &Global, command: &State, ui: &Ui) -> Result {
         State::Move { .. } | State::Forget { .. } => Access::Write,
     };
     let (manifest, _) = read(global, ui, Secrets::Skip)?;
-    let (ledger, keeps) = open_ledger(global, &manifest, access)?;
+    let (ledger, keeps) = open_ledger(global, &manifest, access).await?;
     if !keeps {
         return Err(Failure::new("`ledger: none` remembers no bindings"));
     }

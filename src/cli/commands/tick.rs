@@ -25,7 +25,11 @@ const SOON_ENOUGH: Duration = Duration::from_secs(90);
 pub(super) async fn tick(global: &Global, args: &Tick, ui: &Ui) -> Result {
     super::only(ui, "tick", &super::HUMAN_JSON)?;
     let stop = super::watch_signals(ui);
-    let session = Session::open(global, ui, Access::Write).await?;
+    let access = match args.now {
+        Some(_) => Access::Rehearse,
+        None => Access::Write,
+    };
+    let session = Session::open(global, ui, access).await?;
     let is_real = |provider: &Provider| !provider.base_url.contains("://127.0.0.1:");
     if args.now.is_some() && session.manifest.providers.values().any(is_real) {
         return Err(Failure::usage(
