@@ -3,6 +3,7 @@
 mod drift;
 mod fast;
 mod init;
+mod ledger;
 mod man;
 mod notice;
 mod run;
@@ -19,6 +20,7 @@ use crate::model::Address;
 pub(super) use drift::DriftArgs;
 pub(super) use fast::Since;
 pub(super) use init::{Init, Platform, StarterVendor};
+pub(super) use ledger::LedgerCommand;
 pub(super) use man::Man;
 pub(super) use notice::{NoticeCommand, Send as NoticeSend, Settle};
 pub(super) use run::Run;
@@ -157,6 +159,9 @@ pub(super) enum Command {
     /// Look at the right to apply, or end it
     #[command(subcommand)]
     Lease(LeaseCommand),
+    /// Look after the ledger: check it, save it, move it, forget what is long over
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Look at the declared groups of people; needs neither network nor ledger
     #[command(subcommand)]
     Group(GroupCommand),

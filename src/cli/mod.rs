@@ -8,6 +8,7 @@
 mod args;
 pub mod build;
 pub mod checkup;
+mod clock;
 mod commands;
 #[cfg(debug_assertions)]
 mod crash;

@@ -22,6 +22,11 @@ pub(super) fn server(global: &Global, url: &PostgresUrl) -> Result<Server, Failu
 }
 
 fn complete(dir: &Path, mut url: PostgresUrl, env: Env<'_>) -> Result<Server, Failure> {
+    // Its password is for this address alone.
+    let overriding = env(LEDGER).and_then(|text| PostgresUrl::parse(&text).ok());
+    let own = overriding
+        .filter(|(other, _)| *other == url)
+        .and_then(|(_, password)| password);
     if url.user.is_empty() {
         let user = ["PGUSER", "USER", "LOGNAME", "USERNAME"]
             .into_iter()
@@ -46,18 +51,17 @@ fn complete(dir: &Path, mut url: PostgresUrl, env: Env<'_>) -> Result<Server, Fa
         })?),
     };
     Ok(Server {
-        password: password(dir, &url, env)?,
+        password: match own {
+            Some(own) => Some(own),
+            None => password(dir, &url, env)?,
+        },
         authorities,
         url,
     })
 }
 
-/// Looked for in the address that the environment gave, in `PGPASSWORD`, and in password files.
+/// Looked for in `PGPASSWORD` and in password files.
 fn password(dir: &Path, url: &PostgresUrl, env: Env<'_>) -> Result<Option<SecretString>, Failure> {
-    let overriding = env(LEDGER).and_then(|text| PostgresUrl::parse(&text).ok());
-    if let Some((_, Some(password))) = overriding {
-        return Ok(Some(password));
-    }
     if let Some(password) = env("PGPASSWORD") {
         return Ok(Some(password.into()));
     }
@@ -162,6 +166,8 @@ mod tests {
         let set = [(LEDGER, "postgres://li:t@h/b"), ("PGPASSWORD", "s")];
         let server = completed("postgres://li@h/b", &set).unwrap();
         assert_eq!(password_of(&server), Some("t"));
+        let server = completed("postgres://li@other/b", &set).unwrap();
+        assert_eq!(password_of(&server), Some("s"), "not to another server");
         let nobody = completed("postgres://h", &[]).err().unwrap();
         assert_eq!(nobody, "postgres://h/ says not who connects");
     }

@@ -190,6 +190,7 @@ pub(super) async fn open_ledger(
     {
         let server = super::server::server(global, url)?;
         let books = ledger::connect(&server, &manifest.project, access).await?;
+        super::clock::follow(&*books).await?;
         return Ok((books, true));
     }
     let path = ledger_file(global, manifest);

@@ -8,6 +8,7 @@
 //!   became of a commit whose answer was lost is found out first ([`transaction`]).
 //! - A writer that is not the newest, unbroken and unexpired holder writes nothing: the lease's row is
 //!   locked, then judged, and stays locked until the write is committed. So with a claim of a delivery.
+//! - The server's clock is asked for ([`Upkeep::clock`]), so that callers can carry its instants.
 //! - Whether a lease or a claim has expired, and until when a new one lasts, is said by the server's clock
 //!   ([`Clock::Server`]), read after the row is locked. Of the instants that a call carries only the
 //!   distance counts there, `ttl` or the claim's end less `now`; the rest of them is written down as it is.
@@ -28,6 +29,7 @@
 //!   the transaction, after `connect::SILENCE`.
 //! - A text with the character U+0000, which PostgreSQL cannot hold, is kept with U+FFFD in its place.
 
+mod afterwards;
 mod bindings;
 mod connect;
 mod journal;
@@ -35,11 +37,15 @@ mod lease;
 mod look_ups;
 mod migrate;
 mod outbox;
+mod quota;
+mod receipts;
+mod rows;
 mod tls;
 mod transaction;
 mod trouble;
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -50,15 +56,18 @@ use crate::engine::ledger::{
 };
 use crate::engine::outbox::{
     Admission, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence, Outbox,
-    OutboxError, Outcome,
+    OutboxError, Outcome, State,
 };
+use crate::engine::quota::{Claimed, Quota};
+use crate::engine::upkeep::{Rows, Upkeep};
 use crate::model::{Address, Name};
 
 pub use connect::Server;
 pub use transaction::Clock;
 
+use super::sqlite::SqliteLedger;
 use connect::{Patience, Pool};
-use transaction::{Tries, looking, writing};
+use transaction::{Tries, looking, server_now, writing};
 use trouble::Trouble;
 
 /// A project's ledger on PostgreSQL.
@@ -293,6 +302,15 @@ impl Outbox for PostgresLedger {
         })
     }
 
+    fn occurrence<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> Pending<'a, Result<Option<Occurrence>, LedgerError>> {
+        Box::pin(
+            async move { looking!(self, |conn| outbox::occurrence(&conn, &self.project, key)) },
+        )
+    }
+
     fn undecided(&self) -> Pending<'_, Result<Vec<Key>, LedgerError>> {
         Box::pin(async { looking!(self, |conn| outbox::undecided(&conn, &self.project)) })
     }
@@ -311,15 +329,42 @@ impl Outbox for PostgresLedger {
         &'a self,
         seen: &'a Delivery,
         claim: &'a DeliveryClaim,
+        quota: &'a Quota,
         now: Timestamp,
-    ) -> Pending<'a, Result<bool, LedgerError>> {
+    ) -> Pending<'a, Result<Claimed, LedgerError>> {
         Box::pin(async move {
-            writing!(self, |tx| outbox::claim(
+            writing!(self, |tx| quota::claim(
                 &tx,
                 &self.project,
                 seen,
                 claim,
+                quota,
                 now
+            ))
+        })
+    }
+
+    fn take<'a>(
+        &'a self,
+        quota: &'a Quota,
+        now: Timestamp,
+    ) -> Pending<'a, Result<Option<(String, Timestamp)>, LedgerError>> {
+        Box::pin(async move { writing!(self, |tx| quota::take(&tx, &quota.takes, now)) })
+    }
+
+    fn give_up<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        state: State,
+        reason: &'a str,
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| outbox::give_up(
+                &tx,
+                &self.project,
+                delivery,
+                state,
+                reason
             ))
         })
     }
@@ -394,6 +439,51 @@ impl Outbox for PostgresLedger {
                 notice,
                 reason
             ))
+        })
+    }
+}
+
+impl Upkeep for PostgresLedger {
+    fn clock(&self) -> Pending<'_, Result<Option<Timestamp>, LedgerError>> {
+        Box::pin(async {
+            match self.clock {
+                Clock::Calls => Ok(None),
+                Clock::Server => looking!(self, |conn| server_now(&conn)).map(Some),
+            }
+        })
+    }
+
+    fn rows(&self) -> Pending<'_, Result<Rows, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| rows::at_one_instant(&conn, &self.project)) })
+    }
+
+    fn put_rows<'a>(&'a self, rows: &'a Rows) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move { writing!(self, |tx| rows::put(&tx, &self.project, rows)) })
+    }
+
+    fn flaws(&self) -> Pending<'_, Result<Vec<String>, LedgerError>> {
+        // The server looks after its own files.
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn save<'a>(&'a self, file: &'a Path) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            let rows = self.rows().await?;
+            SqliteLedger::make(file, &self.project, &rows)
+        })
+    }
+
+    fn prune<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        before: Timestamp,
+    ) -> Pending<'a, Result<Vec<(String, u64)>, LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| async {
+                lease::good(&tx, &self.project, lease, now).await?;
+                rows::prune(&tx, &self.project, before).await
+            })
         })
     }
 }

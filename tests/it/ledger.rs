@@ -4,6 +4,7 @@
 mod postgres;
 mod sending;
 mod sqlite;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use sending::{
     a_delivery_is_claimed_as_it_was_seen, a_delivery_is_claimed_by_one,
     an_instant_is_admitted_once, what_is_cancelled_stays_cancelled,
 };
+use upkeep::what_ended_long_ago_is_pruned_and_what_guards_is_not;
 
 /// One database. Each ledger that it opens has connections of its own, as another process would.
 pub(super) trait Store: Sync {
@@ -69,6 +71,7 @@ suite! {
     a_delivery_is_claimed_as_it_was_seen,
     a_claim_that_ran_out_is_unknown_and_its_runner_writes_nothing,
     what_is_cancelled_stays_cancelled,
+    what_ended_long_ago_is_pruned_and_what_guards_is_not,
 }
 
 /// An instant, so many seconds after the tests' dawn.

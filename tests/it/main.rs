@@ -83,6 +83,8 @@ mod schemas;
 #[cfg(test)]
 mod shared_ledger;
 #[cfg(test)]
+mod shared_runners;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod since;

@@ -237,3 +237,87 @@ fn a_password_shows_nowhere_and_one_in_the_manifest_is_a_mistake() {
     let away = Ran::from(away.env("BEADLE_LEDGER", url).output().unwrap()).exits(1);
     assert!(!away.stderr.contains("hunter2"), "{}", away.stderr);
 }
+
+#[test]
+fn a_ledger_moves_from_a_file_to_a_server() {
+    let Some(schema) = Schema::new() else { return };
+    let project = Project::empty();
+    declare(&project, "one", "ours", PROGRESS);
+    let mut local = project.command(&APPLY);
+    Ran::from(local.env("BEADLE_DIR", "one").output().unwrap()).exits(0);
+    let in_file = |args: &[&str]| {
+        let mut command = project.command(args);
+        Ran::from(command.env("BEADLE_DIR", "one").output().unwrap())
+    };
+    let check = in_file(&["ledger", "check"]).exits(0);
+    assert!(
+        check.last_line().ends_with("nothing is wrong."),
+        "{}",
+        check.stdout
+    );
+    let url = schema.url();
+    let copied = in_file(&["ledger", "copy", "--to", &url]).exits(0);
+    assert!(copied.stdout.starts_with("Copied "), "{}", copied.stdout);
+    assert!(
+        copied.stderr.contains("Point `ledger:` at the copy"),
+        "{}",
+        copied.stderr
+    );
+    project.clear_calls();
+    run(&project, &schema, "one", &NOTHING_LEFT).exits(0);
+    run(&project, &schema, "one", &APPLY).exits(0);
+    assert_eq!(project.writes().len(), 0, "it is known there");
+    let again = in_file(&["ledger", "copy", "--to", &url]).exits(1);
+    assert!(
+        again.stderr.contains("it holds the project ours already"),
+        "{}",
+        again.stderr
+    );
+    let secret = url.replacen("postgres@", "postgres:hunter2@", 1);
+    let seen = in_file(&["ledger", "copy", "--to", &secret]).exits(64);
+    assert!(!seen.stderr.contains("hunter2"), "{}", seen.stderr);
+    in_file(&["ledger", "copy", "--to", "nowhere"]).exits(64);
+
+    let check = run(
+        &project,
+        &schema,
+        "one",
+        &["ledger", "check", "--format", "json"],
+    )
+    .exits(0);
+    let check = check.json();
+    assert_eq!(
+        (&check["rows"]["binding"], &check["faults"]),
+        (&1.into(), &serde_json::json!([]))
+    );
+    run(
+        &project,
+        &schema,
+        "one",
+        &["ledger", "prune", "--keep", "1d"],
+    )
+    .exits(64);
+    let pruned = run(&project, &schema, "one", &["ledger", "prune"]).exits(0);
+    assert!(
+        pruned.stdout.starts_with("Pruned 0 rows that ended before"),
+        "{}",
+        pruned.stdout
+    );
+
+    // Saved, and back from the file that was saved.
+    let saved = run(&project, &schema, "one", &["ledger", "backup", "saved.db"]).exits(0);
+    assert_eq!(saved.stdout, "Saved the ledger in saved.db.\n");
+    run(&project, &schema, "one", &["ledger", "backup", "saved.db"]).exits(1);
+    let mut restored = project.command(&NOTHING_LEFT);
+    restored
+        .env("BEADLE_DIR", "one")
+        .env("BEADLE_LEDGER", "sqlite:../saved.db");
+    Ran::from(restored.output().unwrap()).exits(0);
+    schema.sql("UPDATE binding SET applied = '{}x'");
+    let wrong = run(&project, &schema, "one", &["ledger", "check"]).exits(1);
+    assert!(
+        wrong.stdout.contains("applied cannot be read"),
+        "{}",
+        wrong.stdout
+    );
+}

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::Result;
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, State};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::keeper::Keeper;
 use crate::cli::remembered::{BindingJson, StateJson};
@@ -107,7 +106,7 @@ async fn write(
     )
     .await?;
     let result = ledger
-        .record(&keeper.right.lease, Timestamp::now(), &[change])
+        .record(&keeper.right.lease, clock::now(), &[change])
         .await;
     keeper.release().await?;
     Ok(result?)

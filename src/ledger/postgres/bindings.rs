@@ -6,11 +6,11 @@ use super::super::codec::{
     address_from_text, fields_from_json, fields_to_json, instant_from_text, instant_to_text,
 };
 use super::connect::Connection;
-use super::text;
 use super::transaction::Tx;
 use super::trouble::Trouble;
+use super::{afterwards, outbox, text};
 use crate::engine::ledger::{Binding, BindingChange, Claim, LedgerError};
-use crate::model::{Address, AppId, Collection, Name, RemoteId};
+use crate::model::{Address, AppId, Collection, Kind, Name, RemoteId};
 
 /// Every binding of the project, by address.
 pub(super) async fn all(conn: &Connection, project: &Name) -> Result<Vec<Binding>, Trouble> {
@@ -89,8 +89,17 @@ pub(super) async fn change(
                     &[&project.as_str(), &address.to_string()],
                 )
                 .await?;
+                if address.kind == Kind::RecurringNotice {
+                    outbox::cancel(tx, project, address, "the notice is no longer registered")
+                        .await?;
+                }
             }
-            BindingChange::Move { from, to } => rename(tx, project, from, to).await?,
+            BindingChange::Move { from, to } => {
+                rename(tx, project, from, to).await?;
+                if from.kind == Kind::RecurringNotice && from != to {
+                    afterwards::rename(tx, project, from, to).await?;
+                }
+            }
         }
     }
     Ok(())

@@ -11,9 +11,11 @@ use super::trouble::Trouble;
 /// The format that no step has made yet.
 const BEFORE: i64 = 2;
 
-const STEPS: [&str; 1] = [include_str!(
-    "../migrations/postgres/0003_bindings_to_deliveries.sql"
-)];
+const STEPS: [&str; 3] = [
+    include_str!("../migrations/postgres/0003_bindings_to_deliveries.sql"),
+    include_str!("../migrations/postgres/0004_after_sending.sql"),
+    include_str!("../migrations/postgres/0005_following_images.sql"),
+];
 
 /// The format that we write.
 pub(super) const KNOWN: i64 = BEFORE + STEPS.len() as i64;

@@ -8,28 +8,30 @@ use tokio_postgres::Row;
 
 use super::super::codec::sending::{
     ending_from_text, everyone_from_json, everyone_to_json, from_json, invalid_from_json,
-    invalid_to_json, json, repeat_from_text, repeat_to_text, state_from_text, state_to_text,
+    invalid_to_json, json, purpose_from_text, repeat_from_text, repeat_to_text, state_from_text,
+    state_to_text,
 };
 use super::super::codec::{address_from_text, instant_from_text, instant_to_text};
-use super::connect::Connection;
+use super::connect::{Connection, Params};
+use super::quota;
 use super::transaction::Tx;
 use super::trouble::Trouble;
 use super::{maybe_text, text};
 use crate::engine::channel::Parcel;
 use crate::engine::outbox::{
-    Admission, Claim, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome,
+    Admission, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome, Purpose, State,
 };
 use crate::model::{Address, AppId, Name};
 
-fn instant(word: &str) -> Result<Timestamp, Trouble> {
+pub(super) fn instant(word: &str) -> Result<Timestamp, Trouble> {
     instant_from_text(word).map_err(Trouble::Corrupt)
 }
 
-fn address(word: &str) -> Result<Address, Trouble> {
+pub(super) fn address(word: &str) -> Result<Address, Trouble> {
     address_from_text(word).map_err(Trouble::Corrupt)
 }
 
-fn key(row: &Row, notice: usize) -> Result<Key, Trouble> {
+pub(super) fn key(row: &Row, notice: usize) -> Result<Key, Trouble> {
     Ok(Key {
         notice: address(row.try_get(notice)?)?,
         nominal: instant(row.try_get(notice + 1)?)?,
@@ -71,8 +73,8 @@ pub(super) async fn admit(
         let inserted = tx
             .run(
                 "INSERT INTO occurrence (project, notice, nominal, last, count, fires_at, revision,
-                     admitted_at, outcome, reason, ended_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                     admitted_at, outcome, reason, ended_at, send_until, revoke_at, sent_by, told)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)
                  ON CONFLICT DO NOTHING",
                 &[
                     &project.as_str(),
@@ -86,13 +88,16 @@ pub(super) async fn admit(
                     &outcome,
                     &reason,
                     &outcome.map(|_| &admitted_at),
+                    &admission.send_until.map(instant_to_text),
+                    &admission.revoke_at.map(instant_to_text),
+                    &maybe_text(admission.sent_by.as_deref()),
                 ],
             )
             .await?;
         new.push(inserted == 1);
         if inserted == 1 {
             for delivery in &admission.deliveries {
-                put(tx, project, &notice, &nominal, delivery).await?;
+                put(tx, project, (&notice, &nominal), Purpose::Notice, delivery).await?;
             }
         }
     }
@@ -105,17 +110,18 @@ pub(super) async fn admit(
     Ok(new)
 }
 
-async fn put(
+/// Writes down a delivery.
+pub(super) async fn put(
     tx: &Tx<'_>,
     project: &Name,
-    notice: &str,
-    nominal: &str,
+    (notice, nominal): (&str, &str),
+    purpose: Purpose,
     delivery: &NewDelivery,
 ) -> Result<(), Trouble> {
     tx.run(
         "INSERT INTO delivery (project, notice, nominal, provider, app, operation, query, body,
-             recipients, repeat, state, attempts, detail, invalid)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', 0, '', $11)",
+             recipients, repeat, state, attempts, detail, invalid, purpose)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', 0, '', $11, $12)",
         &[
             &project.as_str(),
             &notice,
@@ -128,6 +134,7 @@ async fn put(
             &everyone_to_json(&delivery.parcel.to),
             &repeat_to_text(delivery.repeat),
             &invalid_to_json(&delivery.unseen),
+            &purpose.as_str(),
         ],
     )
     .await?;
@@ -143,20 +150,52 @@ pub(super) async fn occurrences(
 ) -> Result<Vec<Occurrence>, Trouble> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let notice = notice.map(ToString::to_string);
-    let rows = conn
-        .rows(
-            "SELECT notice, nominal, last, count, fires_at, admitted_at, outcome, reason
-             FROM occurrence WHERE project = $1 AND ($2::text IS NULL OR notice = $2)
-             ORDER BY nominal DESC, notice LIMIT $3",
-            &[&project.as_str(), &notice, &limit],
-        )
-        .await?;
-    rows.iter().map(occurrence).collect()
+    occurrence_rows(
+        conn,
+        "project = $1 AND ($2::text IS NULL OR notice = $2) ORDER BY nominal DESC, notice LIMIT $3",
+        &[&project.as_str(), &notice, &limit],
+    )
+    .await
 }
 
-fn occurrence(row: &Row) -> Result<Occurrence, Trouble> {
+/// One occurrence.
+pub(super) async fn occurrence(
+    conn: &Connection,
+    project: &Name,
+    key: &Key,
+) -> Result<Option<Occurrence>, Trouble> {
+    let found = occurrence_rows(
+        conn,
+        "project = $1 AND notice = $2 AND nominal = $3",
+        &[
+            &project.as_str(),
+            &key.notice.to_string(),
+            &instant_to_text(key.nominal),
+        ],
+    )
+    .await?;
+    Ok(found.into_iter().next())
+}
+
+/// The occurrences of which something holds.
+pub(super) async fn occurrence_rows(
+    conn: &Connection,
+    which: &str,
+    params: Params<'_>,
+) -> Result<Vec<Occurrence>, Trouble> {
+    let sql = format!(
+        "SELECT notice, nominal, last, count, fires_at, admitted_at, outcome, reason, revoke_at,
+             revoked_by, sent_by
+         FROM occurrence WHERE {which}"
+    );
+    let rows = conn.rows(&sql, params).await?;
+    rows.iter().map(read_occurrence).collect()
+}
+
+fn read_occurrence(row: &Row) -> Result<Occurrence, Trouble> {
     let word: Option<&str> = row.try_get(6)?;
     let reason: Option<String> = row.try_get(7)?;
+    let revoke_at: Option<&str> = row.try_get(8)?;
     let end = word.map(ending_from_text).transpose();
     let end = end.map_err(Trouble::Corrupt)?;
     Ok(Occurrence {
@@ -166,6 +205,9 @@ fn occurrence(row: &Row) -> Result<Occurrence, Trouble> {
         at: instant(row.try_get(4)?)?,
         admitted_at: instant(row.try_get(5)?)?,
         outcome: end.map(|end| (end, reason.unwrap_or_default())),
+        revoke_at: revoke_at.map(instant).transpose()?,
+        revoked_by: row.try_get(9)?,
+        sent_by: row.try_get(10)?,
     })
 }
 
@@ -181,17 +223,28 @@ pub(super) async fn undecided(conn: &Connection, project: &Name) -> Result<Vec<K
     rows.iter().map(|row| key(row, 0)).collect()
 }
 
-const COLUMNS: &str =
-    "delivery, notice, nominal, provider, app, operation, query, body, recipients,
-    repeat, state, attempts, first_at, message, detail, invalid";
+/// Reads deliveries of which something holds, with columns and a join more; their own are the first 19.
+pub(super) fn select_deliveries(more: &str, join: &str, which: &str) -> String {
+    format!(
+        "SELECT d.delivery, d.notice, d.nominal, d.provider, d.app, d.operation, d.query, d.body,
+             d.recipients, d.repeat, d.state, d.attempts, d.first_at, d.message, d.detail, d.invalid,
+             d.purpose, o.send_until,
+             EXISTS (SELECT 1 FROM recall taken WHERE taken.delivery = d.delivery){more}
+         FROM delivery d JOIN occurrence o
+             ON o.project = d.project AND o.notice = d.notice AND o.nominal = d.nominal {join}
+         WHERE {which} ORDER BY d.delivery"
+    )
+}
 
-fn delivery(row: &Row) -> Result<Delivery, Trouble> {
+pub(super) fn delivery(row: &Row) -> Result<Delivery, Trouble> {
     let corrupt = Trouble::Corrupt;
     let attempts: i64 = row.try_get(11)?;
     let first_at: Option<&str> = row.try_get(12)?;
+    let send_until: Option<&str> = row.try_get(17)?;
     Ok(Delivery {
         id: DeliveryId(row.try_get(0)?),
         key: key(row, 1)?,
+        purpose: purpose_from_text(row.try_get(16)?).map_err(corrupt)?,
         what: NewDelivery {
             provider: Name::new(row.try_get(3)?).map_err(|e| corrupt(e.to_string()))?,
             app: AppId::new(row.try_get(4)?),
@@ -210,6 +263,8 @@ fn delivery(row: &Row) -> Result<Delivery, Trouble> {
         message: row.try_get(13)?,
         detail: row.try_get(14)?,
         invalid: invalid_from_json(row.try_get(15)?).map_err(corrupt)?,
+        send_until: send_until.map(instant).transpose()?,
+        is_revoked: row.try_get(18)?,
     })
 }
 
@@ -221,9 +276,10 @@ pub(super) async fn deliveries(
 ) -> Result<Vec<Delivery>, Trouble> {
     let rows = conn
         .rows(
-            &format!(
-                "SELECT {COLUMNS} FROM delivery
-                 WHERE project = $1 AND notice = $2 AND nominal = $3 ORDER BY delivery"
+            &select_deliveries(
+                "",
+                "",
+                "d.project = $1 AND d.notice = $2 AND d.nominal = $3",
             ),
             &[
                 &project.as_str(),
@@ -254,49 +310,15 @@ pub(super) async fn open(
     .await?;
     let rows = tx
         .rows(
-            &format!(
-                "SELECT {COLUMNS} FROM delivery
-                 WHERE project = $1 AND state IN ('pending', 'unknown') ORDER BY delivery"
+            &select_deliveries(
+                "",
+                "",
+                "d.project = $1 AND d.state IN ('pending', 'unknown')",
             ),
             &[&project.as_str()],
         )
         .await?;
     rows.iter().map(delivery).collect()
-}
-
-/// Takes a delivery, if it is as it was seen; one that somebody else is just taking is not.
-pub(super) async fn claim(
-    tx: &Tx<'_>,
-    project: &Name,
-    seen: &Delivery,
-    claim: &Claim,
-    now: Timestamp,
-) -> Result<bool, Trouble> {
-    // By the clock that judges it, for as long as was asked for.
-    let lasts = claim.expires.duration_since(now);
-    let now = tx.now(now).await?;
-    let expires = now.saturating_add(lasts).unwrap_or(Timestamp::MAX);
-    let taken = tx
-        .run(
-            "UPDATE delivery SET state = 'sending', attempts = attempts + 1,
-                 first_at = coalesce(first_at, $5), runner = $6, expires = $7
-             WHERE delivery = (
-                 SELECT delivery FROM delivery
-                 WHERE project = $1 AND delivery = $2 AND state IN ('pending', 'unknown')
-                     AND state = $3 AND attempts = $4
-                 FOR UPDATE SKIP LOCKED)",
-            &[
-                &project.as_str(),
-                &seen.id.0,
-                &state_to_text(seen.state),
-                &i64::from(seen.attempts),
-                &instant_to_text(now),
-                &text(&claim.runner),
-                &instant_to_text(expires),
-            ],
-        )
-        .await?;
-    Ok(taken == 1)
 }
 
 /// Ends an attempt; false when the delivery is no longer that runner's.
@@ -336,6 +358,9 @@ pub(super) async fn end(
         ],
     )
     .await?;
+    if matches!(ending.state, State::Refused | State::Pending) {
+        quota::give_back(tx, id).await?;
+    }
     Ok(true)
 }
 
@@ -354,6 +379,29 @@ pub(super) async fn hold(
         )
         .await?;
     Ok(held == 1)
+}
+
+/// Ends a delivery that is pending.
+pub(super) async fn give_up(
+    tx: &Tx<'_>,
+    project: &Name,
+    id: DeliveryId,
+    state: State,
+    reason: &str,
+) -> Result<bool, Trouble> {
+    let ended = tx
+        .run(
+            "UPDATE delivery SET state = $4, detail = $3
+             WHERE project = $1 AND delivery = $2 AND state = 'pending'",
+            &[
+                &project.as_str(),
+                &id.0,
+                &text(reason),
+                &state_to_text(state),
+            ],
+        )
+        .await?;
+    Ok(ended == 1)
 }
 
 /// Gives an occurrence its outcome.

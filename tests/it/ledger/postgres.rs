@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use beadle::engine::outbox::{Admission, Claim, Outbox};
+use beadle::engine::outbox::{Admission, Outbox};
 use beadle::ledger::postgres::{Clock, PostgresLedger};
 use beadle::ledger::{Access, connect};
 use beadle::model::Name;
 
+use super::sending::claims;
+use super::upkeep::{a_project_moves, a_project_moves_in_beside_another, fill};
 use super::*;
 use crate::support::postgres::{Cut, Schema, Wire};
 
@@ -215,11 +217,7 @@ fn leases_and_claims_go_by_the_servers_clock() {
     let notice = "recurring_notice.hourly".parse().unwrap();
     now(one.admit(&notice, at(0), &[delivered_once()])).unwrap();
     let seen = now(Outbox::open(&*one, at(0))).unwrap().remove(0);
-    let claim = |runner: &str, second: i64| Claim {
-        runner: runner.to_owned(),
-        expires: at(second + 60),
-    };
-    assert!(now(one.claim(&seen, &claim("slow", -1_000_000), at(-1_000_000))).unwrap());
+    assert!(claims(&*one, &seen, "slow", -1_000_000));
     assert_eq!(now(Outbox::open(&*two, at(1_000_000))).unwrap(), []);
     schema.sql("UPDATE delivery SET expires = '2026-01-01T00:00:00.000000000Z'");
     let ending = super::sending::sent();
@@ -247,14 +245,10 @@ fn a_runner_passes_over_what_another_is_just_taking() {
         &[&seen[0].id.0],
     ))
     .unwrap();
-    let claim = Claim {
-        runner: "awake".into(),
-        expires: at(60),
-    };
-    assert!(!now(two.claim(&seen[0], &claim, at(0))).unwrap());
-    assert!(now(two.claim(&seen[1], &claim, at(0))).unwrap());
+    assert!(!claims(&two, &seen[0], "awake", 0));
+    assert!(claims(&two, &seen[1], "awake", 0));
     now(tx.rollback()).unwrap();
-    assert!(now(two.claim(&seen[0], &claim, at(0))).unwrap());
+    assert!(claims(&two, &seen[0], "awake", 0));
 }
 
 #[test]
@@ -268,4 +262,68 @@ fn what_postgres_cannot_hold_is_kept_as_well_as_can_be() {
     now(ledger.close_entry(&lease, entry, &end, &[])).unwrap();
     let kept = now(ledger.history(1)).unwrap().remove(0).end.unwrap();
     assert_eq!(kept.detail, "code 1: \u{fffd} is wrong");
+}
+
+#[test]
+fn a_project_moves_to_a_server_and_back() {
+    let (Some(server), Some(other)) = (Schema::new(), Schema::new()) else {
+        return;
+    };
+    let files = super::sqlite::Files::new;
+    a_project_moves(&files(), &server);
+    a_project_moves(&other, &files());
+    let (Some(server), Some(other)) = (Schema::new(), Schema::new()) else {
+        return;
+    };
+    a_project_moves_in_beside_another(&files(), &server);
+    a_project_moves_in_beside_another(&other, &files());
+}
+
+#[test]
+fn both_databases_have_one_layout() {
+    let Some(schema) = Schema::new() else { return };
+    let ledger = schema.open("p");
+    let known = now(beadle::engine::upkeep::Upkeep::rows(&ledger)).unwrap();
+    let mut columns: Vec<_> = known
+        .tables
+        .iter()
+        .flat_map(|table| table.columns.iter().map(|c| format!("{}.{c}", table.name)))
+        .collect();
+    columns.sort();
+    let query = format!(
+        "SELECT table_name || '.' || column_name FROM information_schema.columns
+         WHERE table_schema = '{}'
+             AND table_name NOT IN ('beadle_format', 'connection', 'quota', 'image')",
+        schema.name()
+    );
+    let mut there = schema.texts(&query);
+    there.sort();
+    assert_eq!(there, columns);
+    // Instants are compared as text, in the order of their bytes.
+    let query = format!(
+        "SELECT table_name || '.' || column_name FROM information_schema.columns
+         WHERE table_schema = '{}' AND data_type = 'text' AND collation_name IS DISTINCT FROM 'C'",
+        schema.name()
+    );
+    assert_eq!(schema.texts(&query), Vec::<String>::new());
+    let file = beadle::ledger::open_memory(&Name::new("p").unwrap());
+    let file = now(file.rows()).unwrap();
+    assert_eq!(file.format, known.format, "one number for one layout");
+}
+
+#[test]
+fn a_project_of_a_server_is_saved_in_a_file() {
+    let Some(schema) = Schema::new() else { return };
+    let books = schema.books("p");
+    fill(&*books);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("saved/ledger.db");
+    now(books.save(&file)).unwrap();
+    let project = Name::new("p").unwrap();
+    let saved = beadle::ledger::open(&file, &project, Access::Read).unwrap();
+    assert!(now(saved.rows()).unwrap() == now(books.rows()).unwrap());
+    let again = now(books.save(&file)).unwrap_err();
+    assert!(again.to_string().contains("not written over"), "{again}");
+    let left: Vec<_> = std::fs::read_dir(file.parent().unwrap()).unwrap().collect();
+    assert_eq!(left.len(), 1, "{left:?}");
 }

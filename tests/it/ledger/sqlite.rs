@@ -18,10 +18,10 @@ use super::*;
 const KNOWN: i64 = 5;
 
 /// A ledger in a folder of its own.
-struct Files(TempDir);
+pub(super) struct Files(TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(TempDir::new().unwrap())
     }
 
