@@ -143,6 +143,7 @@ fn wanted(manifest: &Manifest, live: bool) -> Wanted {
     let subscriptions = manifest.subscriptions.iter().filter(|_| live);
     Wanted {
         user_groups: Vec::new(),
+        dingtalk_groups: Vec::new(),
         tasklists: manifest.tasklists.keys().map(tasklist).collect(),
         chats: manifest
             .chats

@@ -4,6 +4,7 @@ mod comment;
 mod drift;
 mod fast;
 mod init;
+mod ledger;
 mod man;
 mod notice;
 mod run;
@@ -21,6 +22,7 @@ pub(super) use comment::{CommentCommand, OnGithub};
 pub(super) use drift::DriftArgs;
 pub(super) use fast::Since;
 pub(super) use init::{Init, Platform, StarterVendor};
+pub(super) use ledger::LedgerCommand;
 pub(super) use man::Man;
 pub(super) use notice::{NoticeCommand, Send as NoticeSend, Settle};
 pub(super) use run::Run;
@@ -162,6 +164,9 @@ pub(super) enum Command {
     /// Look at the right to apply, or end it
     #[command(subcommand)]
     Lease(LeaseCommand),
+    /// Look after the ledger: check it, save it, move it, forget what is long over
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Look at the declared groups of people; needs neither network nor ledger
     #[command(subcommand)]
     Group(GroupCommand),

@@ -5,6 +5,7 @@
 //! the ledger that writes, and each call that writes; the engine knows nothing of them.
 
 mod receipts;
+mod upkeep;
 
 use std::io::Write as _;
 use std::sync::Arc;

@@ -110,6 +110,9 @@ impl From<LedgerError> for Failure {
             LedgerError::ReadOnly { .. } => {
                 "Nothing was changed anywhere; give the process the right to write there."
             }
+            LedgerError::Away { .. } => {
+                "Check that the server runs, that this machine reaches it, and `sslmode` and the password; nothing was begun that is not written down."
+            }
             LedgerError::Failed { .. } => {
                 "Nothing is known to be wrong with the vendor's side; run `beadle plan` once the ledger works."
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::clock;
 use super::error::Failure;
 use crate::engine::ledger::{Holder, Ledger, LedgerError};
 use crate::engine::right::{Right, Stop};
@@ -35,9 +36,11 @@ impl Keeper {
         let holder = holder(command);
         let give_up = tokio::time::Instant::now() + wait;
         let mut said = false;
-        let lease = loop {
-            match ledger.acquire(&holder, Timestamp::now(), ttl).await {
-                Ok(lease) => break lease,
+        let (lease, asked) = loop {
+            let now = clock::now();
+            match ledger.acquire(&holder, now, ttl).await {
+                // From before it was asked for: never later than the ledger's own reckoning.
+                Ok(lease) => break (lease, now),
                 Err(error @ LedgerError::Held(_)) => {
                     if stop.is_asked() {
                         return Err(Failure::interrupted());
@@ -54,7 +57,7 @@ impl Keeper {
                 Err(error) => return Err(error.into()),
             }
         };
-        let expires = lease.since.saturating_add(ttl).unwrap_or(Timestamp::MAX);
+        let expires = asked.saturating_add(ttl).unwrap_or(Timestamp::MAX);
         let right = Arc::new(Right::new(lease, expires));
         let heartbeat = tokio::spawn(beat(Arc::clone(&ledger), Arc::clone(&right), ttl));
         Ok(Self {
@@ -67,9 +70,7 @@ impl Keeper {
     /// Gives the lease back.
     pub(super) async fn release(self) -> Result<(), LedgerError> {
         self.heartbeat.abort();
-        self.ledger
-            .release(&self.right.lease, Timestamp::now())
-            .await
+        self.ledger.release(&self.right.lease, clock::now()).await
     }
 }
 
@@ -83,7 +84,7 @@ async fn beat(ledger: Arc<dyn Ledger>, right: Arc<Right>, ttl: SignedDuration) {
     let pause = Duration::try_from(ttl / 4).unwrap_or(Duration::from_secs(10));
     loop {
         tokio::time::sleep(pause).await;
-        let now = Timestamp::now();
+        let now = clock::now();
         match ledger.renew(&right.lease, now, ttl).await {
             Ok(()) => right.extend(now.saturating_add(ttl).unwrap_or(Timestamp::MAX)),
             Err(LedgerError::LeaseLost(why)) => {

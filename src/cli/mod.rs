@@ -8,6 +8,7 @@
 mod args;
 pub mod build;
 pub mod checkup;
+mod clock;
 mod commands;
 #[cfg(debug_assertions)]
 mod crash;
@@ -29,6 +30,7 @@ mod progress;
 mod reference;
 pub mod remembered;
 pub mod report;
+mod server;
 mod session;
 pub mod simulation;
 pub mod since;

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::args::{Format, Permissions, Selection};
+use super::clock;
 use super::diagnostics;
 use super::error::Failure;
 use super::json::{ChangeJson, FORMAT_VERSION, PlanJson, RefusalJson, digest, labels};
@@ -337,7 +338,7 @@ pub(super) async fn unsettled(ledger: &View) -> Result<Vec<Unsettled>, Failure> 
         return Ok(Vec::new());
     }
     let lease = ledger.lease().await?;
-    let now = Timestamp::now();
+    let now = clock::now();
     Ok(entries
         .into_iter()
         .map(|entry| Unsettled {

@@ -105,7 +105,7 @@ impl Session {
         } else {
             None
         };
-        let (outbox, keeps) = open_ledger(global, &manifest, access)?;
+        let (outbox, keeps) = open_ledger(global, &manifest, access).await?;
         let was_new = outbox.is_new().await?;
         let (writers, directories, channels) = connect(global, &manifest, sandbox.is_some())?;
         #[cfg(debug_assertions)]
@@ -180,15 +180,23 @@ impl Session {
 }
 
 /// The ledger without the vendors, for commands that only look at what is remembered.
-pub(super) fn open_ledger(
+pub(super) async fn open_ledger(
     global: &Global,
     manifest: &Manifest,
     access: Access,
 ) -> Result<(Arc<dyn Books>, bool), Failure> {
+    if let LedgerUrl::Postgres(url) = &manifest.ledger
+        && !global.sandbox
+    {
+        let server = super::server::server(global, url)?;
+        let books = ledger::connect(&server, &manifest.project, access).await?;
+        super::clock::follow(&*books).await?;
+        return Ok((books, true));
+    }
     let path = ledger_file(global, manifest);
     match path {
         Some(path) => {
-            if access == Access::Write {
+            if access != Access::Read {
                 ignore_folder(global, &path);
             }
             Ok((ledger::open(&path, &manifest.project, access)?, true))
@@ -206,7 +214,7 @@ pub(super) fn ledger_file(global: &Global, manifest: &Manifest) -> Option<PathBu
         // `./` in front of every message about the file would only be noise.
         LedgerUrl::Sqlite(path) if global.dir.as_os_str() == "." => Some(path.clone()),
         LedgerUrl::Sqlite(path) => Some(global.dir.join(path)),
-        LedgerUrl::None => None,
+        LedgerUrl::Postgres(_) | LedgerUrl::None => None,
     }
 }
 

@@ -319,6 +319,14 @@ pub enum LedgerError {
         /// Why.
         why: String,
     },
+    /// The server that keeps it is not there, or went away.
+    #[error("{place} cannot be reached: {why}")]
+    Away {
+        /// The server.
+        place: String,
+        /// Why.
+        why: String,
+    },
     /// Anything else.
     #[error("{place}: {why}")]
     Failed {

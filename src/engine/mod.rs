@@ -27,6 +27,7 @@ pub mod right;
 pub mod runner;
 pub mod settle;
 mod track;
+pub mod upkeep;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -24,6 +24,7 @@ use super::channel::{Parcel, Repeat, To};
 use super::ledger::{Ledger, LedgerError};
 use super::quota::{Claimed, Quota};
 use super::receipts::Receipts;
+use super::upkeep::Upkeep;
 use crate::model::{Address, AppId, Kind, Name};
 
 /// What beadle remembers of sending.
@@ -125,9 +126,9 @@ pub trait Outbox: Send + Sync {
 }
 
 /// A ledger that remembers what is owned, what is sent, what follows, and what became of it.
-pub trait Books: Ledger + Outbox + Afterwards + Receipts {}
+pub trait Books: Ledger + Outbox + Afterwards + Receipts + Upkeep {}
 
-impl<T: Ledger + Outbox + Afterwards + Receipts> Books for T {}
+impl<T: Ledger + Outbox + Afterwards + Receipts + Upkeep> Books for T {}
 
 /// Which occurrence: a notice and its nominal instant, before any calendar has moved it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

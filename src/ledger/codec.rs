@@ -14,7 +14,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::engine::ledger::EntryOutcome;
-use crate::model::{ChatId, EventKey, Events, Field, Fields, RemoteId, Value};
+use crate::model::{Address, ChatId, EventKey, Events, Field, Fields, RemoteId, Value};
 
 /// Values by field, such as `{"name":"x","subscribers":["oc_1"],"events":[100],"enabled":true}`.
 #[derive(Serialize, Deserialize, Default)]
@@ -346,6 +346,16 @@ pub fn instant_to_text(instant: Timestamp) -> String {
 /// When the text is not an instant, in words.
 pub fn instant_from_text(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|e: jiff::Error| e.to_string())
+}
+
+/// Reads an address.
+///
+/// # Errors
+///
+/// When the text is none, in words.
+pub fn address_from_text(text: &str) -> Result<Address, String> {
+    text.parse()
+        .map_err(|e: crate::model::address::AddressError| e.to_string())
 }
 
 const OUTCOMES: [(EntryOutcome, &str); 5] = [

@@ -43,6 +43,7 @@ mod migrate;
 mod outbox;
 mod quota;
 mod receipts;
+pub(super) mod rows;
 mod trouble;
 
 use std::path::{Path, PathBuf};
@@ -61,6 +62,7 @@ use crate::engine::outbox::{
     OutboxError, Outcome, State,
 };
 use crate::engine::quota::{Claimed, Quota};
+use crate::engine::upkeep::{Rows, Upkeep};
 use crate::model::{Address, Name};
 
 use holder_lock::{HolderLock, LockFile};
@@ -126,6 +128,20 @@ impl SqliteLedger {
         let place = "the ledger in memory".to_owned();
         let conn = Mutex::new(file::memory().map_err(|trouble| trouble.at(&place))?);
         Ok(Self::new(project, place, Source::Memory(conn), None))
+    }
+
+    /// Makes a file that was not there, with these rows of a project.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made; nothing is there then.
+    pub fn make(path: &Path, project: &Name, given: &Rows) -> Result<(), LedgerError> {
+        let made = file::new(path, |conn| {
+            let tx = conn.transaction()?;
+            rows::put(&tx, project, given)?;
+            Ok(tx.commit()?)
+        });
+        made.map_err(|trouble| trouble.at(&path.display().to_string()))
     }
 
     fn new(project: &Name, place: String, source: Source, lock_file: Option<LockFile>) -> Self {
@@ -484,6 +500,43 @@ impl Outbox for SqliteLedger {
     ) -> Pending<'a, Result<usize, LedgerError>> {
         Box::pin(
             async move { self.writing(|tx, _| outbox::cancel(tx, &self.project, notice, reason)) },
+        )
+    }
+}
+
+impl Upkeep for SqliteLedger {
+    fn clock(&self) -> Pending<'_, Result<Option<Timestamp>, LedgerError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn rows(&self) -> Pending<'_, Result<Rows, LedgerError>> {
+        Box::pin(async { self.looking(|conn| rows::rows(conn, &self.project)) })
+    }
+
+    fn put_rows<'a>(&'a self, rows: &'a Rows) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move { self.writing(|tx, _| rows::put(tx, &self.project, rows)) })
+    }
+
+    fn flaws(&self) -> Pending<'_, Result<Vec<String>, LedgerError>> {
+        Box::pin(async { self.looking(rows::flaws) })
+    }
+
+    fn save<'a>(&'a self, file: &'a Path) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            let saved = self.looking(|conn| Ok(rows::save(conn, file)))?;
+            // What goes wrong now goes wrong with the new file.
+            saved.map_err(|trouble| trouble.at(&file.display().to_string()))
+        })
+    }
+
+    fn prune<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        before: Timestamp,
+    ) -> Pending<'a, Result<Vec<(String, u64)>, LedgerError>> {
+        Box::pin(
+            async move { self.holding(lease, now, |tx| rows::prune(tx, &self.project, before)) },
         )
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::group::Groups;
+use super::ledger_url::PostgresUrl;
 use super::notice::Notice;
 use super::{
     Address, AppId, ChatId, Events, Field, Fields, Name, RemoteId, Span, TasklistGuid, Value,
@@ -58,6 +59,8 @@ impl Manifest {
 pub enum LedgerUrl {
     /// One SQLite file, relative to the project folder unless absolute.
     Sqlite(PathBuf),
+    /// A PostgreSQL server that machines share.
+    Postgres(Box<PostgresUrl>),
     /// Nowhere: identity is `id:` or (tasklist, name).
     None,
 }

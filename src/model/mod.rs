@@ -18,6 +18,7 @@ pub mod field;
 pub mod forecast;
 pub mod group;
 pub mod interpolate;
+pub mod ledger_url;
 pub mod manifest;
 pub mod message;
 pub mod notice;

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, FileId, Span};
+use super::ledger_url::{LEDGER, Mistake, PostgresUrl};
 use super::manifest::{Edition, Guards, LedgerUrl, Provider, Vendor};
 use super::parse::{Inputs, World};
 use super::shape::{Given, Spanned, Text, shorten};
@@ -32,18 +33,25 @@ pub(crate) fn settings(
     inputs: &Inputs<'_>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Settings {
-    let ledger = match written.ledger.get() {
-        Some(_) if inputs.world == World::Sandbox => LedgerUrl::default(),
-        Some(text) => ledger(text, diagnostics),
-        None => LedgerUrl::default(),
+    let ledger_span = written.ledger.get().map(|text| text.span);
+    let overriding = (inputs.env)(LEDGER).filter(|url| !url.is_empty());
+    let (ledger, ledger_is_bad) = match (overriding, written.ledger.get()) {
+        _ if inputs.world == World::Sandbox => (Some(LedgerUrl::default()), false),
+        (Some(url), _) => (ledger(&url, Told::ByEnvironment, diagnostics), false),
+        (None, Some(text)) => {
+            let told = Told::At(text.span);
+            (ledger(text.value.0.as_str(), told, diagnostics), false)
+        }
+        (None, None) => (Some(LedgerUrl::default()), written.ledger.is_bad()),
     };
-    let default_ledger = ledger == LedgerUrl::default() && !written.ledger.is_bad();
+    let ledger_is_bad = ledger_is_bad || ledger.is_none();
+    let ledger = ledger.unwrap_or_default();
+    let default_ledger = ledger == LedgerUrl::default();
     let project = match &written.project {
         Given::Is(text) => project(text, diagnostics),
-        Given::Absent if !default_ledger && !written.ledger.is_bad() => {
-            let span = written.ledger.get().map(|l| l.span);
+        Given::Absent if !default_ledger && !ledger_is_bad => {
             diagnostics.push(
-                Diagnostic::error("missing-key", span, "the key `project` is missing in the file")
+                Diagnostic::error("missing-key", ledger_span, "the key `project` is missing in the file")
                     .help("Only a project with the default ledger file needs no name; add `project: NAME`."),
             );
             None
@@ -146,35 +154,58 @@ fn project(text: &Spanned<Text>, diagnostics: &mut Vec<Diagnostic>) -> Option<Na
     }
 }
 
-fn ledger(text: &Spanned<Text>, diagnostics: &mut Vec<Diagnostic>) -> LedgerUrl {
-    let url = text.value.0.as_str();
-    let (code, summary, help) = match url.split_once(':') {
-        None if url == "none" => return LedgerUrl::None,
+/// Who said which ledger.
+#[derive(Clone, Copy)]
+enum Told {
+    At(Span),
+    ByEnvironment,
+}
+
+/// Reads which ledger; none when it is a mistake. The text may hold a password, so it is not repeated.
+fn ledger(url: &str, told: Told, diagnostics: &mut Vec<Diagnostic>) -> Option<LedgerUrl> {
+    let mut wrong = |code, summary: String, help: String| {
+        let (span, summary) = match told {
+            Told::At(span) => (Some(span), summary),
+            Told::ByEnvironment => (None, format!("{LEDGER}: {summary}")),
+        };
+        diagnostics.push(Diagnostic::error(code, span, summary).help(help));
+        None
+    };
+    // The line of a `written-secret` is never shown.
+    let code = match PostgresUrl::may_hold_secret(url) {
+        true => "written-secret",
+        false => "bad-ledger",
+    };
+    if PostgresUrl::is_meant(url) {
+        return match (PostgresUrl::parse(url), told) {
+            (Err(Mistake { summary, help }), _) => wrong(code, summary, help),
+            (Ok((_, Some(_))), Told::At(_)) => wrong(
+                code,
+                "the ledger's address has a password in it".to_owned(),
+                "Put it into `PGPASSWORD` or a password file (`passfile=PATH`), and rotate it: it was written down.".to_owned(),
+            ),
+            (Ok((url, _)), _) => Some(LedgerUrl::Postgres(Box::new(url))),
+        };
+    }
+    match url.split_once(':') {
+        None if url == "none" => Some(LedgerUrl::None),
         Some(("sqlite", path)) if !path.is_empty() && !path.starts_with("//") => {
-            return LedgerUrl::Sqlite(PathBuf::from(path));
+            Some(LedgerUrl::Sqlite(PathBuf::from(path)))
         }
-        Some(("sqlite", _)) => (
+        Some(("sqlite", _)) => wrong(
             "bad-ledger",
             "the ledger names no file".to_owned(),
-            "Write `sqlite:PATH`, as in `sqlite:.beadle/ledger.db`.",
+            "Write `sqlite:PATH`, as in `sqlite:.beadle/ledger.db`.".to_owned(),
         ),
-        // The text may hold a password, so it is not repeated.
-        Some(("postgres" | "postgresql", _)) => (
-            "not-yet",
-            "this version of beadle does not support a ledger on PostgreSQL yet".to_owned(),
-            "Use `sqlite:PATH`, or `none` for CI that keeps nothing.",
-        ),
-        _ => (
-            "bad-ledger",
+        _ => wrong(
+            code,
             format!(
                 "there is no ledger `{}`",
                 shorten(url.split('@').next_back().unwrap_or(url))
             ),
-            "Write `sqlite:PATH` or `none`.",
+            "Write `sqlite:PATH`, `postgres://USER@HOST/DATABASE`, or `none`.".to_owned(),
         ),
-    };
-    diagnostics.push(Diagnostic::error(code, text.span, summary).help(help));
-    LedgerUrl::default()
+    }
 }
 
 /// Where a vendor is, when a provider does not say.

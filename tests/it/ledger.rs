@@ -1,7 +1,10 @@
 //! What every ledger promises, as functions over a [`Store`], so that each database that beadle gets
-//! runs the same suite; `sqlite` below has what only a file can do wrong.
+//! runs the same suite; `sqlite` below has what only a file can do wrong, `postgres` what only a server can.
 
+mod postgres;
+mod sending;
 mod sqlite;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -10,13 +13,27 @@ use beadle::engine::ledger::{
     Binding, BindingChange, End, EntryId, EntryOutcome, Holder, Lease, Ledger, LedgerError,
     NewEntry,
 };
+use beadle::engine::outbox::Books;
 use beadle::model::{Address, AppId, ChatId, Events, Field, Fields, Name, RemoteId, Value};
 use jiff::{SignedDuration, Timestamp};
+
+use crate::support::postgres::now;
+use sending::{
+    a_claim_that_ran_out_is_unknown_and_its_runner_writes_nothing,
+    a_delivery_is_claimed_as_it_was_seen, a_delivery_is_claimed_by_one,
+    an_instant_is_admitted_once, what_is_cancelled_stays_cancelled,
+};
+use upkeep::what_ended_long_ago_is_pruned_and_what_guards_is_not;
 
 /// One database. Each ledger that it opens has connections of its own, as another process would.
 pub(super) trait Store: Sync {
     /// Opens it for a project.
-    fn open(&self, project: &str) -> Arc<dyn Ledger>;
+    fn books(&self, project: &str) -> Arc<dyn Books>;
+
+    /// As [`Self::books`], for those who send nothing.
+    fn open(&self, project: &str) -> Arc<dyn Ledger> {
+        self.books(project)
+    }
 }
 
 /// A promise, given a store of its own.
@@ -49,15 +66,12 @@ suite! {
     an_entry_ends_once,
     a_later_lease_settles,
     many_who_ask_at_once_get_one_lease,
-}
-
-/// Runs what a ledger answers.
-fn now<T>(pending: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(pending)
+    an_instant_is_admitted_once,
+    a_delivery_is_claimed_by_one,
+    a_delivery_is_claimed_as_it_was_seen,
+    a_claim_that_ran_out_is_unknown_and_its_runner_writes_nothing,
+    what_is_cancelled_stays_cancelled,
+    what_ended_long_ago_is_pruned_and_what_guards_is_not,
 }
 
 /// An instant, so many seconds after the tests' dawn.

@@ -89,6 +89,10 @@ mod schemas;
 #[cfg(test)]
 mod security;
 #[cfg(test)]
+mod shared_ledger;
+#[cfg(test)]
+mod shared_runners;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod since;
@@ -104,6 +108,7 @@ mod walk;
 mod support {
     pub(crate) mod contract;
     pub(crate) mod github;
+    pub(crate) mod postgres;
     pub(crate) mod project;
     pub(crate) mod repository;
     pub(crate) mod sides;

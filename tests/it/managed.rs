@@ -576,15 +576,15 @@ recipient_groups:
     insta::assert_snapshot!(Project::new(&[("beadle.yaml", &root), ("rest.yaml", rest)]).found(), @r###"
     rest.yaml:2:3 "a" error kept-without-ledger
       with `ledger: none` a chat cannot be kept: it would be created again every time
-      Use `ledger: sqlite:PATH`, or manage it from a project that has a ledger.
+      Use `ledger: sqlite:PATH` or `postgres://…`, or manage it from a project that has a ledger.
       in chat.a
     rest.yaml:3:3 "b" error kept-without-ledger
       with `ledger: none` a chat cannot be kept: beadle would not know whom it has put there itself
-      Use `ledger: sqlite:PATH`, or manage it from a project that has a ledger.
+      Use `ledger: sqlite:PATH` or `postgres://…`, or manage it from a project that has a ledger.
       in chat.b
     rest.yaml:6:36 "user_group" error kept-without-ledger
       with `ledger: none` a user group cannot be kept: it would be created again every time
-      Use `ledger: sqlite:PATH`, or manage it from a project that has a ledger.
+      Use `ledger: sqlite:PATH` or `postgres://…`, or manage it from a project that has a ledger.
       in recipient_group.kept/feishu
     "###);
     let plain = "recipient_groups: { plain: { feishu: { users: [ou_a] } } }\n";

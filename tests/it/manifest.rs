@@ -787,9 +787,9 @@ fn ledgers_projects_and_hosts() {
     version: 1
     ledger: postgres://u:password@h/db
     project: p
-    beadle.yaml:2:9 "postgres://u:password@h/db" error not-yet
-      this version of beadle does not support a ledger on PostgreSQL yet
-      Use `sqlite:PATH`, or `none` for CI that keeps nothing.
+    beadle.yaml:2:9 "postgres://u:password@h/db" error written-secret
+      the ledger's address has a password in it
+      Put it into `PGPASSWORD` or a password file (`passfile=PATH`), and rotate it: it was written down.
 
     version: 1
     ledger: sqlite:
@@ -801,7 +801,7 @@ fn ledgers_projects_and_hosts() {
     ledger: mysql
     beadle.yaml:2:9 "mysql" error bad-ledger
       there is no ledger `mysql`
-      Write `sqlite:PATH` or `none`.
+      Write `sqlite:PATH`, `postgres://USER@HOST/DATABASE`, or `none`.
 
     version: 1
     ledger: sqlite:other.db

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Result;
 use crate::cli::ExitStatus;
 use crate::cli::args::{Apply, Consent, Destroy, Format, Global, Permissions};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::json::{ApplyEventJson, FORMAT_VERSION, PlanJson};
 use crate::cli::keeper::Keeper;
@@ -217,7 +218,7 @@ impl Work<'_> {
             .map(|binding| binding.updated_at.saturating_add(self.consent.settle_grace))
             .map(|from| from.unwrap_or(Timestamp::MAX))
             .max();
-        match believed.filter(|from| *from > Timestamp::now()) {
+        match believed.filter(|from| *from > clock::now()) {
             Some(from) => {
                 ui.say("Something written a moment ago is not to be seen yet: looking again.");
                 pause_until(from, stop).await;
@@ -279,7 +280,7 @@ impl Work<'_> {
             stop,
             live: &planned.live,
             applied: &applied,
-            now: &Timestamp::now,
+            now: &clock::now,
             events: &|event| {
                 if matches!(event, ApplyEvent::Finished(..)) {
                     progress.step();
@@ -287,7 +288,7 @@ impl Work<'_> {
                 progress.above(|| tell(&event, ui));
             },
         };
-        let now = Timestamp::now();
+        let now = clock::now();
         let since = now.saturating_sub(MAX_AGE).unwrap_or(Timestamp::MIN);
         let lease = &keeper.right.lease;
         let remembered = session
@@ -313,7 +314,7 @@ impl Work<'_> {
                 &keeper.right,
                 &readers,
                 SignedDuration::MAX,
-                &Timestamp::now,
+                &clock::now,
             )
             .await;
             if let Err(error) = looked {
@@ -381,7 +382,7 @@ async fn settle(
             &keeper.right,
             &readers,
             grace,
-            &Timestamp::now,
+            &clock::now,
         )
         .await?;
         for (entry, outcome) in settling.settled.drain(..) {
@@ -393,7 +394,7 @@ async fn settle(
             tell_settled(&address, &entry.call.call.operation, outcome, ui);
         }
         let Some(again) = again else { break };
-        let wait = again.duration_since(Timestamp::now());
+        let wait = again.duration_since(clock::now());
         if !said && wait > SignedDuration::from_secs(1) {
             ui.say(&format!(
                 "Settling writes of an earlier run: an absence counts only in {} s.",
@@ -417,7 +418,7 @@ async fn settle(
 
 /// Waits until just after an instant, or until somebody asks to stop.
 async fn pause_until(instant: Timestamp, stop: &Stop) {
-    let wait = instant.duration_since(Timestamp::now());
+    let wait = instant.duration_since(clock::now());
     let pause = Duration::try_from(wait).unwrap_or_default() + Duration::from_millis(5);
     let until = tokio::time::Instant::now() + pause;
     while !stop.is_asked() && tokio::time::Instant::now() < until {

@@ -14,7 +14,7 @@ use crate::model::parse::Secrets;
 pub(super) async fn run(global: &Global, args: &History, ui: &Ui) -> Result {
     super::only(ui, "history", &super::HUMAN_JSON)?;
     let (manifest, _) = read(global, ui, Secrets::Skip)?;
-    let (ledger, keeps) = open_ledger(global, &manifest, Access::Read)?;
+    let (ledger, keeps) = open_ledger(global, &manifest, Access::Read).await?;
     if !keeps {
         return Err(Failure::new("`ledger: none` keeps no history"));
     }

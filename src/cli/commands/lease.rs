@@ -1,10 +1,9 @@
 //! `lease`: who may apply right now.
 
-use jiff::Timestamp;
-
 use super::Result;
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, LeaseCommand};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::remembered::LeaseJson;
 use crate::cli::session::{open_ledger, read};
@@ -21,7 +20,7 @@ pub(super) async fn run(global: &Global, command: &LeaseCommand, ui: &Ui) -> Res
         LeaseCommand::Break { .. } => Access::Write,
     };
     let (manifest, _) = read(global, ui, Secrets::Skip)?;
-    let (ledger, keeps) = open_ledger(global, &manifest, access)?;
+    let (ledger, keeps) = open_ledger(global, &manifest, access).await?;
     if !keeps {
         return Err(Failure::new("`ledger: none` has no lease"));
     }
@@ -47,7 +46,7 @@ pub(super) async fn run(global: &Global, command: &LeaseCommand, ui: &Ui) -> Res
                     return Err(Failure::new("not approved, so the lease stays"));
                 }
             }
-            ledger.break_lease(Timestamp::now()).await?;
+            ledger.break_lease(clock::now()).await?;
             ui.print(&format!(
                 "Broke the lease of {}.\n",
                 clean(&state.holder.user)
@@ -58,7 +57,7 @@ pub(super) async fn run(global: &Global, command: &LeaseCommand, ui: &Ui) -> Res
 }
 
 fn describe(state: &LeaseState) -> String {
-    let standing = match (state.dead, state.expires < Timestamp::now()) {
+    let standing = match (state.dead, state.expires < clock::now()) {
         (true, _) => "; its process is dead, so the next apply takes over at once",
         (false, true) => "; it has expired, so the next apply takes over",
         (false, false) => "",

@@ -11,6 +11,7 @@ mod history;
 mod import;
 mod init;
 mod lease;
+mod ledger;
 mod notice;
 mod plan;
 mod run;
@@ -64,6 +65,7 @@ pub(super) async fn run(args: &Args, ui: &Ui) -> Result {
         Command::State(state) => state::run(global, state, ui).await,
         Command::Lease(lease) => lease::run(global, lease, ui).await,
         Command::Comment(command) => comment::run(global, command, ui).await,
+        Command::Ledger(command) => ledger::run(global, command, ui).await,
         Command::History(history) => history::run(global, history, ui).await,
         Command::Tick(args) => tick::tick(global, args, ui).await,
         Command::Run(args) => run::run(global, args, ui).await,

@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use super::{Result, firing};
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, Run};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::session::Session;
 use crate::cli::text::clean;
@@ -150,8 +151,9 @@ impl<'a> Runner<'a> {
 
     /// Reads the ledger where that is needed, and does a round.
     async fn round(&self, read: &mut Option<Read>) -> std::result::Result<Round, LedgerError> {
+        clock::follow(self.session.outbox.as_ref()).await?;
         let turn = self.session.ledger.turn().await?;
-        let now = Timestamp::now();
+        let now = clock::now();
         // Whoever gets a message is looked up when it fires, and not when the runner was started.
         let stands = |read: &Read| {
             let age = now.duration_since(read.at);
@@ -174,7 +176,7 @@ impl<'a> Runner<'a> {
             &held.notices,
             &self.name,
             self.stop,
-            &Timestamp::now,
+            &clock::now,
             &tell,
         )
         .await?;
@@ -186,7 +188,7 @@ impl<'a> Runner<'a> {
     fn note(&self, failed: Option<String>) {
         let metrics = &self.watched.metrics;
         match failed {
-            None => metrics.round_ended(Timestamp::now()),
+            None => metrics.round_ended(clock::now()),
             Some(_) => metrics.ledger_failed(),
         }
         let round = self.watched.round.lock();
@@ -210,7 +212,7 @@ impl<'a> Runner<'a> {
                 metrics.ended(outcome, count);
                 let at = fires.remove(key);
                 if let (Outcome::Sent | Outcome::Partial, Some(at)) = (outcome, at) {
-                    let late = Timestamp::now().duration_since(at);
+                    let late = clock::now().duration_since(at);
                     metrics.late(late.as_secs_f64());
                 }
             }
@@ -221,12 +223,12 @@ impl<'a> Runner<'a> {
     /// applies, or a signal comes.
     async fn sleep(&self, read: Option<&Read>, longest: Duration) {
         let until = Instant::now() + longest;
-        let due = read.and_then(|read| next(&read.notices, Timestamp::now()));
+        let due = read.and_then(|read| next(&read.notices, clock::now()));
         self.watched.metrics.next_due(due);
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let to_due = due.map_or(left, |due| {
-                let left = due.duration_since(Timestamp::now());
+                let left = due.duration_since(clock::now());
                 Duration::try_from(left).unwrap_or_default()
             });
             let nap = GLANCE.min(left).min(to_due);
@@ -255,7 +257,7 @@ fn next(notices: &[Arc<dyn Notice>], after: Timestamp) -> Option<Timestamp> {
 /// Whether an error of the ledger may be over by itself.
 fn passes(error: &LedgerError) -> bool {
     match error {
-        LedgerError::Failed { .. } | LedgerError::Held(_) => true,
+        LedgerError::Failed { .. } | LedgerError::Away { .. } | LedgerError::Held(_) => true,
         LedgerError::LeaseLost(_)
         | LedgerError::Claimed { .. }
         | LedgerError::Newer { .. }

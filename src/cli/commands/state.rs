@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::Result;
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, State};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::keeper::Keeper;
 use crate::cli::remembered::{BindingJson, StateJson};
@@ -28,7 +27,7 @@ pub(super) async fn run(global: &Global, command: &State, ui: &Ui) -> Result {
         State::Move { .. } | State::Forget { .. } => Access::Write,
     };
     let (manifest, _) = read(global, ui, Secrets::Skip)?;
-    let (ledger, keeps) = open_ledger(global, &manifest, access)?;
+    let (ledger, keeps) = open_ledger(global, &manifest, access).await?;
     if !keeps {
         return Err(Failure::new("`ledger: none` remembers no bindings"));
     }
@@ -107,7 +106,7 @@ async fn write(
     )
     .await?;
     let result = ledger
-        .record(&keeper.right.lease, Timestamp::now(), &[change])
+        .record(&keeper.right.lease, clock::now(), &[change])
         .await;
     keeper.release().await?;
     Ok(result?)

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Result, firing};
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, Tick};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::session::Session;
 use crate::cli::text::count;
@@ -25,7 +26,11 @@ const SOON_ENOUGH: Duration = Duration::from_secs(90);
 pub(super) async fn tick(global: &Global, args: &Tick, ui: &Ui) -> Result {
     super::only(ui, "tick", &super::HUMAN_JSON)?;
     let stop = super::watch_signals(ui);
-    let session = Session::open(global, ui, Access::Write).await?;
+    let access = match args.now {
+        Some(_) => Access::Rehearse,
+        None => Access::Write,
+    };
+    let session = Session::open(global, ui, access).await?;
     let is_real = |provider: &Provider| !provider.base_url.contains("://127.0.0.1:");
     if args.now.is_some() && session.manifest.providers.values().any(is_real) {
         return Err(Failure::usage(
@@ -35,7 +40,7 @@ pub(super) async fn tick(global: &Global, args: &Tick, ui: &Ui) -> Result {
     firing::keeps(&session)?;
     let runner = uuid::Uuid::new_v4().to_string();
     let fixed = args.now;
-    let clock = move || fixed.unwrap_or_else(Timestamp::now);
+    let clock = move || fixed.unwrap_or_else(clock::now);
     let (notices, registered) = firing::notices(&session, ui).await?;
     // What a notice that is gone has left open is still brought to its end.
     if registered == 0 && session.outbox.undecided().await?.is_empty() {

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
+pub(super) use super::super::codec::address_from_text as parse_address;
 use super::super::codec::{fields_from_json, fields_to_json, instant_from_text, instant_to_text};
 use super::trouble::Trouble;
 use super::{afterwards, outbox};
@@ -192,11 +193,6 @@ fn owner(project: &str, address: &str) -> Result<(Name, Address), Trouble> {
     let wrong = |why| Trouble::Row(format!("the binding of {address} of {project}"), why);
     let name = Name::new(project).map_err(|e| wrong(e.to_string()))?;
     Ok((name, parse_address(address).map_err(wrong)?))
-}
-
-pub(super) fn parse_address(text: &str) -> Result<Address, String> {
-    text.parse()
-        .map_err(|e: crate::model::address::AddressError| e.to_string())
 }
 
 /// The text of a column, without a copy.

@@ -190,6 +190,39 @@ pub(super) fn create(path: &Path) -> Result<(), Trouble> {
     made
 }
 
+/// Makes a file that was not there, with what `fill` puts in; whole under its name, or not at all.
+pub(super) fn new(
+    path: &Path,
+    fill: impl FnOnce(&mut Connection) -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
+    let refused =
+        || Trouble::Failed("there is such a file already, and it is not written over".into());
+    if path.try_exists()? {
+        return Err(refused());
+    }
+    make_folder(folder(path))?;
+    let folder = folder(path).canonicalize()?;
+    let draft = folder.join(format!(".ledger-{}.new", uuid::Uuid::new_v4()));
+    let made = make(&draft)
+        .and_then(|()| {
+            let mut conn = connect(&draft, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            fill(&mut conn)
+        })
+        .and_then(|()| match fs::hard_link(&draft, path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(refused()),
+            // A file system without links.
+            Err(_) => Ok(fs::rename(&draft, path)?),
+            Ok(()) => Ok(()),
+        })
+        .and_then(|()| {
+            #[cfg(unix)]
+            fs::File::open(&folder)?.sync_all()?;
+            Ok(())
+        });
+    let _ = fs::remove_file(&draft);
+    made
+}
+
 fn make(draft: &Path) -> Result<(), Trouble> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);

@@ -3,30 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, named_params};
 
-use super::super::codec::{instant_from_text, instant_to_text};
+use super::super::codec::instant_to_text;
+use super::super::lease_row::{DUTY, LeaseRow, Words, after, good as judge, not_passed};
 use super::holder_lock::{HolderLock, LockFile};
 use super::trouble::Trouble;
 use crate::engine::ledger::{Holder, Lease, LeaseState, LedgerError, Turn};
 use crate::model::Name;
-
-/// Later versions have other duties beside it.
-const DUTY: &str = "apply";
-
-/// The newest lease, ended or not.
-struct Row {
-    fence: i64,
-    holder: Holder,
-    since: Timestamp,
-    heartbeat: Timestamp,
-    expires: Timestamp,
-    token: Option<String>,
-    ended: Option<(Ending, Timestamp)>,
-}
-
-enum Ending {
-    Released,
-    Broken,
-}
 
 /// Takes the lease, unless somebody lives who has it.
 pub(super) fn acquire(
@@ -41,8 +23,7 @@ pub(super) fn acquire(
     let newest = newest(tx, project)?;
     let fence = newest.as_ref().map_or(1, |row| row.fence + 1);
     if let Some(row) = newest
-        && row.ended.is_none()
-        && now < row.expires
+        && row.is_held(now)
     {
         // A token that we wrote ourselves is locked by us, and we are alive.
         let ours = held.as_ref().is_some_and(|(fence, _)| *fence == row.fence);
@@ -124,12 +105,7 @@ pub(super) fn good(
     lease: &Lease,
     at: Timestamp,
 ) -> Result<(), Trouble> {
-    let row = not_passed(tx, project, lease)?;
-    if at < row.expires {
-        Ok(())
-    } else {
-        lost(format!("it expired at {}, before {at}", row.expires))
-    }
+    judge(newest(tx, project)?, lease, at).map_err(Trouble::Said)
 }
 
 /// Gives a lease back, also an expired one.
@@ -139,7 +115,7 @@ pub(super) fn release(
     lease: &Lease,
     now: Timestamp,
 ) -> Result<(), Trouble> {
-    not_passed(tx, project, lease)?;
+    not_passed(newest(tx, project)?, lease).map_err(Trouble::Said)?;
     end(tx, project, "released", now)
 }
 
@@ -176,46 +152,12 @@ pub(super) fn turn(conn: &Connection, project: &Name) -> Result<Option<Turn>, Tr
     }))
 }
 
-fn state_of(row: Row, lock_file: Option<&LockFile>) -> LeaseState {
+fn state_of(row: LeaseRow, lock_file: Option<&LockFile>) -> LeaseState {
     let dead = match (&row.token, lock_file) {
         (Some(token), Some(lock_file)) => lock_file.is_orphaned(token),
         _ => false,
     };
-    LeaseState {
-        fence: row.fence,
-        holder: row.holder,
-        since: row.since,
-        heartbeat: row.heartbeat,
-        expires: row.expires,
-        dead,
-    }
-}
-
-fn not_passed(tx: &Connection, project: &Name, lease: &Lease) -> Result<Row, Trouble> {
-    let Some(row) = newest(tx, project)?.filter(|row| row.fence >= lease.fence) else {
-        return lost("the ledger does not know it; was an older copy restored?".into());
-    };
-    if row.fence > lease.fence {
-        let Holder {
-            host,
-            pid,
-            user,
-            command,
-        } = &row.holder;
-        let since = row.since;
-        return lost(format!(
-            "{user} took it at {since} (`{command}`, process {pid} on {host})"
-        ));
-    }
-    match row.ended {
-        None => Ok(row),
-        Some((Ending::Released, at)) => lost(format!("it was given back at {at}")),
-        Some((Ending::Broken, at)) => lost(format!("somebody broke it at {at}")),
-    }
-}
-
-fn lost<T>(why: String) -> Result<T, Trouble> {
-    Err(Trouble::Said(LedgerError::LeaseLost(why)))
+    row.state(dead)
 }
 
 fn end(tx: &Connection, project: &Name, how: &str, now: Timestamp) -> Result<(), Trouble> {
@@ -226,7 +168,7 @@ fn end(tx: &Connection, project: &Name, how: &str, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-fn newest(conn: &Connection, project: &Name) -> Result<Option<Row>, Trouble> {
+fn newest(conn: &Connection, project: &Name) -> Result<Option<LeaseRow>, Trouble> {
     let mut statement = conn.prepare_cached(
         "SELECT fence, host, pid, user, command, since, heartbeat, expires, token, ended, ended_at
          FROM lease WHERE project = ?1 AND duty = ?2",
@@ -249,30 +191,14 @@ fn newest(conn: &Connection, project: &Name) -> Result<Option<Row>, Trouble> {
         return Ok(None);
     };
     let wrong = |why| Trouble::Row(format!("the lease of {project}"), why);
-    let instant = |text: &str| instant_from_text(text).map_err(wrong);
-    let ended = match ended {
-        None => None,
-        Some((how, at)) => {
-            let how = match how.as_str() {
-                "released" => Ending::Released,
-                "broken" => Ending::Broken,
-                how => return Err(wrong(format!("unknown ending {how:?}"))),
-            };
-            Some((how, instant(&at)?))
-        }
+    let ended = ended.as_ref();
+    let words = Words {
+        since: &since,
+        heartbeat: &heartbeat,
+        expires: &expires,
+        ended: ended.map(|(how, at)| (how.as_str(), at.as_str())),
     };
-    Ok(Some(Row {
-        fence,
-        holder,
-        since: instant(&since)?,
-        heartbeat: instant(&heartbeat)?,
-        expires: instant(&expires)?,
-        token,
-        ended,
-    }))
-}
-
-/// A lease for longer than there are years lasts until the last instant.
-fn after(now: Timestamp, ttl: SignedDuration) -> Timestamp {
-    now.checked_add(ttl).unwrap_or(Timestamp::MAX)
+    LeaseRow::read(fence, holder, token, &words)
+        .map(Some)
+        .map_err(wrong)
 }

@@ -163,7 +163,7 @@ pub(super) fn what_is_kept_is_remembered(draft: &Draft, diagnostics: &mut Vec<Di
                 span,
                 format!("with `ledger: none` a {what} cannot be kept: {why}"),
             )
-            .help("Use `ledger: sqlite:PATH`, or manage it from a project that has a ledger.")
+            .help("Use `ledger: sqlite:PATH` or `postgres://…`, or manage it from a project that has a ledger.")
             .address(address.clone()),
         );
     }
@@ -181,7 +181,7 @@ pub(super) fn notices_are_registered(draft: &Draft, diagnostics: &mut Vec<Diagno
                 notice.span,
                 "with `ledger: none` a notice cannot be sent: nobody would know what was sent already",
             )
-            .help("Use `ledger: sqlite:PATH`, or send it from a project that has a ledger.")
+            .help("Use `ledger: sqlite:PATH` or `postgres://…`, or send it from a project that has a ledger.")
             .address(notice.address.clone()),
         );
     }

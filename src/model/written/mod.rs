@@ -55,7 +55,8 @@ shape! {
         /// Names this project in a shared ledger. Required unless `ledger` is the default file.
         project: Spanned<Text>,
         /// Where beadle remembers which of the vendor's objects are yours: `sqlite:PATH`, relative to
-        /// the project folder, or `none` for CI that keeps nothing.
+        /// the project folder, `postgres://USER@HOST/DATABASE` where machines share it, or `none` for CI
+        /// that keeps nothing. The environment variable `BEADLE_LEDGER` overrides it.
         [default = "sqlite:.beadle/ledger.db"]
         ledger: Spanned<Text>,
         /// Files with more resources, as patterns relative to the project folder, such as

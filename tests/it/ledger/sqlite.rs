@@ -18,10 +18,10 @@ use super::*;
 const KNOWN: i64 = 5;
 
 /// A ledger in a folder of its own.
-struct Files(TempDir);
+pub(super) struct Files(TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(TempDir::new().unwrap())
     }
 
@@ -102,7 +102,7 @@ impl Files {
 }
 
 impl Store for Files {
-    fn open(&self, project: &str) -> Arc<dyn Ledger> {
+    fn books(&self, project: &str) -> Arc<dyn Books> {
         open(&self.path(), &Name::new(project).unwrap(), Access::Write).unwrap()
     }
 }
@@ -121,7 +121,7 @@ fn the_suite() {
 fn a_ledger_in_memory_is_one_too() {
     struct Memory;
     impl Store for Memory {
-        fn open(&self, project: &str) -> Arc<dyn Ledger> {
+        fn books(&self, project: &str) -> Arc<dyn Books> {
             open_memory(&Name::new(project).unwrap())
         }
     }

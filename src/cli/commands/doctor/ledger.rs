@@ -35,7 +35,7 @@ pub(super) async fn check(global: &Global, project: Option<&Project>, checkup: &
     if let Some(path) = ledger_file(global, &project.manifest) {
         writable(&path, checkup);
     }
-    let (books, keeps) = match open_ledger(global, &project.manifest, Access::Read) {
+    let (books, keeps) = match open_ledger(global, &project.manifest, Access::Read).await {
         Ok(opened) => opened,
         Err(failure) => {
             let help = failure

@@ -70,7 +70,7 @@ async fn books(
     ui: &Ui,
 ) -> Result<(Arc<dyn Books>, Manifest, Sources)> {
     let (manifest, sources) = session::read(global, ui, Secrets::Skip)?;
-    let (books, keeps) = open_ledger(global, &manifest, access)?;
+    let (books, keeps) = open_ledger(global, &manifest, access).await?;
     if access == Access::Write && !keeps {
         return Err(Failure::new(
             "`ledger: none` remembers nothing, so there is nothing to be said of it",

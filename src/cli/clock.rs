@@ -1,0 +1,47 @@
+//! The clock of commands: this machine's, or that of the server where the ledger is.
+//!
+//! Machines that share a ledger have to agree what is due, how old a call without an answer is, and how
+//! long a right lasts. They agree with the server, whatever their own clocks say.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::engine::ledger::LedgerError;
+use crate::engine::outbox::Books;
+
+/// How much more than this the clocks differ before somebody is told.
+const WORTH_TELLING: SignedDuration = SignedDuration::from_secs(2);
+
+/// How far the ledger's clock is ahead of this machine's, in microseconds. One process has one ledger.
+static AHEAD: AtomicI64 = AtomicI64::new(0);
+
+/// The present instant.
+pub(super) fn now() -> Timestamp {
+    let ahead = SignedDuration::from_micros(AHEAD.load(Ordering::Relaxed));
+    let now = Timestamp::now();
+    now.saturating_add(ahead).unwrap_or(now)
+}
+
+/// Goes by the ledger's clock from now on, if it has one.
+pub(super) async fn follow(books: &dyn Books) -> Result<(), LedgerError> {
+    let Some(theirs) = books.clock().await? else {
+        return Ok(());
+    };
+    // Never later than the server: its answer took a while to come.
+    let ahead = theirs.duration_since(Timestamp::now());
+    let micros = i64::try_from(ahead.as_micros()).unwrap_or_default();
+    let before = SignedDuration::from_micros(AHEAD.swap(micros, Ordering::Relaxed));
+    if ahead.abs() > WORTH_TELLING && (ahead - before).abs() > WORTH_TELLING {
+        let (by, way) = (
+            ahead.abs().as_secs(),
+            if ahead.is_negative() {
+                "ahead of"
+            } else {
+                "behind"
+            },
+        );
+        tracing::warn!("this machine's clock is {by} s {way} the ledger's, which counts");
+    }
+    Ok(())
+}

@@ -1,0 +1,489 @@
+//! The ledger on PostgreSQL, which many machines share.
+//!
+//! # Guarantees
+//!
+//! - A method that returned has its effect at the server, as durably as the server is set to commit
+//!   (`synchronous_commit` is never off); one that failed has none, save one that says that nobody knows.
+//! - A connection that is lost is made anew and the method tried again, where nothing was kept of it; what
+//!   became of a commit whose answer was lost is found out first ([`transaction`]).
+//! - A writer that is not the newest, unbroken and unexpired holder writes nothing: the lease's row is
+//!   locked, then judged, and stays locked until the write is committed. So with a claim of a delivery.
+//! - The server's clock is asked for ([`Upkeep::clock`]), so that callers can carry its instants.
+//! - Whether a lease or a claim has expired, and until when a new one lasts, is said by the server's clock
+//!   ([`Clock::Server`]), read after the row is locked. Of the instants that a call carries only the
+//!   distance counts there, `ttl` or the claim's end less `now`; the rest of them is written down as it is.
+//! - Runners never wait for each other's deliveries: what another is at is passed over.
+//! - [`Access::Read`](super::Access::Read) runs read-only transactions alone, and makes no table.
+//!
+//! # Assumptions
+//!
+//! - The server is PostgreSQL 13 or later, the database is in UTF8, and connections are to it or through a
+//!   pooler in session mode.
+//! - After a fail-over the server has all that it had acknowledged, or fences may be given twice: replicas
+//!   that take over are synchronous.
+//!
+//! # Caveats
+//!
+//! - Nobody can tell from here that a holder on another machine is dead: its lease runs out.
+//! - A process that was stopped in the middle of a transaction keeps what it locked until the server ends
+//!   the transaction, after `connect::SILENCE`.
+//! - A text with the character U+0000, which PostgreSQL cannot hold, is kept with U+FFFD in its place.
+
+mod afterwards;
+mod bindings;
+mod connect;
+mod journal;
+mod lease;
+mod look_ups;
+mod migrate;
+mod outbox;
+mod quota;
+mod receipts;
+mod rows;
+mod tls;
+mod transaction;
+mod trouble;
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::engine::Pending;
+use crate::engine::ledger::{
+    Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
+    LedgerError, LookUp, NewEntry, Turn,
+};
+use crate::engine::outbox::{
+    Admission, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence, Outbox,
+    OutboxError, Outcome, State,
+};
+use crate::engine::quota::{Claimed, Quota};
+use crate::engine::upkeep::{Rows, Upkeep};
+use crate::model::{Address, Name};
+
+pub use connect::Server;
+pub use transaction::Clock;
+
+use super::sqlite::SqliteLedger;
+use connect::{Patience, Pool};
+use transaction::{Tries, looking, server_now, writing};
+use trouble::Trouble;
+
+/// A project's ledger on PostgreSQL.
+pub struct PostgresLedger {
+    project: Name,
+    pool: Pool,
+    clock: Clock,
+}
+
+impl PostgresLedger {
+    /// Connects to look; none where there is no ledger yet.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached, or what is there is no ledger that this beadle reads.
+    pub async fn read(server: &Server, project: &Name) -> Result<Option<Self>, LedgerError> {
+        let pool = Pool::new(server, false)?;
+        let at = |trouble: Trouble| trouble.at(&pool.place);
+        pool.check().await.map_err(at)?;
+        let looked = async {
+            let conn = pool.take().await?;
+            let format = migrate::format(&conn).await?;
+            conn.give_back();
+            Ok(format)
+        };
+        let format = looked.await.map_err(at)?;
+        Ok(format.map(|_| Self {
+            project: project.clone(),
+            pool,
+            clock: Clock::Server,
+        }))
+    }
+
+    /// Connects to write, and makes the tables where they are missing.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached, or what is there cannot be used or written.
+    pub async fn write(server: &Server, project: &Name, clock: Clock) -> Result<Self, LedgerError> {
+        let pool = Pool::new(server, true)?;
+        let at = |trouble: Trouble| trouble.at(&pool.place);
+        pool.check().await.map_err(at)?;
+        connect::prepare(&pool).await.map_err(at)?;
+        Ok(Self {
+            project: project.clone(),
+            pool,
+            clock,
+        })
+    }
+}
+
+/// A text as PostgreSQL can hold it.
+fn text(text: &str) -> Cow<'_, str> {
+    match text.contains('\0') {
+        true => Cow::Owned(text.replace('\0', "\u{fffd}")),
+        false => Cow::Borrowed(text),
+    }
+}
+
+fn maybe_text(maybe: Option<&str>) -> Option<Cow<'_, str>> {
+    maybe.map(text)
+}
+
+impl Ledger for PostgresLedger {
+    fn bindings(&self) -> Pending<'_, Result<Vec<Binding>, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| bindings::all(&conn, &self.project)) })
+    }
+
+    fn claims(&self) -> Pending<'_, Result<Vec<Claim>, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| bindings::claims(&conn, &self.project)) })
+    }
+
+    fn is_new(&self) -> Pending<'_, Result<bool, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| bindings::is_new(&conn, &self.project)) })
+    }
+
+    fn unsettled(&self) -> Pending<'_, Result<Vec<Entry>, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| journal::unsettled(&conn, &self.project)) })
+    }
+
+    fn history(&self, limit: usize) -> Pending<'_, Result<Vec<Entry>, LedgerError>> {
+        Box::pin(
+            async move { looking!(self, |conn| journal::history(&conn, &self.project, limit)) },
+        )
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        holder: &'a Holder,
+        now: Timestamp,
+        ttl: SignedDuration,
+    ) -> Pending<'a, Result<Lease, LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| lease::acquire(
+                &tx,
+                &self.project,
+                holder,
+                now,
+                ttl
+            ))
+        })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        ttl: SignedDuration,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(
+            async move { writing!(self, |tx| lease::renew(&tx, &self.project, lease, now, ttl)) },
+        )
+    }
+
+    fn release<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move { writing!(self, |tx| lease::release(&tx, &self.project, lease, now)) })
+    }
+
+    fn lease(&self) -> Pending<'_, Result<Option<LeaseState>, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| lease::state(&conn, &self.project)) })
+    }
+
+    fn turn(&self) -> Pending<'_, Result<Option<Turn>, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| lease::turn(&conn, &self.project)) })
+    }
+
+    fn break_lease(&self, now: Timestamp) -> Pending<'_, Result<Option<LeaseState>, LedgerError>> {
+        Box::pin(async move { writing!(self, |tx| lease::end_by_force(&tx, &self.project, now)) })
+    }
+
+    fn open_entry<'a>(
+        &'a self,
+        lease: &'a Lease,
+        entry: &'a NewEntry,
+    ) -> Pending<'a, Result<EntryId, LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| async {
+                lease::good(&tx, &self.project, lease, entry.opened_at).await?;
+                journal::open(&tx, &self.project, lease.fence, entry).await
+            })
+        })
+    }
+
+    fn close_entry<'a>(
+        &'a self,
+        lease: &'a Lease,
+        id: EntryId,
+        end: &'a End,
+        changes: &'a [BindingChange],
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| async {
+                lease::good(&tx, &self.project, lease, end.at).await?;
+                journal::close(&tx, &self.project, id, end).await?;
+                bindings::change(&tx, &self.project, changes).await
+            })
+        })
+    }
+
+    fn look_ups(&self) -> Pending<'_, Result<Vec<LookUp>, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| look_ups::all(&conn, &self.project)) })
+    }
+
+    fn remember<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        look_ups: &'a [LookUp],
+        since: Timestamp,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| async {
+                lease::good(&tx, &self.project, lease, now).await?;
+                look_ups::remember(&tx, &self.project, look_ups, since).await
+            })
+        })
+    }
+
+    fn record<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        changes: &'a [BindingChange],
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| async {
+                lease::good(&tx, &self.project, lease, now).await?;
+                bindings::change(&tx, &self.project, changes).await
+            })
+        })
+    }
+}
+
+impl Outbox for PostgresLedger {
+    fn handled(&self) -> Pending<'_, Result<Vec<(Address, Timestamp)>, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| outbox::handled(&conn, &self.project)) })
+    }
+
+    fn admit<'a>(
+        &'a self,
+        notice: &'a Address,
+        until: Timestamp,
+        admissions: &'a [Admission],
+    ) -> Pending<'a, Result<Vec<bool>, LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| outbox::admit(
+                &tx,
+                &self.project,
+                notice,
+                until,
+                admissions
+            ))
+        })
+    }
+
+    fn occurrences<'a>(
+        &'a self,
+        notice: Option<&'a Address>,
+        limit: usize,
+    ) -> Pending<'a, Result<Vec<Occurrence>, LedgerError>> {
+        Box::pin(async move {
+            looking!(self, |conn| outbox::occurrences(
+                &conn,
+                &self.project,
+                notice,
+                limit
+            ))
+        })
+    }
+
+    fn occurrence<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> Pending<'a, Result<Option<Occurrence>, LedgerError>> {
+        Box::pin(
+            async move { looking!(self, |conn| outbox::occurrence(&conn, &self.project, key)) },
+        )
+    }
+
+    fn undecided(&self) -> Pending<'_, Result<Vec<Key>, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| outbox::undecided(&conn, &self.project)) })
+    }
+
+    fn deliveries<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Vec<Delivery>, LedgerError>> {
+        Box::pin(
+            async move { looking!(self, |conn| outbox::deliveries(&conn, &self.project, key)) },
+        )
+    }
+
+    fn open(&self, now: Timestamp) -> Pending<'_, Result<Vec<Delivery>, LedgerError>> {
+        Box::pin(async move { writing!(self, |tx| outbox::open(&tx, &self.project, now)) })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        seen: &'a Delivery,
+        claim: &'a DeliveryClaim,
+        quota: &'a Quota,
+        now: Timestamp,
+    ) -> Pending<'a, Result<Claimed, LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| quota::claim(
+                &tx,
+                &self.project,
+                seen,
+                claim,
+                quota,
+                now
+            ))
+        })
+    }
+
+    fn take<'a>(
+        &'a self,
+        quota: &'a Quota,
+        now: Timestamp,
+    ) -> Pending<'a, Result<Option<(String, Timestamp)>, LedgerError>> {
+        Box::pin(async move { writing!(self, |tx| quota::take(&tx, &quota.takes, now)) })
+    }
+
+    fn give_up<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        state: State,
+        reason: &'a str,
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| outbox::give_up(
+                &tx,
+                &self.project,
+                delivery,
+                state,
+                reason
+            ))
+        })
+    }
+
+    fn end<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        runner: &'a str,
+        now: Timestamp,
+        ending: &'a Ending,
+    ) -> Pending<'a, Result<(), OutboxError>> {
+        Box::pin(async move {
+            let ended = writing!(self, |tx| outbox::end(
+                &tx,
+                &self.project,
+                delivery,
+                runner,
+                now,
+                ending
+            ))?;
+            if ended {
+                Ok(())
+            } else {
+                Err(OutboxError::Lost)
+            }
+        })
+    }
+
+    fn hold<'a>(
+        &'a self,
+        delivery: DeliveryId,
+        reason: &'a str,
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| outbox::hold(
+                &tx,
+                &self.project,
+                delivery,
+                reason
+            ))
+        })
+    }
+
+    fn conclude<'a>(
+        &'a self,
+        key: &'a Key,
+        outcome: Outcome,
+        reason: &'a str,
+        now: Timestamp,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| outbox::conclude(
+                &tx,
+                &self.project,
+                key,
+                outcome,
+                reason,
+                now
+            ))
+        })
+    }
+
+    fn cancel<'a>(
+        &'a self,
+        notice: &'a Address,
+        reason: &'a str,
+    ) -> Pending<'a, Result<usize, LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| outbox::cancel(
+                &tx,
+                &self.project,
+                notice,
+                reason
+            ))
+        })
+    }
+}
+
+impl Upkeep for PostgresLedger {
+    fn clock(&self) -> Pending<'_, Result<Option<Timestamp>, LedgerError>> {
+        Box::pin(async {
+            match self.clock {
+                Clock::Calls => Ok(None),
+                Clock::Server => looking!(self, |conn| server_now(&conn)).map(Some),
+            }
+        })
+    }
+
+    fn rows(&self) -> Pending<'_, Result<Rows, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| rows::at_one_instant(&conn, &self.project)) })
+    }
+
+    fn put_rows<'a>(&'a self, rows: &'a Rows) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move { writing!(self, |tx| rows::put(&tx, &self.project, rows)) })
+    }
+
+    fn flaws(&self) -> Pending<'_, Result<Vec<String>, LedgerError>> {
+        // The server looks after its own files.
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn save<'a>(&'a self, file: &'a Path) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            let rows = self.rows().await?;
+            SqliteLedger::make(file, &self.project, &rows)
+        })
+    }
+
+    fn prune<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        before: Timestamp,
+    ) -> Pending<'a, Result<Vec<(String, u64)>, LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| async {
+                lease::good(&tx, &self.project, lease, now).await?;
+                rows::prune(&tx, &self.project, before).await
+            })
+        })
+    }
+}

@@ -1,0 +1,202 @@
+//! Address ↔ vendor's object.
+
+use tokio_postgres::Row;
+
+use super::super::codec::{
+    address_from_text, fields_from_json, fields_to_json, instant_from_text, instant_to_text,
+};
+use super::connect::Connection;
+use super::transaction::Tx;
+use super::trouble::Trouble;
+use super::{afterwards, outbox, text};
+use crate::engine::ledger::{Binding, BindingChange, Claim, LedgerError};
+use crate::model::{Address, AppId, Collection, Kind, Name, RemoteId};
+
+/// Every binding of the project, by address.
+pub(super) async fn all(conn: &Connection, project: &Name) -> Result<Vec<Binding>, Trouble> {
+    let rows = conn
+        .rows(
+            "SELECT address, provider, app, collection, id, applied, protect, updated_at
+             FROM binding WHERE project = $1",
+            &[&project.as_str()],
+        )
+        .await?;
+    let mut bindings = rows.iter().map(binding).collect::<Result<Vec<_>, _>>()?;
+    bindings.sort_by(|a, b| a.address.cmp(&b.address));
+    Ok(bindings)
+}
+
+fn binding(row: &Row) -> Result<Binding, Trouble> {
+    let address: &str = row.try_get(0)?;
+    let wrong = |why: String| Trouble::Row(format!("the binding of {address}"), why);
+    Ok(Binding {
+        address: address_from_text(address).map_err(wrong)?,
+        provider: Name::new(row.try_get(1)?).map_err(|e| wrong(e.to_string()))?,
+        app: AppId::new(row.try_get(2)?),
+        collection: Collection::parse(row.try_get(3)?),
+        id: RemoteId::new(row.try_get(4)?),
+        applied: fields_from_json(row.try_get(5)?).map_err(wrong)?,
+        protect: row.try_get::<_, i64>(6)? != 0,
+        updated_at: instant_from_text(row.try_get(7)?).map_err(wrong)?,
+    })
+}
+
+/// What other projects have bound.
+pub(super) async fn claims(conn: &Connection, project: &Name) -> Result<Vec<Claim>, Trouble> {
+    let rows = conn
+        .rows(
+            "SELECT project, address, collection, id FROM binding
+             WHERE project <> $1 AND collection <> ':ledger' ORDER BY project, address",
+            &[&project.as_str()],
+        )
+        .await?;
+    let claim = |row: &Row| {
+        let (project, address) = owner(row.try_get(0)?, row.try_get(1)?)?;
+        Ok(Claim {
+            project,
+            address,
+            collection: Collection::parse(row.try_get(2)?),
+            id: RemoteId::new(row.try_get(3)?),
+        })
+    };
+    rows.iter().map(claim).collect()
+}
+
+/// Whether the project has had no lease and has no binding.
+pub(super) async fn is_new(conn: &Connection, project: &Name) -> Result<bool, Trouble> {
+    let row = conn
+        .row(
+            "SELECT NOT EXISTS (SELECT FROM lease WHERE project = $1)
+                AND NOT EXISTS (SELECT FROM binding WHERE project = $1)",
+            &[&project.as_str()],
+        )
+        .await?;
+    Ok(row.try_get(0)?)
+}
+
+/// Makes the changes one after the other.
+pub(super) async fn change(
+    tx: &Tx<'_>,
+    project: &Name,
+    changes: &[BindingChange],
+) -> Result<(), Trouble> {
+    for change in changes {
+        match change {
+            BindingChange::Bind(binding) => bind(tx, project, binding).await?,
+            BindingChange::Unbind(address) => {
+                tx.run(
+                    "DELETE FROM binding WHERE project = $1 AND address = $2",
+                    &[&project.as_str(), &address.to_string()],
+                )
+                .await?;
+                if address.kind == Kind::RecurringNotice {
+                    outbox::cancel(tx, project, address, "the notice is no longer registered")
+                        .await?;
+                }
+            }
+            BindingChange::Move { from, to } => {
+                rename(tx, project, from, to).await?;
+                if from.kind == Kind::RecurringNotice && from != to {
+                    afterwards::rename(tx, project, from, to).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Two projects that bind one object at the same instant meet at `binding_object`: the second is taken
+/// back, tried again, and then finds the first here.
+async fn bind(tx: &Tx<'_>, project: &Name, binding: &Binding) -> Result<(), Trouble> {
+    let Binding {
+        address,
+        provider,
+        app,
+        collection,
+        id,
+        applied,
+        protect,
+        updated_at,
+    } = binding;
+    let id_text = text(id.as_str());
+    let owned = tx
+        .maybe_row(
+            "SELECT project, address FROM binding
+             WHERE collection = $1 AND id = $2 AND collection <> ':ledger'",
+            &[&collection.as_str(), &id_text],
+        )
+        .await?;
+    if let Some(row) = owned {
+        let (other_project, other_address) = owner(row.try_get(0)?, row.try_get(1)?)?;
+        if (&other_project, &other_address) != (project, address) {
+            return Err(Trouble::Said(LedgerError::Claimed {
+                project: other_project,
+                address: Box::new(other_address),
+                collection: collection.clone(),
+                id: id.clone(),
+            }));
+        }
+    }
+    let applied = fields_to_json(applied)
+        .map_err(|why| Trouble::Failed(format!("{address} cannot be bound: {why}")))?;
+    tx.run(
+        "INSERT INTO binding (project, address, provider, app, collection, id, applied, protect, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT (project, address) DO UPDATE SET
+             provider = excluded.provider, app = excluded.app, collection = excluded.collection,
+             id = excluded.id, applied = excluded.applied, protect = excluded.protect,
+             updated_at = excluded.updated_at",
+        &[
+            &project.as_str(),
+            &address.to_string(),
+            &provider.as_str(),
+            &app.as_str(),
+            &collection.as_str(),
+            &id_text,
+            &applied,
+            &i64::from(*protect),
+            &instant_to_text(*updated_at),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn rename(tx: &Tx<'_>, project: &Name, from: &Address, to: &Address) -> Result<(), Trouble> {
+    let refuse = |why: &Address, how: &str| {
+        Err(Trouble::Failed(format!(
+            "{from} cannot become {to}: {why} is {how}"
+        )))
+    };
+    if !is_bound(tx, project, from).await? {
+        return refuse(from, "not bound");
+    }
+    if from == to {
+        return Ok(());
+    }
+    if is_bound(tx, project, to).await? {
+        return refuse(to, "already bound");
+    }
+    tx.run(
+        "UPDATE binding SET address = $3 WHERE project = $1 AND address = $2",
+        &[&project.as_str(), &from.to_string(), &to.to_string()],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn is_bound(tx: &Tx<'_>, project: &Name, address: &Address) -> Result<bool, Trouble> {
+    let found = tx
+        .maybe_row(
+            "SELECT FROM binding WHERE project = $1 AND address = $2",
+            &[&project.as_str(), &address.to_string()],
+        )
+        .await?;
+    Ok(found.is_some())
+}
+
+fn owner(project: &str, address: &str) -> Result<(Name, Address), Trouble> {
+    let wrong = |why| Trouble::Row(format!("the binding of {address} of {project}"), why);
+    let name = Name::new(project).map_err(|e| wrong(e.to_string()))?;
+    Ok((name, address_from_text(address).map_err(wrong)?))
+}

@@ -1,0 +1,447 @@
+//! Occurrences and their deliveries.
+//!
+//! Runners never wait for each other here: what another is at is passed over (`SKIP LOCKED`), save that
+//! two who admit one notice take turns.
+
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::super::codec::sending::{
+    ending_from_text, everyone_from_json, everyone_to_json, from_json, invalid_from_json,
+    invalid_to_json, json, purpose_from_text, repeat_from_text, repeat_to_text, state_from_text,
+    state_to_text,
+};
+use super::super::codec::{address_from_text, instant_from_text, instant_to_text};
+use super::connect::{Connection, Params};
+use super::quota;
+use super::transaction::Tx;
+use super::trouble::Trouble;
+use super::{maybe_text, text};
+use crate::engine::channel::Parcel;
+use crate::engine::outbox::{
+    Admission, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome, Purpose, State,
+};
+use crate::model::{Address, AppId, Name};
+
+pub(super) fn instant(word: &str) -> Result<Timestamp, Trouble> {
+    instant_from_text(word).map_err(Trouble::Corrupt)
+}
+
+pub(super) fn address(word: &str) -> Result<Address, Trouble> {
+    address_from_text(word).map_err(Trouble::Corrupt)
+}
+
+pub(super) fn key(row: &Row, notice: usize) -> Result<Key, Trouble> {
+    Ok(Key {
+        notice: address(row.try_get(notice)?)?,
+        nominal: instant(row.try_get(notice + 1)?)?,
+    })
+}
+
+/// For each notice, up to when it was dealt with.
+pub(super) async fn handled(
+    conn: &Connection,
+    project: &Name,
+) -> Result<Vec<(Address, Timestamp)>, Trouble> {
+    let rows = conn
+        .rows(
+            "SELECT notice, until FROM handled WHERE project = $1",
+            &[&project.as_str()],
+        )
+        .await?;
+    let one = |row: &Row| Ok((address(row.try_get(0)?)?, instant(row.try_get(1)?)?));
+    rows.iter().map(one).collect()
+}
+
+/// Writes down occurrences; says of each whether it is new.
+pub(super) async fn admit(
+    tx: &Tx<'_>,
+    project: &Name,
+    notice: &Address,
+    until: Timestamp,
+    admissions: &[Admission],
+) -> Result<Vec<bool>, Trouble> {
+    let notice = notice.to_string();
+    let mut new = Vec::with_capacity(admissions.len());
+    for admission in admissions {
+        let nominal = instant_to_text(admission.nominal);
+        let admitted_at = instant_to_text(admission.admitted_at);
+        let (outcome, reason) = match &admission.outcome {
+            Some((outcome, reason)) => (Some(outcome.as_str()), Some(text(reason))),
+            None => (None, None),
+        };
+        let inserted = tx
+            .run(
+                "INSERT INTO occurrence (project, notice, nominal, last, count, fires_at, revision,
+                     admitted_at, outcome, reason, ended_at, send_until, revoke_at, sent_by, told)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0)
+                 ON CONFLICT DO NOTHING",
+                &[
+                    &project.as_str(),
+                    &notice,
+                    &nominal,
+                    &instant_to_text(admission.last),
+                    &i64::try_from(admission.count).unwrap_or(i64::MAX),
+                    &instant_to_text(admission.at),
+                    &admission.revision,
+                    &admitted_at,
+                    &outcome,
+                    &reason,
+                    &outcome.map(|_| &admitted_at),
+                    &admission.send_until.map(instant_to_text),
+                    &admission.revoke_at.map(instant_to_text),
+                    &maybe_text(admission.sent_by.as_deref()),
+                ],
+            )
+            .await?;
+        new.push(inserted == 1);
+        if inserted == 1 {
+            for delivery in &admission.deliveries {
+                put(tx, project, (&notice, &nominal), Purpose::Notice, delivery).await?;
+            }
+        }
+    }
+    tx.run(
+        "INSERT INTO handled AS h (project, notice, until) VALUES ($1, $2, $3)
+         ON CONFLICT (project, notice) DO UPDATE SET until = greatest(h.until, excluded.until)",
+        &[&project.as_str(), &notice, &instant_to_text(until)],
+    )
+    .await?;
+    Ok(new)
+}
+
+/// Writes down a delivery.
+pub(super) async fn put(
+    tx: &Tx<'_>,
+    project: &Name,
+    (notice, nominal): (&str, &str),
+    purpose: Purpose,
+    delivery: &NewDelivery,
+) -> Result<(), Trouble> {
+    tx.run(
+        "INSERT INTO delivery (project, notice, nominal, provider, app, operation, query, body,
+             recipients, repeat, state, attempts, detail, invalid, purpose)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', 0, '', $11, $12)",
+        &[
+            &project.as_str(),
+            &notice,
+            &nominal,
+            &delivery.provider.as_str(),
+            &delivery.app.as_str(),
+            &delivery.parcel.operation,
+            &json(&delivery.parcel.query),
+            &delivery.parcel.body,
+            &everyone_to_json(&delivery.parcel.to),
+            &repeat_to_text(delivery.repeat),
+            &invalid_to_json(&delivery.unseen),
+            &purpose.as_str(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Occurrences, newest first.
+pub(super) async fn occurrences(
+    conn: &Connection,
+    project: &Name,
+    notice: Option<&Address>,
+    limit: usize,
+) -> Result<Vec<Occurrence>, Trouble> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let notice = notice.map(ToString::to_string);
+    occurrence_rows(
+        conn,
+        "project = $1 AND ($2::text IS NULL OR notice = $2) ORDER BY nominal DESC, notice LIMIT $3",
+        &[&project.as_str(), &notice, &limit],
+    )
+    .await
+}
+
+/// One occurrence.
+pub(super) async fn occurrence(
+    conn: &Connection,
+    project: &Name,
+    key: &Key,
+) -> Result<Option<Occurrence>, Trouble> {
+    let found = occurrence_rows(
+        conn,
+        "project = $1 AND notice = $2 AND nominal = $3",
+        &[
+            &project.as_str(),
+            &key.notice.to_string(),
+            &instant_to_text(key.nominal),
+        ],
+    )
+    .await?;
+    Ok(found.into_iter().next())
+}
+
+/// The occurrences of which something holds.
+pub(super) async fn occurrence_rows(
+    conn: &Connection,
+    which: &str,
+    params: Params<'_>,
+) -> Result<Vec<Occurrence>, Trouble> {
+    let sql = format!(
+        "SELECT notice, nominal, last, count, fires_at, admitted_at, outcome, reason, revoke_at,
+             revoked_by, sent_by
+         FROM occurrence WHERE {which}"
+    );
+    let rows = conn.rows(&sql, params).await?;
+    rows.iter().map(read_occurrence).collect()
+}
+
+fn read_occurrence(row: &Row) -> Result<Occurrence, Trouble> {
+    let word: Option<&str> = row.try_get(6)?;
+    let reason: Option<String> = row.try_get(7)?;
+    let revoke_at: Option<&str> = row.try_get(8)?;
+    let end = word.map(ending_from_text).transpose();
+    let end = end.map_err(Trouble::Corrupt)?;
+    Ok(Occurrence {
+        key: key(row, 0)?,
+        last: instant(row.try_get(2)?)?,
+        count: row.try_get::<_, i64>(3)?.unsigned_abs(),
+        at: instant(row.try_get(4)?)?,
+        admitted_at: instant(row.try_get(5)?)?,
+        outcome: end.map(|end| (end, reason.unwrap_or_default())),
+        revoke_at: revoke_at.map(instant).transpose()?,
+        revoked_by: row.try_get(9)?,
+        sent_by: row.try_get(10)?,
+    })
+}
+
+/// The occurrences without an outcome, oldest first.
+pub(super) async fn undecided(conn: &Connection, project: &Name) -> Result<Vec<Key>, Trouble> {
+    let rows = conn
+        .rows(
+            "SELECT notice, nominal FROM occurrence
+             WHERE project = $1 AND outcome IS NULL ORDER BY nominal, notice",
+            &[&project.as_str()],
+        )
+        .await?;
+    rows.iter().map(|row| key(row, 0)).collect()
+}
+
+/// Reads deliveries of which something holds, with columns and a join more; their own are the first 19.
+pub(super) fn select_deliveries(more: &str, join: &str, which: &str) -> String {
+    format!(
+        "SELECT d.delivery, d.notice, d.nominal, d.provider, d.app, d.operation, d.query, d.body,
+             d.recipients, d.repeat, d.state, d.attempts, d.first_at, d.message, d.detail, d.invalid,
+             d.purpose, o.send_until,
+             EXISTS (SELECT 1 FROM recall taken WHERE taken.delivery = d.delivery){more}
+         FROM delivery d JOIN occurrence o
+             ON o.project = d.project AND o.notice = d.notice AND o.nominal = d.nominal {join}
+         WHERE {which} ORDER BY d.delivery"
+    )
+}
+
+pub(super) fn delivery(row: &Row) -> Result<Delivery, Trouble> {
+    let corrupt = Trouble::Corrupt;
+    let attempts: i64 = row.try_get(11)?;
+    let first_at: Option<&str> = row.try_get(12)?;
+    let send_until: Option<&str> = row.try_get(17)?;
+    Ok(Delivery {
+        id: DeliveryId(row.try_get(0)?),
+        key: key(row, 1)?,
+        purpose: purpose_from_text(row.try_get(16)?).map_err(corrupt)?,
+        what: NewDelivery {
+            provider: Name::new(row.try_get(3)?).map_err(|e| corrupt(e.to_string()))?,
+            app: AppId::new(row.try_get(4)?),
+            parcel: Parcel {
+                operation: row.try_get(5)?,
+                query: from_json(row.try_get(6)?).map_err(corrupt)?,
+                body: row.try_get(7)?,
+                to: everyone_from_json(row.try_get(8)?).map_err(corrupt)?,
+            },
+            repeat: repeat_from_text(row.try_get(9)?).map_err(corrupt)?,
+            unseen: Vec::new(),
+        },
+        state: state_from_text(row.try_get(10)?).map_err(corrupt)?,
+        attempts: u32::try_from(attempts).map_err(|e| corrupt(e.to_string()))?,
+        first_at: first_at.map(instant).transpose()?,
+        message: row.try_get(13)?,
+        detail: row.try_get(14)?,
+        invalid: invalid_from_json(row.try_get(15)?).map_err(corrupt)?,
+        send_until: send_until.map(instant).transpose()?,
+        is_revoked: row.try_get(18)?,
+    })
+}
+
+/// Every delivery of an occurrence.
+pub(super) async fn deliveries(
+    conn: &Connection,
+    project: &Name,
+    key: &Key,
+) -> Result<Vec<Delivery>, Trouble> {
+    let rows = conn
+        .rows(
+            &select_deliveries(
+                "",
+                "",
+                "d.project = $1 AND d.notice = $2 AND d.nominal = $3",
+            ),
+            &[
+                &project.as_str(),
+                &key.notice.to_string(),
+                &instant_to_text(key.nominal),
+            ],
+        )
+        .await?;
+    rows.iter().map(delivery).collect()
+}
+
+/// What is pending or unknown, once claims that have expired are let go of.
+pub(super) async fn open(
+    tx: &Tx<'_>,
+    project: &Name,
+    now: Timestamp,
+) -> Result<Vec<Delivery>, Trouble> {
+    let now = tx.now(now).await?;
+    tx.run(
+        "UPDATE delivery SET state = 'unknown', runner = NULL, expires = NULL,
+             detail = 'the runner that sent it did not come back'
+         WHERE delivery IN (
+             SELECT delivery FROM delivery
+             WHERE project = $1 AND state = 'sending' AND expires <= $2
+             FOR UPDATE SKIP LOCKED)",
+        &[&project.as_str(), &instant_to_text(now)],
+    )
+    .await?;
+    let rows = tx
+        .rows(
+            &select_deliveries(
+                "",
+                "",
+                "d.project = $1 AND d.state IN ('pending', 'unknown')",
+            ),
+            &[&project.as_str()],
+        )
+        .await?;
+    rows.iter().map(delivery).collect()
+}
+
+/// Ends an attempt; false when the delivery is no longer that runner's.
+pub(super) async fn end(
+    tx: &Tx<'_>,
+    project: &Name,
+    id: DeliveryId,
+    runner: &str,
+    now: Timestamp,
+    ending: &Ending,
+) -> Result<bool, Trouble> {
+    let mine = tx
+        .maybe_row(
+            "SELECT expires FROM delivery
+             WHERE project = $1 AND delivery = $2 AND state = 'sending' AND runner = $3
+             FOR UPDATE",
+            &[&project.as_str(), &id.0, &text(runner)],
+        )
+        .await?;
+    let now = tx.now(now).await?;
+    match mine {
+        Some(row) if instant(row.try_get(0)?)? > now => {}
+        _ => return Ok(false),
+    }
+    tx.run(
+        "UPDATE delivery SET state = $3, runner = NULL, expires = NULL,
+             first_at = CASE WHEN $3 = 'pending' AND attempts = 1 THEN NULL ELSE first_at END,
+             message = coalesce($4, message), detail = $5, invalid = $6
+         WHERE project = $1 AND delivery = $2",
+        &[
+            &project.as_str(),
+            &id.0,
+            &state_to_text(ending.state),
+            &maybe_text(ending.message.as_deref()),
+            &text(&ending.detail),
+            &invalid_to_json(&ending.invalid),
+        ],
+    )
+    .await?;
+    if matches!(ending.state, State::Refused | State::Pending) {
+        quota::give_back(tx, id).await?;
+    }
+    Ok(true)
+}
+
+/// Marks an unknown delivery as one that only a person can settle.
+pub(super) async fn hold(
+    tx: &Tx<'_>,
+    project: &Name,
+    id: DeliveryId,
+    reason: &str,
+) -> Result<bool, Trouble> {
+    let held = tx
+        .run(
+            "UPDATE delivery SET state = 'held', detail = $3
+             WHERE project = $1 AND delivery = $2 AND state = 'unknown'",
+            &[&project.as_str(), &id.0, &text(reason)],
+        )
+        .await?;
+    Ok(held == 1)
+}
+
+/// Ends a delivery that is pending.
+pub(super) async fn give_up(
+    tx: &Tx<'_>,
+    project: &Name,
+    id: DeliveryId,
+    state: State,
+    reason: &str,
+) -> Result<bool, Trouble> {
+    let ended = tx
+        .run(
+            "UPDATE delivery SET state = $4, detail = $3
+             WHERE project = $1 AND delivery = $2 AND state = 'pending'",
+            &[
+                &project.as_str(),
+                &id.0,
+                &text(reason),
+                &state_to_text(state),
+            ],
+        )
+        .await?;
+    Ok(ended == 1)
+}
+
+/// Gives an occurrence its outcome.
+pub(super) async fn conclude(
+    tx: &Tx<'_>,
+    project: &Name,
+    key: &Key,
+    outcome: Outcome,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    tx.run(
+        "UPDATE occurrence SET outcome = $4, reason = $5, ended_at = $6
+         WHERE project = $1 AND notice = $2 AND nominal = $3 AND outcome IS NULL",
+        &[
+            &project.as_str(),
+            &key.notice.to_string(),
+            &instant_to_text(key.nominal),
+            &outcome.as_str(),
+            &text(reason),
+            &instant_to_text(now),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Cancels what is pending of a notice.
+pub(super) async fn cancel(
+    tx: &Tx<'_>,
+    project: &Name,
+    notice: &Address,
+    reason: &str,
+) -> Result<usize, Trouble> {
+    let cancelled = tx
+        .run(
+            "UPDATE delivery SET state = 'cancelled', detail = $3
+             WHERE project = $1 AND notice = $2 AND state = 'pending'",
+            &[&project.as_str(), &notice.to_string(), &text(reason)],
+        )
+        .await?;
+    Ok(usize::try_from(cancelled).unwrap_or(usize::MAX))
+}

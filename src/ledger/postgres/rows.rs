@@ -1,0 +1,194 @@
+//! A project's rows as they are, for moving, saving and pruning them.
+
+use std::collections::BTreeMap;
+
+use bytes::BytesMut;
+use jiff::Timestamp;
+use tokio_postgres::Row;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+
+use super::super::codec::instant_to_text;
+use super::super::layout::{Layout, TableLayout, pruning, raised};
+use super::super::sqlite::rows::known_layout;
+use super::connect::Connection;
+use super::migrate;
+use super::transaction::Tx;
+use super::trouble::Trouble;
+use crate::engine::upkeep::{Cell, Rows, Table};
+use crate::model::Name;
+
+type Wrong = Box<dyn std::error::Error + Sync + Send>;
+
+impl ToSql for Cell {
+    fn to_sql(&self, column: &Type, out: &mut BytesMut) -> Result<IsNull, Wrong> {
+        match self {
+            Cell::Null => Ok(IsNull::Yes),
+            Cell::Number(number) => number.to_sql(column, out),
+            Cell::Real(bits) => f64::from_bits(*bits).to_sql(column, out),
+            Cell::Text(text) => super::text(text).to_sql(column, out),
+        }
+    }
+
+    fn accepts(column: &Type) -> bool {
+        [Type::INT8, Type::FLOAT8, Type::TEXT].contains(column)
+    }
+
+    to_sql_checked!();
+}
+
+impl<'r> FromSql<'r> for Cell {
+    fn from_sql(column: &Type, raw: &'r [u8]) -> Result<Self, Wrong> {
+        if *column == Type::INT8 {
+            i64::from_sql(column, raw).map(Cell::Number)
+        } else if *column == Type::FLOAT8 {
+            f64::from_sql(column, raw).map(|real| Cell::Real(real.to_bits()))
+        } else {
+            String::from_sql(column, raw).map(Cell::Text)
+        }
+    }
+
+    fn from_sql_null(_: &Type) -> Result<Self, Wrong> {
+        Ok(Cell::Null)
+    }
+
+    fn accepts(column: &Type) -> bool {
+        [Type::INT8, Type::FLOAT8, Type::TEXT].contains(column)
+    }
+}
+
+/// The layout of our format; it is one in every database.
+fn layout() -> Result<Layout, Trouble> {
+    known_layout().ok_or_else(|| Trouble::Failed("the layout of a ledger cannot be told".into()))
+}
+
+/// Every row of a project, all at one instant.
+pub(super) async fn at_one_instant(conn: &Connection, project: &Name) -> Result<Rows, Trouble> {
+    conn.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await?;
+    let read = match migrate::format(conn).await {
+        Ok(Some(migrate::KNOWN)) => rows(conn, project).await,
+        Ok(_) => Err(Trouble::Failed(
+            "it is of an earlier format; apply once with this version first".into(),
+        )),
+        Err(trouble) => Err(trouble),
+    };
+    conn.batch("ROLLBACK").await?;
+    read
+}
+
+async fn rows(conn: &Connection, project: &Name) -> Result<Rows, Trouble> {
+    let mut tables = Vec::new();
+    for table in layout()? {
+        let sql = format!(
+            "SELECT {} FROM {} WHERE {}",
+            table.quoted(),
+            table.name,
+            table.of_project('$')
+        );
+        let found = conn.rows(&sql, &[&project.as_str()]).await?;
+        let cells = |row: &Row| {
+            let cells = (0..row.len()).map(|n| row.try_get::<_, Cell>(n));
+            Ok(cells.collect::<Result<Vec<_>, _>>()?)
+        };
+        let mut rows = found
+            .iter()
+            .map(cells)
+            .collect::<Result<Vec<_>, Trouble>>()?;
+        rows.sort();
+        tables.push(Table {
+            name: table.name,
+            columns: table.columns,
+            rows,
+        });
+    }
+    Ok(Rows {
+        format: migrate::KNOWN,
+        tables,
+    })
+}
+
+/// Puts a project's rows in, and reads them back. Nobody else writes meanwhile.
+pub(super) async fn put(tx: &Tx<'_>, project: &Name, given: &Rows) -> Result<(), Trouble> {
+    if given.format != migrate::KNOWN {
+        return Err(Trouble::Newer(given.format));
+    }
+    let layout = layout()?;
+    // Numbers are given out by nobody but us until this has ended.
+    let names: Vec<_> = layout.iter().map(|table| table.name.as_str()).collect();
+    tx.batch(&format!(
+        "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
+        names.join(", ")
+    ))
+    .await?;
+    let held = rows(tx, project).await?;
+    if held.tables.iter().any(|table| !table.rows.is_empty()) {
+        return Err(Trouble::Failed(format!(
+            "it holds the project {project} already"
+        )));
+    }
+    let mut raise = BTreeMap::new();
+    for table in &layout {
+        if let Some(number) = &table.number {
+            let sql = format!(
+                "SELECT coalesce(max({number}), 0)::bigint FROM {}",
+                table.name
+            );
+            raise.insert(number.clone(), tx.row(&sql, &[]).await?.try_get(0)?);
+        }
+    }
+    let raised = raised(given, &raise);
+    for (table, layout) in raised.iter().zip(&layout) {
+        if (&table.name, &table.columns) != (&layout.name, &layout.columns) {
+            return Err(Trouble::Failed(format!(
+                "the table {} is another there than here",
+                table.name
+            )));
+        }
+        insert(tx, table, layout).await?;
+    }
+    if rows(tx, project).await?.tables != raised {
+        return Err(Trouble::Failed(
+            "what was read back is not what was put in; nothing was kept".into(),
+        ));
+    }
+    Ok(())
+}
+
+async fn insert(tx: &Tx<'_>, table: &Table, layout: &TableLayout) -> Result<(), Trouble> {
+    let sql = format!(
+        "INSERT INTO {} ({}) VALUES ({})",
+        table.name,
+        layout.quoted(),
+        layout.placeholders('$')
+    );
+    for row in &table.rows {
+        let cells: Vec<&(dyn ToSql + Sync)> =
+            row.iter().map(|cell| cell as &(dyn ToSql + Sync)).collect();
+        tx.run(&sql, &cells).await?;
+    }
+    if let Some(number) = &layout.number {
+        // The next one that is given out comes after them.
+        let sql = format!(
+            "SELECT setval(pg_get_serial_sequence('{0}', '{number}'), greatest(max({number}), 1),
+                 max({number}) IS NOT NULL) FROM {0}",
+            table.name
+        );
+        tx.row(&sql, &[]).await?;
+    }
+    Ok(())
+}
+
+/// Forgets what ended before an instant.
+pub(super) async fn prune(
+    tx: &Tx<'_>,
+    project: &Name,
+    before: Timestamp,
+) -> Result<Vec<(String, u64)>, Trouble> {
+    let before = instant_to_text(before);
+    let mut pruned = Vec::new();
+    for (table, sql) in pruning(&layout()?, '$') {
+        let gone = tx.run(&sql, &[&project.as_str(), &before]).await?;
+        pruned.push((table, gone));
+    }
+    Ok(pruned)
+}
