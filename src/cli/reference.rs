@@ -2,7 +2,12 @@
 //!
 //! `docs/manifest.md` is what this makes of the manifest's schema, and a test finds it stale.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
+
+/// The tables so far, each with the path that it stands at: what comes again is named and not repeated.
+type Seen = BTreeMap<String, String>;
 
 /// The page, in Markdown.
 pub(super) fn page(schema: &Value) -> String {
@@ -12,26 +17,52 @@ pub(super) fn page(schema: &Value) -> String {
          Text may hold `${var:NAME}`; secrets take `${env:NAME}` and `${file:PATH}`. Names are letters, digits, `-` and\n\
          `_`, at most 64. A key in **bold** is required.\n",
     );
-    section(&mut text, "", schema);
+    section(&mut text, &mut Seen::new(), "", &[schema]);
     text
 }
 
-/// One block and, after it, the blocks within.
-fn section(text: &mut String, path: &str, schema: &Value) {
-    let Some(keys) = properties(schema) else {
-        return;
-    };
+/// A heading, the table of each block that may stand there, and after them the blocks within.
+fn section(text: &mut String, seen: &mut Seen, path: &str, blocks: &[&Value]) {
     let title = if path.is_empty() { "beadle.yaml" } else { path };
-    text.push_str(&format!("\n## `{title}`\n\n"));
-    if let Some(says) = schema["description"].as_str() {
-        text.push_str(&format!("{says}\n\n"));
+    text.push_str(&format!("\n## `{title}`\n"));
+    let (mut new, mut same) = (Vec::new(), Vec::new());
+    for block in blocks {
+        let table = table(block);
+        match seen.get(&table) {
+            Some(other) => same.push(format!("`{other}`")),
+            None => {
+                if let Some(says) = block["description"].as_str() {
+                    text.push_str(&format!("\n{says}\n"));
+                }
+                if let Some(one) = one_of(block) {
+                    text.push_str(&format!("\n{one}\n"));
+                }
+                text.push_str(&format!("\n{table}"));
+                seen.insert(table, title.to_owned());
+                new.push(*block);
+            }
+        }
     }
-    if let Some(one) = one_of(schema) {
-        text.push_str(&format!("{one}\n\n"));
+    if !same.is_empty() {
+        text.push_str(&format!("\nTakes the keys of {}.\n", listed(same)));
     }
-    text.push_str("| key | takes | default | meaning |\n|---|---|---|---|\n");
-    let required = schema["required"].as_array();
-    for (key, value) in keys {
+    for block in new {
+        for (key, value) in properties(block).into_iter().flatten() {
+            let path = if path.is_empty() {
+                key.clone()
+            } else {
+                format!("{path}.{key}")
+            };
+            within(text, seen, &path, value);
+        }
+    }
+}
+
+/// The keys of a block in rows.
+fn table(block: &Value) -> String {
+    let mut text = String::from("| key | takes | default | meaning |\n|---|---|---|---|\n");
+    let required = block["required"].as_array();
+    for (key, value) in properties(block).into_iter().flatten() {
         let is_required = required.is_some_and(|keys| keys.iter().any(|k| k == key));
         let name = if is_required {
             format!("**`{key}`**")
@@ -44,38 +75,30 @@ fn section(text: &mut String, path: &str, schema: &Value) {
             other => format!("`{other}`"),
         };
         let says = value["description"].as_str().unwrap_or_default();
-        let row =
-            [name, takes(value), default, says.to_owned()].map(|cell| cell.replace('|', "\\|"));
+        let row = [name, takes(value), default, says.to_owned()];
+        let row = row.map(|cell| cell.replace('|', "\\|"));
         text.push_str(&format!("| {} |\n", row.join(" | ")));
     }
-    for (key, value) in keys {
-        let path = if path.is_empty() {
-            key.clone()
-        } else {
-            format!("{path}.{key}")
-        };
-        within(text, &path, value);
-    }
+    text
 }
 
-/// The blocks below a value: it may be one, or a list or map of them.
-fn within(text: &mut String, path: &str, schema: &Value) {
+/// The blocks below a value: it may be one or one of several, or a list or map of them.
+fn within(text: &mut String, seen: &mut Seen, path: &str, schema: &Value) {
     // What differs by locale alone is told where it is taken.
-    if properties(schema).is_some() && schema["patternProperties"].is_null() {
-        section(text, path, schema);
+    let is_block = |one: &&Value| properties(one).is_some() && one["patternProperties"].is_null();
+    let own = std::iter::once(schema).chain(alternatives(schema));
+    let blocks: Vec<&Value> = own.filter(is_block).collect();
+    if !blocks.is_empty() {
+        section(text, seen, path, &blocks);
     }
-    if schema["additionalProperties"].is_object() {
-        within(
-            text,
-            &format!("{path}.NAME"),
-            &schema["additionalProperties"],
-        );
-    }
-    if schema["items"].is_object() {
-        within(text, &format!("{path}[]"), &schema["items"]);
-    }
-    for alternative in alternatives(schema) {
-        within(text, path, alternative);
+    for one in std::iter::once(schema).chain(alternatives(schema)) {
+        if one["additionalProperties"].is_object() {
+            let path = format!("{path}.NAME");
+            within(text, seen, &path, &one["additionalProperties"]);
+        }
+        if one["items"].is_object() {
+            within(text, seen, &format!("{path}[]"), &one["items"]);
+        }
     }
 }
 
