@@ -591,3 +591,37 @@ fn what_is_put_into_markdown_cannot_become_markup() {
         ran.stdout
     );
 }
+
+#[test]
+fn a_paused_notice_is_mentioned_and_is_no_drift() {
+    let project = Project::empty();
+    let manifest = project.manifest("");
+    project.write(
+        "beadle.yaml",
+        &format!(
+            "{manifest}recurring_notices:
+  weekly:
+    to: [release-room]
+    schedule: {{ cron: \"0 10 * * WED\", timezone: Asia/Shanghai }}
+    message: {{ text: Review }}
+"
+        ),
+    );
+    project.beadle(APPLY).exits(0);
+    let pause = [
+        "notice",
+        "pause",
+        "recurring_notice.weekly",
+        "--auto-approve",
+    ];
+    project.beadle(&pause).exits(0);
+    let ran = drift(&project, &["--format", "json"]).exits(0);
+    let warning = &ran.json()["warnings"][0];
+    assert_eq!(warning["code"], "paused", "{warning}");
+    assert_eq!(warning["address"], "recurring_notice.weekly");
+    assert!(
+        ran.stderr.contains("is paused until it is resumed"),
+        "{}",
+        ran.stderr
+    );
+}
