@@ -4,8 +4,10 @@
 //! |---|---|
 //! | this one | causes, what is ignored, formats, exits, bad input |
 //! | `patch` | the diff that would accept what is live |
+//! | `rounds` | the same at random, and what it leaves alone |
 
 mod patch;
+mod rounds;
 
 use std::collections::BTreeMap;
 use std::path::Path;
