@@ -387,7 +387,7 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
     plan.diagnostics.extend(new);
     plan.diagnostics
         .extend(missing_chats(manifest, &plan.changes, &looking.readers).await);
-    let pauses = session.outbox.pauses().await?;
+    let pauses = looking.ledger.pauses().await?;
     plan.diagnostics.extend(paused(manifest, &pauses, now));
     let vendors = manifest.providers.iter();
     let vendors = vendors.map(|(name, provider)| (name.clone(), provider.vendor));
@@ -411,7 +411,7 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
 }
 
 /// The notices that somebody has stopped for a while, which no plan changes.
-fn paused(manifest: &Manifest, pauses: &[Pause], now: Timestamp) -> Vec<Diagnostic> {
+pub(super) fn paused(manifest: &Manifest, pauses: &[Pause], now: Timestamp) -> Vec<Diagnostic> {
     let lasting = pauses.iter().filter(|pause| pause.covers(now));
     lasting
         .filter_map(|pause| {

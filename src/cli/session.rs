@@ -149,7 +149,7 @@ impl Session {
         Looking {
             sources: &self.sources,
             manifest: &self.manifest,
-            ledger: View::of(Arc::clone(&self.ledger)),
+            ledger: View::of(Arc::clone(&self.ledger), Arc::clone(&self.outbox)),
             memory: self.memory(),
             readers: self.readers(),
             directories: &self.directories,

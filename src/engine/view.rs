@@ -2,17 +2,31 @@
 
 use std::sync::Arc;
 
+use super::afterwards::Pause;
 use super::ledger::{Binding, Claim, Entry, LeaseState, Ledger, LedgerError, LookUp};
+use super::outbox::Books;
 
 /// The reading half of a [`Ledger`]. Whoever is given one can write nothing into it.
 #[derive(Clone)]
-pub struct View(Arc<dyn Ledger>);
+pub struct View {
+    ledger: Arc<dyn Ledger>,
+    books: Arc<dyn Books>,
+}
 
 impl View {
-    /// A view of a ledger.
+    /// A view of a ledger, and of what it remembers of sending.
     #[must_use]
-    pub fn of(ledger: Arc<dyn Ledger>) -> Self {
-        Self(ledger)
+    pub fn of(ledger: Arc<dyn Ledger>, books: Arc<dyn Books>) -> Self {
+        Self { ledger, books }
+    }
+
+    /// The pauses of notices that were made, over or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`View::bindings`].
+    pub async fn pauses(&self) -> Result<Vec<Pause>, LedgerError> {
+        self.books.pauses().await
     }
 
     /// Every binding of the project, by address.
@@ -21,7 +35,7 @@ impl View {
     ///
     /// When the ledger cannot be read, as with every method here.
     pub async fn bindings(&self) -> Result<Vec<Binding>, LedgerError> {
-        self.0.bindings().await
+        self.ledger.bindings().await
     }
 
     /// What other projects have bound.
@@ -30,7 +44,7 @@ impl View {
     ///
     /// As [`View::bindings`].
     pub async fn claims(&self) -> Result<Vec<Claim>, LedgerError> {
-        self.0.claims().await
+        self.ledger.claims().await
     }
 
     /// Journal entries without an end.
@@ -39,7 +53,7 @@ impl View {
     ///
     /// As [`View::bindings`].
     pub async fn unsettled(&self) -> Result<Vec<Entry>, LedgerError> {
-        self.0.unsettled().await
+        self.ledger.unsettled().await
     }
 
     /// The lease as it stands.
@@ -48,7 +62,7 @@ impl View {
     ///
     /// As [`View::bindings`].
     pub async fn lease(&self) -> Result<Option<LeaseState>, LedgerError> {
-        self.0.lease().await
+        self.ledger.lease().await
     }
 
     /// Whom look-ups found, and when.
@@ -57,6 +71,6 @@ impl View {
     ///
     /// As [`View::bindings`].
     pub async fn look_ups(&self) -> Result<Vec<LookUp>, LedgerError> {
-        self.0.look_ups().await
+        self.ledger.look_ups().await
     }
 }

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | this one | causes, what is ignored, formats, exits, bad input |
 //! | `patch` | the diff that would accept what is live |
+//! | `rounds` | the same at random, and what it leaves alone |
 
 mod patch;
+mod rounds;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -589,5 +591,39 @@ fn what_is_put_into_markdown_cannot_become_markup() {
         ran.stdout.starts_with("### Drift: 1 drifted."),
         "{}",
         ran.stdout
+    );
+}
+
+#[test]
+fn a_paused_notice_is_mentioned_and_is_no_drift() {
+    let project = Project::empty();
+    let manifest = project.manifest("");
+    project.write(
+        "beadle.yaml",
+        &format!(
+            "{manifest}recurring_notices:
+  weekly:
+    to: [release-room]
+    schedule: {{ cron: \"0 10 * * WED\", timezone: Asia/Shanghai }}
+    message: {{ text: Review }}
+"
+        ),
+    );
+    project.beadle(APPLY).exits(0);
+    let pause = [
+        "notice",
+        "pause",
+        "recurring_notice.weekly",
+        "--auto-approve",
+    ];
+    project.beadle(&pause).exits(0);
+    let ran = drift(&project, &["--format", "json"]).exits(0);
+    let warning = &ran.json()["warnings"][0];
+    assert_eq!(warning["code"], "paused", "{warning}");
+    assert_eq!(warning["address"], "recurring_notice.weekly");
+    assert!(
+        ran.stderr.contains("is paused until it is resumed"),
+        "{}",
+        ran.stderr
     );
 }

@@ -14,6 +14,7 @@ use crate::cli::drift::{patch, render};
 use crate::cli::error::Failure;
 use crate::cli::json::labels;
 use crate::cli::looking::{Compared, Looking, Opened, compare};
+use crate::cli::planning;
 use crate::cli::ui::Ui;
 use crate::model::diagnostic::has_errors;
 use crate::model::manifest::{Manifest, TasklistTarget};
@@ -64,6 +65,12 @@ async fn look(looking: &Looking<'_>, global: &Global, args: &DriftArgs, ui: &Ui)
         return Err(looking.findings(found));
     }
     found.append(&mut compared.people.diagnostics);
+    let pauses = looking.ledger.pauses().await?;
+    found.extend(planning::paused(
+        looking.manifest,
+        &pauses,
+        Timestamp::now(),
+    ));
     let mut drift = drift(&compared.plan, &compared.bindings, looking.memory);
     for unused in drift.ignore(&args.ignores) {
         found.push(
