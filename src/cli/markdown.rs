@@ -179,13 +179,12 @@ fn tail(plan: &PlanJson) -> String {
             })
             .collect(),
     );
-    let _ = writeln!(out, "\nDigest: `{}`", plan.digest);
-    if !plan.apply.is_empty() && !plan.changes.is_empty() {
-        let command = format!("{}\n", clean(start(&plan.apply, 2_000)));
+    let _ = writeln!(out, "\nDigest: {}", code(start(&plan.digest, 100)));
+    if !plan.changes.is_empty() && is_command(&plan.apply) {
         let _ = writeln!(
             out,
             "\nThis carries out what is shown here and nothing else:\n\n{}",
-            block("sh", &command)
+            block("sh", &plan.apply)
         );
     }
     out
@@ -217,6 +216,13 @@ pub(super) fn fence(out: &mut String, lines: &str) {
     out.push_str(&block("diff", lines));
 }
 
+/// Whether a text is a command of ours, and short enough: a plan may come from a file that somebody else
+/// has written, and people copy what stands here.
+fn is_command(text: &str) -> bool {
+    let fits = |c: char| c.is_alphanumeric() || " -_./:".contains(c);
+    text.starts_with("beadle apply ") && text.len() <= 2_000 && text.chars().all(fits)
+}
+
 fn change(change: &ChangeJson, plan: &PlanJson) -> String {
     let symbol = match change.action.as_str() {
         "create" => "+",
@@ -233,10 +239,10 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
     };
     let mut out = format!(
         "**{}** {}{name}{} ({})\n",
-        change.action,
+        inert(start(&change.action, 20)),
         code(start(&change.address, 400)),
         place.unwrap_or_default(),
-        change.cause
+        inert(start(&change.cause, 20))
     );
     let empty = FieldsJson::new();
     let before = change.before.as_ref().unwrap_or(&empty);

@@ -22,6 +22,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Comment, ForgeError, How, Settings};
+use crate::vendors::BuildError;
 use crate::vendors::http::{Body, Http, Lost, Reply, Request, checked_base};
 
 /// Where credentials may go besides what the environment says.
@@ -89,8 +90,15 @@ impl GitHub {
         let host = host.and_then(|url| url.host_str().map(str::to_owned));
         let allowed: Vec<String> = host.into_iter().collect();
         let base = checked_base(&settings.api, &[HOST], &allowed).map_err(|error| {
+            let why = match error {
+                BuildError::PlainText(host) => {
+                    format!("plain http is for loopback only, not for {host}")
+                }
+                BuildError::Address(why) => why,
+                error => error.to_string(),
+            };
             wrong(format!(
-                "GitHub cannot be reached at `{}`: {error}",
+                "GitHub cannot be asked at `{}`: {why}",
                 settings.api
             ))
         })?;

@@ -436,7 +436,7 @@ fn a_huge_and_hostile_plan_fits_and_stays_in_its_place() {
         &(project.manifest(&subscriptions) + &notices),
     );
     for n in 0..5 {
-        let body = json!({"name": format!("{n} {hostile}"), "subscribers": [{"id": ROOM, "type": "chat"}], "include_keys": [101]});
+        let body = json!({"name": format!("{} {hostile}", 100 + n), "subscribers": [{"id": ROOM, "type": "chat"}], "include_keys": [101]});
         project.control("POST", &format!("tasklists/{RELEASE}/subscriptions"), &body);
     }
     project.beadle(&["plan", "--out", "plan.json"]).exits(0);
