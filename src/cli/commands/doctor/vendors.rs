@@ -19,6 +19,9 @@ use crate::model::group::Recipient;
 use crate::model::manifest::{Manifest, TasklistTarget};
 use crate::model::{ChatId, Collection, Name};
 
+/// A tasklist, or what is wrong with what to do.
+type Looked = Result<RemoteTasklist, (String, String)>;
+
 /// Clocks that are further apart than this spoil signatures and what "late" means.
 const SKEW: SignedDuration = SignedDuration::from_secs(30);
 
@@ -260,7 +263,7 @@ async fn tasklists(manifest: &Manifest, key: &Name, reader: &dyn Reader, checkup
         false => Ok(Vec::new()),
     };
     let by_name = &by_name;
-    let mut answers: Vec<(&Name, Result<RemoteTasklist, (String, String)>)> = stream::iter(named)
+    let mut answers: Vec<(&Name, Looked)> = stream::iter(named)
         .map(|(name, tasklist)| async move {
             let guid = match (&tasklist.target, by_name) {
                 (TasklistTarget::Guid(guid), _) => guid.clone(),
