@@ -28,11 +28,11 @@ pub(super) use notice::{NoticeCommand, Send as NoticeSend, Settle};
 pub(super) use run::Run;
 pub(super) use simulate::{Simulate, When};
 
-/// Says in YAML which chats hear about which events of a Feishu tasklist, who is in them, and who your
-/// groups of people are, and makes it so.
+/// Infrastructure as code for workplace messaging: who hears about what and when, written in YAML,
+/// planned, applied, and sent once.
 ///
-/// Exit status: 0 done, 1 failed or something could not be read, 2 differences (drift, and plan with
-/// --detailed-exitcode), 64 wrong usage, 130 interrupted.
+/// Exit status: 0 done, 1 failed or something could not be read, 2 differences (`drift`, and `plan
+/// --detailed-exitcode`), 64 wrong usage, 130 interrupted.
 #[derive(Clone, Debug, Parser)]
 #[command(
     name = "beadle",
@@ -148,7 +148,7 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// Show a saved plan
     Show(Show),
-    /// Make it so
+    /// Plan, ask, and make it so
     Apply(Apply),
     /// Show what was changed outside, by cause; writes nothing anywhere
     Drift(DriftArgs),
@@ -161,7 +161,7 @@ pub(super) enum Command {
     /// Look at what is bound, and change what beadle remembers
     #[command(subcommand)]
     State(State),
-    /// Look at the right to apply, or end it
+    /// Look at the lease, which is the right to apply, or end it
     #[command(subcommand)]
     Lease(LeaseCommand),
     /// Look after the ledger: check it, save it, move it, forget what is long over
@@ -188,7 +188,7 @@ pub(super) enum Command {
     Sandbox(SandboxArgs),
     /// Look at everything that beadle depends on, and say what to do; writes nothing
     Doctor,
-    /// Print the JSON Schema of the manifest or of an output
+    /// Print the JSON Schema of the manifest or of an output; as Markdown, the page of the manifest's keys
     Schema(Schema),
     /// Print a completion script for a shell
     Completions(Completions),

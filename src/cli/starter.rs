@@ -34,10 +34,11 @@ pub(super) const IGNORE: &str = ".gitignore";
 const GATEWAY: &str = "apigw.example.com";
 
 /// What shows a newcomer that it works, with nothing set up.
-const REHEARSAL: [&str; 4] = [
+const REHEARSAL: [&str; 5] = [
     "beadle validate",
     "beadle plan --sandbox",
     "beadle apply --sandbox --auto-approve",
+    "beadle drift --sandbox",
     "beadle tick --sandbox",
 ];
 
@@ -221,12 +222,12 @@ pub(super) fn next_steps(choices: &Choices, cd: Option<&str>) -> String {
     let mut lines: Vec<String> = Vec::new();
     for name in choices.variables() {
         let value = match name {
-            "BEADLE_LEDGER" => "postgres://user@host/db",
+            "BEADLE_LEDGER" => "postgres://user:password@host/db",
             _ => "…",
         };
         lines.push(format!("export {name}={value}"));
     }
-    lines.extend(["beadle validate --online", "beadle plan", "beadle apply"].map(str::to_owned));
+    lines.extend(["beadle doctor", "beadle plan", "beadle apply"].map(str::to_owned));
     text.push_str(&indented(&lines));
     let variables = choices.variables().join(", ");
     let image = format!(

@@ -77,6 +77,8 @@ mod pictures;
 #[cfg(test)]
 mod plan;
 #[cfg(test)]
+mod readmes;
+#[cfg(test)]
 mod runner;
 #[cfg(test)]
 mod sandbox;
