@@ -72,9 +72,12 @@ fn feed(target: &str, entry: fn(&[u8])) {
     }
 }
 
+/// What takes an input.
+type Entry = fn(&[u8]);
+
 #[test]
 fn no_input_makes_anything_panic() {
-    let targets: [(&str, fn(&[u8])); 5] = [
+    let targets: [(&str, Entry); 5] = [
         ("yaml", entries::yaml),
         ("interpolation", entries::interpolation),
         ("schedule", entries::schedule),

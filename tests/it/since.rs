@@ -205,7 +205,7 @@ fn the_files_that_values_come_from_count() {
     project.write("vars.yaml", "title: One\n");
     project.write("title.txt", "Two");
     let mut text = project.read("beadle.yaml");
-    text.push_str(&sub("b", ", name: \"${file:title.txt}\"").replace("  b", "  b"));
+    text.push_str(&sub("b", ", name: \"${file:title.txt}\""));
     project.write("beadle.yaml", &text);
     let _repository = Repository::of(&project);
     let plan = |args: &[&str]| {

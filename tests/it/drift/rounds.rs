@@ -63,8 +63,8 @@ struct Written {
 }
 
 fn scalar(dice: &mut Dice, text: &str, in_flow: bool) -> String {
-    let is_plain =
-        !text.contains([':', '#', '"', '\'', '\\']) && !(in_flow && text.contains([',', '[', ']']));
+    let is_quoted = text.contains([':', '#', '"', '\'', '\\']);
+    let is_plain = !is_quoted && (!in_flow || !text.contains([',', '[', ']']));
     match dice.roll(3) {
         0 if is_plain => text.to_owned(),
         1 => format!("'{}'", text.replace('\'', "''")),

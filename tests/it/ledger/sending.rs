@@ -115,7 +115,7 @@ pub(super) fn an_instant_is_admitted_once(store: &dyn Store) {
         notice: notice(),
         nominal: at(3_600),
     };
-    assert_eq!(now(two.undecided()).unwrap(), [key.clone()]);
+    assert_eq!(now(two.undecided()).unwrap(), std::slice::from_ref(&key));
     let deliveries = now(two.deliveries(&key)).unwrap();
     assert_eq!(deliveries.len(), 2);
     let mut wanted = part(1, 1);
