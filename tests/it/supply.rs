@@ -26,13 +26,14 @@ const LICENCES: [&str; 12] = [
 ];
 
 /// Crates that stand in the lock file in more than one version, because crates that we use do not agree.
-const TWICE: [&str; 7] = [
+const TWICE: [&str; 8] = [
     "base64",
     "fallible-iterator",
     "getrandom",
     "r-efi",
     "similar",
     "syn",
+    "wasi",
     "windows-sys",
 ];
 
