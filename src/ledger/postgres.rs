@@ -5,7 +5,7 @@
 //! - A method that returned has its effect at the server, as durably as the server is set to commit
 //!   (`synchronous_commit` is never off); one that failed has none, save one that says that nobody knows.
 //! - A connection that is lost is made anew and the method tried again, where nothing was kept of it; what
-//!   became of a commit whose answer was lost is found out first ([`transaction`]).
+//!   became of a commit whose answer was lost is found out first (`transaction`).
 //! - A writer that is not the newest, unbroken and unexpired holder writes nothing: the lease's row is
 //!   locked, then judged, and stays locked until the write is committed. So with a claim of a delivery.
 //! - The server's clock is asked for ([`Upkeep::clock`]), so that callers can carry its instants.
