@@ -125,5 +125,5 @@ mod tests {
     }
 
     /// Written down: every version must meet at the same lock.
-    const LOCK_OF_BEADLE: i64 = 0;
+    const LOCK_OF_BEADLE: i64 = 3_683_595_396_816_586_986;
 }
