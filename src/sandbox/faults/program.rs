@@ -10,7 +10,7 @@ use super::{Fault, FaultParseError};
 /// # use beadle::sandbox::Program;
 /// # fn main() -> Result<(), beadle::sandbox::ProgramError> {
 /// let program: Program = "
-/// # A bad morning at Feishu.
+/// ## A bad morning at Feishu.
 /// seed 7
 /// 429@*:1-5,reset=none
 /// 5xx@*,p=0.2
