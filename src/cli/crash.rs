@@ -25,8 +25,8 @@ use crate::engine::ledger::{
     LedgerError, LookUp, NewEntry, Turn,
 };
 use crate::engine::outbox::{
-    Admission, Books, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, NewDelivery,
-    Occurrence, Outbox, OutboxError, Outcome, State,
+    Admission, Admitted, Books, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key,
+    NewDelivery, Occurrence, Outbox, OutboxError, Outcome, State,
 };
 use crate::engine::polls::Rhythm;
 use crate::engine::quota::{Claimed, Quota};
@@ -218,12 +218,19 @@ impl<T: Outbox + ?Sized> Outbox for Mortal<T> {
         self.inner.handled()
     }
 
+    fn handled_until<'a>(
+        &'a self,
+        notice: &'a Address,
+    ) -> Pending<'a, Result<Option<Timestamp>, LedgerError>> {
+        self.inner.handled_until(notice)
+    }
+
     fn admit<'a>(
         &'a self,
         notice: &'a Address,
         until: Timestamp,
         admissions: &'a [Admission],
-    ) -> Pending<'a, Result<Vec<bool>, LedgerError>> {
+    ) -> Pending<'a, Result<Admitted, LedgerError>> {
         Box::pin(self.risk("admit", self.inner.admit(notice, until, admissions)))
     }
 

@@ -13,66 +13,72 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
-
+use super::clock;
 use super::load::image;
 use super::session::Session;
+use crate::engine::channel::Channel;
 use crate::engine::ledger::LedgerError;
-use crate::engine::letters::Images;
+use crate::engine::letters::{Images, Picture};
+use crate::model::Name;
 use crate::model::manifest::Vendor;
-use crate::model::message::{Body, ImageSource};
-use crate::model::notice::Registered;
-use crate::plan::live::Binding;
 
-/// The keys of the images that registered notices send; those that are not uploaded yet are now.
+/// The keys of images by the apps that send them; those that are not uploaded yet are now.
 pub(super) async fn keys(
     session: &Session,
     dir: &Path,
-    bindings: &[Binding],
+    pictures: &[Picture],
 ) -> Result<Images, LedgerError> {
+    let mut images = known(session, pictures).await?;
+    for (picture, channel) in by_channel(session, pictures) {
+        let app = channel.app();
+        let which = (app.clone(), picture.digest.clone());
+        if images.contains_key(&which) {
+            continue;
+        }
+        let key = match read(dir, &picture.path, &picture.digest) {
+            Err(why) => Err(why),
+            Ok(bytes) => match channel.upload(&bytes).await {
+                Ok(key) => {
+                    let (app, digest) = (app.as_str(), &picture.digest);
+                    let kept = session
+                        .outbox
+                        .remember_image(app, digest, &key, clock::now());
+                    Ok(kept.await?)
+                }
+                Err(error) => Err(error.with_hint()),
+            },
+        };
+        images.insert(which, key);
+    }
+    Ok(images)
+}
+
+/// The keys of those images that are uploaded.
+pub(super) async fn known(session: &Session, pictures: &[Picture]) -> Result<Images, LedgerError> {
     let mut images = Images::new();
-    for binding in bindings {
-        let Ok(registered) = Registered::read(&binding.applied) else {
-            continue;
-        };
-        let Some(Body::Image(ImageSource::File { path, digest, .. })) = registered
-            .message
-            .neutral
-            .as_ref()
-            .map(|neutral| &neutral.body)
-        else {
-            continue;
-        };
-        for provider in &registered.via {
-            let vendor = session.manifest.providers.get(provider).map(|p| p.vendor);
-            let Some(channel) = session.channels.get(provider) else {
-                continue;
-            };
-            let which = (channel.app().clone(), digest.clone());
-            if vendor != Some(Vendor::Feishu) || images.contains_key(&which) {
-                continue;
-            }
-            let app = channel.app().as_str();
-            let key = match session.outbox.image(app, digest).await? {
-                Some(key) => Ok(key),
-                None => match read(dir, path, digest) {
-                    Err(why) => Err(why),
-                    Ok(bytes) => match channel.upload(&bytes).await {
-                        Ok(key) => {
-                            let now = Timestamp::now();
-                            Ok(session
-                                .outbox
-                                .remember_image(app, digest, &key, now)
-                                .await?)
-                        }
-                        Err(error) => Err(error.with_hint()),
-                    },
-                },
-            };
-            images.insert(which, key);
+    for (picture, channel) in by_channel(session, pictures) {
+        let (app, digest) = (channel.app(), &picture.digest);
+        if let Some(key) = session.outbox.image(app.as_str(), digest).await? {
+            images.insert((app.clone(), digest.clone()), Ok(key));
         }
     }
     Ok(images)
+}
+
+/// Each image with each channel to which images can be uploaded.
+fn by_channel<'a>(
+    session: &'a Session,
+    pictures: &'a [Picture],
+) -> impl Iterator<Item = (&'a Picture, &'a dyn Channel)> {
+    let takes = |provider: &&Name| {
+        let provider = session.manifest.providers.get(*provider);
+        provider.is_some_and(|provider| provider.vendor == Vendor::Feishu)
+    };
+    pictures.iter().flat_map(move |picture| {
+        let via = picture.via.iter().filter(takes);
+        via.filter_map(|provider| session.channels.get(provider))
+            .map(move |channel| (picture, channel.as_ref()))
+    })
 }
 
 fn read(dir: &Path, path: &str, digest: &str) -> Result<Vec<u8>, String> {

@@ -19,21 +19,31 @@ use jiff::{SignedDuration, Timestamp};
 use super::afterwards::Pause;
 use super::channel::{Letter, Parcel, People, Repeat, To};
 use super::outbox::{Admission, NewDelivery, Occurrence};
-use super::people::Directories;
 use super::receipts::Terms;
 use super::report::Report;
 use super::runner::{Channels, Firing, Notice};
 use crate::model::group::{Recipient, resolve};
 use crate::model::manifest::Vendor;
-use crate::model::message::{self, Context, ImageSource, Message, render};
+use crate::model::message::{self, Body, Context, ImageSource, Message, render};
 use crate::model::notice::{self, OnUnknown, Registered, Target};
 use crate::model::schedule::{Event, Skip};
 use crate::model::{Address, AppId, Kind, Name};
 use crate::plan::live::Binding;
-use book::Book;
+pub use book::Desk;
 
 /// The keys of images by the app that knows them and their digest, or why there is none.
 pub type Images = BTreeMap<(AppId, String), Result<String, String>>;
+
+/// An image that stands as a file in the project.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Where it is, from the project's folder on.
+    pub path: String,
+    /// The digest that was registered.
+    pub digest: String,
+    /// The providers by which it is sent.
+    pub via: Vec<Name>,
+}
 
 /// The vendors by provider key.
 pub type Vendors = BTreeMap<Name, Vendor>;
@@ -45,53 +55,21 @@ pub struct Posted {
     applied_at: Timestamp,
     project: Name,
     registered: Registered,
-    book: Arc<Book>,
+    desk: Arc<Desk>,
     channels: Channels,
-    pause: Option<Pause>,
-    images: Arc<Images>,
 }
 
 /// A notice that the ledger has and this beadle cannot read, with why.
 pub type Unreadable = (Address, String);
 
-/// Makes the notices of a project's bindings that are sent.
-pub async fn posted(
-    project: &Name,
-    bindings: &[Binding],
-    vendors: &Vendors,
-    channels: &Channels,
-    directories: &Directories,
-    pauses: &[Pause],
-    images: &Images,
-) -> (Vec<Arc<dyn Notice>>, Vec<Unreadable>) {
-    let (all, unreadable) = every_posted(
-        project,
-        bindings,
-        vendors,
-        channels,
-        directories,
-        pauses,
-        images,
-    )
-    .await;
-    let enabled = all.into_iter().filter(|notice| notice.registered.enabled);
-    let notices = enabled.map(|notice| Arc::new(notice) as Arc<dyn Notice>);
-    (notices.collect(), unreadable)
-}
-
 /// Makes the notices of a project's bindings, those that are switched off too.
-pub async fn every_posted(
+#[must_use]
+pub fn posted(
     project: &Name,
     bindings: &[Binding],
-    vendors: &Vendors,
     channels: &Channels,
-    directories: &Directories,
-    pauses: &[Pause],
-    images: &Images,
+    desk: &Arc<Desk>,
 ) -> (Vec<Posted>, Vec<Unreadable>) {
-    let book = Book::new(bindings, vendors, directories).await;
-    let book = Arc::new(book);
-    let images = Arc::new(images.clone());
     let mut notices = Vec::new();
     let mut unreadable = Vec::new();
     for binding in bindings
@@ -105,13 +83,8 @@ pub async fn every_posted(
                 applied_at: binding.updated_at,
                 project: project.clone(),
                 registered,
-                book: Arc::clone(&book),
+                desk: Arc::clone(desk),
                 channels: channels.clone(),
-                images: Arc::clone(&images),
-                pause: pauses
-                    .iter()
-                    .find(|pause| pause.notice == binding.address)
-                    .cloned(),
             }),
             Err(why) => unreadable.push((binding.address.clone(), why)),
         }
@@ -153,9 +126,9 @@ struct Reached {
 
 impl Posted {
     fn reached(&self, provider: &Name, of: &BTreeSet<Target>) -> Result<Reached, String> {
-        let resolution =
-            resolve(&self.book.groups, &self.book.known).map_err(|why| why.to_string())?;
-        let vendor = self.book.vendors.get(provider);
+        let book = self.desk.book();
+        let resolution = resolve(&book.groups, &book.known).map_err(|why| why.to_string())?;
+        let vendor = book.vendors.get(provider);
         let mut reached = Reached::default();
         let mut people: BTreeSet<&Recipient> = BTreeSet::new();
         for target in of {
@@ -163,7 +136,7 @@ impl Posted {
                 Target::Chat(chat) if vendor == Some(&Vendor::Feishu) => {
                     let id = match chat.pending() {
                         None => chat.clone(),
-                        Some(address) => match self.book.chats.get(&address) {
+                        Some(address) => match book.chats.get(&address) {
                             Some(id) => id.clone(),
                             None => return Err(format!("{address} is not there")),
                         },
@@ -175,10 +148,10 @@ impl Posted {
                 }
                 Target::Chat(_) | Target::Conversation(..) => {}
                 Target::Group(name) => {
-                    if !self.book.groups.contains_key(name) {
+                    if !book.groups.contains_key(name) {
                         return Err(format!("the group `{name}` is not registered"));
                     }
-                    if self.book.hides_exclusion(name, provider) {
+                    if book.hides_exclusion(name, provider) {
                         return Err(format!(
                             "somebody whom `{name}` leaves out cannot be told, and may be one of its people"
                         ));
@@ -198,7 +171,7 @@ impl Posted {
                 }
             }
         }
-        let unseen = self.book.unseen.get(provider);
+        let unseen = book.unseen.get(provider);
         for recipient in people {
             let to = To::Recipient(recipient.clone());
             match unseen.and_then(|unseen| unseen.get(recipient)) {
@@ -220,8 +193,8 @@ impl Posted {
         to: &[To],
         kind: message::Target,
     ) -> Result<Vec<NewDelivery>, String> {
-        let vendor = *self
-            .book
+        let book = self.desk.book();
+        let vendor = *book
             .vendors
             .get(provider)
             .ok_or_else(|| format!("there is no provider `{provider}` here"))?;
@@ -238,7 +211,7 @@ impl Posted {
         let mut rendered = render(what.message, vendor, kind, context)
             .map_err(|error| error.diagnostic().summary)?;
         if let Some(ImageSource::File { digest, .. }) = &rendered.image {
-            let key = self.images.get(&(channel.app().clone(), digest.clone()));
+            let key = book.images.get(&(channel.app().clone(), digest.clone()));
             let key = key.ok_or("its image is not uploaded")?.clone()?;
             rendered.put_image_key(&key);
         }
@@ -311,13 +284,11 @@ impl Notice for Posted {
                     skip: Some(reason(skipped.why)?),
                 }),
             })
-            .filter(|firing| firing.nominal > from)
             .collect()
     }
 
-    fn next(&self, after: Timestamp) -> Option<Timestamp> {
-        let next = self.registered.schedule.next(after).ok().flatten();
-        next.map(|firing| firing.at)
+    fn nothing_before(&self, after: Timestamp) -> Option<Timestamp> {
+        self.registered.schedule.nothing_before(after)
     }
 
     fn revoke_after(&self) -> Option<SignedDuration> {
@@ -369,8 +340,24 @@ impl Posted {
 
     /// The pause that it is in at an instant.
     #[must_use]
-    pub fn paused(&self, at: Timestamp) -> Option<&Pause> {
-        self.pause.as_ref().filter(|pause| pause.covers(at))
+    pub fn paused(&self, at: Timestamp) -> Option<Pause> {
+        let book = self.desk.book();
+        let mut own = book.pauses.iter().filter(|p| p.notice == self.address);
+        own.find(|pause| pause.covers(at)).cloned()
+    }
+
+    /// The image that it sends out of a file, by path and digest, and by which providers.
+    #[must_use]
+    pub fn image(&self) -> Option<Picture> {
+        let neutral = self.registered.message.neutral.as_ref()?;
+        let Body::Image(ImageSource::File { path, digest, .. }) = &neutral.body else {
+            return None;
+        };
+        Some(Picture {
+            path: path.clone(),
+            digest: digest.clone(),
+            via: self.registered.via.iter().cloned().collect(),
+        })
     }
 
     /// What is admitted when somebody sends it by hand: to all, or to one of its recipients by their id.

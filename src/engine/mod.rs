@@ -5,6 +5,7 @@
 //! Planning is given a [`Reader`] only, so that a plan cannot write.
 
 pub mod afterwards;
+pub mod agenda;
 pub mod apply;
 pub mod channel;
 mod deliver;

@@ -29,18 +29,26 @@ use crate::model::{Address, AppId, Kind, Name};
 
 /// What beadle remembers of sending.
 pub trait Outbox: Send + Sync {
-    /// For each notice that was ever looked at, the last nominal instant that has been dealt with.
+    /// For each notice that was ever looked at, up to when it was dealt with: what fires by then, by
+    /// [`Admission::at`], is never looked at again.
     fn handled(&self) -> Pending<'_, Result<Vec<(Address, Timestamp)>, LedgerError>>;
 
-    /// Writes down what becomes of nominal instants, and that all up to `until` are dealt with.
+    /// Up to when a notice was dealt with; none when it was never looked at.
+    fn handled_until<'a>(
+        &'a self,
+        notice: &'a Address,
+    ) -> Pending<'a, Result<Option<Timestamp>, LedgerError>>;
+
+    /// Writes down what becomes of nominal instants, and that all that fires up to `until` is dealt with.
     ///
-    /// Says of each whether it is new. The rest of one that is there already is left as it is.
+    /// The rest of one that is there already is left as it is. Where one stands for a range, and some of it
+    /// was dealt with meanwhile, nothing is written: the range would hide what lies behind that.
     fn admit<'a>(
         &'a self,
         notice: &'a Address,
         until: Timestamp,
         admissions: &'a [Admission],
-    ) -> Pending<'a, Result<Vec<bool>, LedgerError>>;
+    ) -> Pending<'a, Result<Admitted, LedgerError>>;
 
     /// Occurrences, newest first; of one notice, or of all.
     fn occurrences<'a>(
@@ -191,6 +199,23 @@ pub struct Admission {
     pub sent_by: Option<String>,
     /// What is to be sent.
     pub deliveries: Vec<NewDelivery>,
+}
+
+impl Admission {
+    /// Whether it stands for a range of which something has been dealt with before.
+    #[must_use]
+    pub fn is_stale(&self, handled: Option<Timestamp>) -> bool {
+        self.count > 1 && handled.is_some_and(|handled| self.at <= handled)
+    }
+}
+
+/// What became of an admission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// It was written; says of each whether it is new.
+    New(Vec<bool>),
+    /// Another was faster with a part of it. Nothing was written: what is due has to be worked out anew.
+    Stale,
 }
 
 /// A part of an occurrence, as it will be sent.

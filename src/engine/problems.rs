@@ -6,22 +6,20 @@
 //!   becomes of these is no reason to tell anybody.
 //! - An occurrence that was sent by hand alarms nobody: whoever sent it saw what came of it.
 
-use std::sync::Arc;
-
+use super::agenda::Roster;
 use super::ledger::LedgerError;
-use super::runner::{Context, Notice, Round};
+use super::runner::{Context, Round};
 
 /// Writes down what is to be told; says whether there is anything.
 pub(super) async fn tell(
     context: &Context<'_>,
-    notices: &[Arc<dyn Notice>],
+    roster: &Roster,
     done: &mut Round,
 ) -> Result<bool, LedgerError> {
     let mut any = false;
     for occurrence in context.outbox.untold().await? {
-        let notice = notices
-            .iter()
-            .find(|notice| *notice.address() == occurrence.key.notice)
+        let notice = roster
+            .get(&occurrence.key.notice)
             .filter(|_| occurrence.sent_by.is_none());
         let words = notice.map_or(Ok(Vec::new()), |notice| notice.problem(&occurrence));
         let deliveries = words.unwrap_or_else(|why| {

@@ -8,10 +8,6 @@
 //!   lets the same bytes be repeated.
 //! - A refused or unknown delivery stops no other.
 //!
-//! # Assumptions
-//!
-//! - The firings of a notice are due in the order of their nominal instants.
-//!
 //! # Caveats
 //!
 //! - Between the claim of a delivery and its first byte the process may be paused for longer than the
@@ -23,10 +19,12 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::afterwards::RecallState;
+use super::agenda::Roster;
 use super::channel::Channel;
 use super::ledger::LedgerError;
 use super::outbox::{
-    Admission, Books, Delivery, DeliveryId, Key, NewDelivery, Occurrence, Outcome, Purpose, State,
+    Admission, Admitted, Books, Delivery, DeliveryId, Key, NewDelivery, Occurrence, Outcome,
+    Purpose, State,
 };
 use super::receipts::{Terms, WhyEnded};
 use super::report::Report;
@@ -93,11 +91,19 @@ pub trait Notice: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// The firings whose nominal instants come after `from`, in order, up to those that fire at `until`.
+    /// What fires, or is left out, after `from` and up to `until`, by [`Firing::at`].
     fn firings(&self, from: Timestamp, until: Timestamp) -> Vec<Firing>;
 
-    /// When it fires next after an instant, if it does.
-    fn next(&self, after: Timestamp) -> Option<Timestamp>;
+    /// An instant before which nothing fires, or is left out, after another; none when nothing comes any
+    /// more.
+    fn nothing_before(&self, after: Timestamp) -> Option<Timestamp>;
+
+    /// After when something is due: what was dealt with is not, nor is what came before the apply.
+    fn due_after(&self, handled: Option<Timestamp>) -> Timestamp {
+        // The instant of the apply itself is due: who applies on the hour means this hour.
+        let applied = self.applied_at() - SignedDuration::from_nanos(1);
+        handled.map_or(applied, |handled| handled.max(applied))
+    }
 
     /// What is sent at a firing.
     ///
@@ -192,42 +198,57 @@ impl Round {
 /// # Errors
 ///
 /// When the ledger cannot be read or written.
-pub async fn round(
-    context: &Context<'_>,
-    notices: &[Arc<dyn Notice>],
-) -> Result<Round, LedgerError> {
+pub async fn round(context: &Context<'_>, roster: &mut Roster) -> Result<Round, LedgerError> {
     let mut done = Round::default();
     let now = (context.now)();
-    let handled: BTreeMap<Address, Timestamp> =
-        context.outbox.handled().await?.into_iter().collect();
-    for notice in notices {
-        let handled = handled.get(notice.address()).copied();
-        let (until, admissions) = due(notice.as_ref(), handled, now);
-        if admissions.is_empty() {
-            continue;
-        }
-        let new = context
-            .outbox
-            .admit(notice.address(), until, &admissions)
-            .await?;
-        for (admission, _) in admissions.into_iter().zip(new).filter(|(_, new)| *new) {
-            let key = Key {
-                notice: notice.address().clone(),
-                nominal: admission.nominal,
-            };
-            let at = admission.at;
-            (context.tell)(RunEvent::Admitted { key: &key, at });
-            if let Some(end) = admission.outcome {
-                done.end(context, key, admission.count, end);
-            }
+    for (place, notice) in roster.due(now) {
+        if admit(context, notice.as_ref(), now, &mut done).await? {
+            roster.put_off(place, now);
         }
     }
-    track::follow(context, notices, &mut done).await?;
+    track::follow(context, roster, &mut done).await?;
     go_on(context, &mut done).await?;
-    if problems::tell(context, notices, &mut done).await? {
+    for (key, ..) in &done.ended {
+        roster.has_ended(&key.notice);
+    }
+    if problems::tell(context, roster, &mut done).await? {
         deliver::send(context, &mut done).await?;
     }
     Ok(done)
+}
+
+/// Writes down what is due of a notice; false when another runner was faster and it has to be worked out
+/// anew.
+async fn admit(
+    context: &Context<'_>,
+    notice: &dyn Notice,
+    now: Timestamp,
+    done: &mut Round,
+) -> Result<bool, LedgerError> {
+    let handled = context.outbox.handled_until(notice.address()).await?;
+    let (until, admissions) = due(notice, handled, now);
+    if admissions.is_empty() {
+        return Ok(true);
+    }
+    let admitted = context
+        .outbox
+        .admit(notice.address(), until, &admissions)
+        .await?;
+    let Admitted::New(new) = admitted else {
+        return Ok(false);
+    };
+    for (admission, _) in admissions.into_iter().zip(new).filter(|(_, new)| *new) {
+        let key = Key {
+            notice: notice.address().clone(),
+            nominal: admission.nominal,
+        };
+        let at = admission.at;
+        (context.tell)(RunEvent::Admitted { key: &key, at });
+        if let Some(end) = admission.outcome {
+            done.end(context, key, admission.count, end);
+        }
+    }
+    Ok(true)
 }
 
 /// Sends and takes back what is open, and gives what is done its outcome: what a person's word begins. It
@@ -248,16 +269,14 @@ async fn go_on(context: &Context<'_>, done: &mut Round) -> Result<(), LedgerErro
     conclude(context, done).await
 }
 
-/// The nominal instants that are due, each with what becomes of it, and up to which one that is.
+/// What is due, each with what becomes of it, and up to when that is, by when it fires.
 #[must_use]
 pub fn due(
     notice: &dyn Notice,
     handled: Option<Timestamp>,
     now: Timestamp,
 ) -> (Timestamp, Vec<Admission>) {
-    // The instant of the apply itself is due: who applies on the hour means this hour.
-    let applied = notice.applied_at() - SignedDuration::from_nanos(1);
-    let from = handled.map_or(applied, |handled| handled.max(applied));
+    let from = notice.due_after(handled);
     let firings = notice.firings(from, now);
     let mut until = from;
     let mut admissions: Vec<Admission> = Vec::new();
@@ -279,7 +298,7 @@ pub fn due(
         deliveries: Vec::new(),
     };
     for firing in &firings {
-        until = until.max(firing.nominal);
+        until = until.max(firing.at);
         if let Some(reason) = &firing.skip {
             admissions.push(Admission {
                 outcome: Some((Outcome::Skipped, reason.clone())),

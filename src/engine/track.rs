@@ -14,11 +14,10 @@
 //! - A notice that is gone or off when its following ends has nobody who could be sent the report; it is in
 //!   the ledger all the same.
 
-use std::sync::Arc;
-
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
+use super::agenda::Roster;
 use super::channel::Job;
 use super::deliver;
 use super::ledger::LedgerError;
@@ -34,11 +33,11 @@ const CONCURRENCY: usize = 8;
 /// Begins to follow what was sent, asks what is to be asked, and ends what is over.
 pub(super) async fn follow(
     context: &Context<'_>,
-    notices: &[Arc<dyn Notice>],
+    roster: &mut Roster,
     done: &mut Round,
 ) -> Result<(), LedgerError> {
     let now = (context.now)();
-    for notice in notices {
+    for notice in roster.to_follow(now) {
         if let Some(terms) = notice.track() {
             context.outbox.follow(notice.address(), &terms, now).await?;
         }
@@ -47,10 +46,8 @@ pub(super) async fn follow(
         if context.stop.is_asked() {
             return Ok(());
         }
-        let notice = notices
-            .iter()
-            .find(|n| *n.address() == following.key.notice);
-        one(context, notice.map(AsRef::as_ref), following, done).await?;
+        let notice = roster.get(&following.key.notice);
+        one(context, notice, following, done).await?;
     }
     Ok(())
 }

@@ -55,8 +55,8 @@ use crate::engine::ledger::{
     LedgerError, LookUp, NewEntry, Turn,
 };
 use crate::engine::outbox::{
-    Admission, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence, Outbox,
-    OutboxError, Outcome, State,
+    Admission, Admitted, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence,
+    Outbox, OutboxError, Outcome, State,
 };
 use crate::engine::quota::{Claimed, Quota};
 use crate::engine::upkeep::{Rows, Upkeep};
@@ -270,12 +270,25 @@ impl Outbox for PostgresLedger {
         Box::pin(async { looking!(self, |conn| outbox::handled(&conn, &self.project)) })
     }
 
+    fn handled_until<'a>(
+        &'a self,
+        notice: &'a Address,
+    ) -> Pending<'a, Result<Option<Timestamp>, LedgerError>> {
+        Box::pin(async move {
+            looking!(self, |conn| outbox::handled_until(
+                &conn,
+                &self.project,
+                notice
+            ))
+        })
+    }
+
     fn admit<'a>(
         &'a self,
         notice: &'a Address,
         until: Timestamp,
         admissions: &'a [Admission],
-    ) -> Pending<'a, Result<Vec<bool>, LedgerError>> {
+    ) -> Pending<'a, Result<Admitted, LedgerError>> {
         Box::pin(async move {
             writing!(self, |tx| outbox::admit(
                 &tx,

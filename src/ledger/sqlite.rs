@@ -58,8 +58,8 @@ use crate::engine::ledger::{
     LedgerError, LookUp, NewEntry, Turn,
 };
 use crate::engine::outbox::{
-    Admission, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence, Outbox,
-    OutboxError, Outcome, State,
+    Admission, Admitted, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence,
+    Outbox, OutboxError, Outcome, State,
 };
 use crate::engine::quota::{Claimed, Quota};
 use crate::engine::upkeep::{Rows, Upkeep};
@@ -382,12 +382,22 @@ impl Outbox for SqliteLedger {
         Box::pin(async { self.looking(|conn| outbox::handled(conn, &self.project)) })
     }
 
+    fn handled_until<'a>(
+        &'a self,
+        notice: &'a Address,
+    ) -> Pending<'a, Result<Option<Timestamp>, LedgerError>> {
+        Box::pin(async move {
+            let notice = notice.to_string();
+            self.looking(|conn| outbox::handled_until(conn, &self.project, &notice))
+        })
+    }
+
     fn admit<'a>(
         &'a self,
         notice: &'a Address,
         until: Timestamp,
         admissions: &'a [Admission],
-    ) -> Pending<'a, Result<Vec<bool>, LedgerError>> {
+    ) -> Pending<'a, Result<Admitted, LedgerError>> {
         Box::pin(async move {
             self.writing(|tx, _| outbox::admit(tx, &self.project, notice, until, admissions))
         })

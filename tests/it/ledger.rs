@@ -21,7 +21,8 @@ use crate::support::postgres::now;
 use sending::{
     a_claim_that_ran_out_is_unknown_and_its_runner_writes_nothing,
     a_delivery_is_claimed_as_it_was_seen, a_delivery_is_claimed_by_one,
-    an_instant_is_admitted_once, what_is_cancelled_stays_cancelled,
+    a_range_of_which_something_was_dealt_with_is_not_admitted, an_instant_is_admitted_once,
+    what_is_cancelled_stays_cancelled,
 };
 use upkeep::what_ended_long_ago_is_pruned_and_what_guards_is_not;
 
@@ -67,6 +68,7 @@ suite! {
     a_later_lease_settles,
     many_who_ask_at_once_get_one_lease,
     an_instant_is_admitted_once,
+    a_range_of_which_something_was_dealt_with_is_not_admitted,
     a_delivery_is_claimed_by_one,
     a_delivery_is_claimed_as_it_was_seen,
     a_claim_that_ran_out_is_unknown_and_its_runner_writes_nothing,

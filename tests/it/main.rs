@@ -1,6 +1,7 @@
 //! The integration tests, as one binary so that it links once.
 
 #[cfg(test)]
+mod agenda;
 mod apply;
 #[cfg(test)]
 mod bad_input;

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use beadle::engine::afterwards::{RecallState, Word};
+use beadle::engine::agenda::Roster;
 use beadle::engine::channel::{
     Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
 };
 use beadle::engine::held::{Settled, settle};
 use beadle::engine::outbox::{
-    Books, Claim, Key, NewDelivery, Occurrence, Outbox, Outcome, Purpose, State,
+    Admitted, Books, Claim, Key, NewDelivery, Occurrence, Outbox, Outcome, Purpose, State,
 };
 use beadle::engine::polls::Rhythm;
 use beadle::engine::quota::{Claimed, Daily, Quota, Take};
@@ -231,8 +232,10 @@ impl Notice for Hourly {
             .collect()
     }
 
-    fn next(&self, _: Timestamp) -> Option<Timestamp> {
-        None
+    fn nothing_before(&self, after: Timestamp) -> Option<Timestamp> {
+        let hour = 3_600;
+        let next = (after.as_second().div_euclid(hour) + 1) * hour;
+        Some(Timestamp::from_second(next).unwrap())
     }
 
     fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, String> {
@@ -277,7 +280,9 @@ impl World {
             now: &|| now,
             tell: &|_| {},
         };
-        round(&context, &self.notices).await.unwrap()
+        let handled = self.books.handled().await.unwrap();
+        let mut roster = Roster::new(self.notices.clone(), &handled);
+        round(&context, &mut roster).await.unwrap()
     }
 
     fn outbox(&self) -> &dyn Outbox {
@@ -490,7 +495,7 @@ async fn what_another_runner_has_tried_since_it_was_seen_is_not_claimed() {
     let (until, admissions) = beadle::engine::runner::due(notice.as_ref(), None, at("10:00"));
     let outbox = world.outbox();
     let admitted = outbox.admit(notice.address(), until, &admissions).await;
-    assert_eq!(admitted.unwrap(), [true]);
+    assert_eq!(admitted.unwrap(), Admitted::New(vec![true]));
     // One has seen it pending; another sends it meanwhile, and the reply is lost.
     let seen = outbox.open(at("10:00")).await.unwrap();
     world.tick(at("10:00")).await;
@@ -514,7 +519,8 @@ async fn two_runners_that_find_the_same_instant_admit_it_once() {
     let outbox = world.outbox();
     let first = outbox.admit(notice.address(), until, &admissions).await;
     let second = outbox.admit(notice.address(), until, &admissions).await;
-    assert_eq!((first.unwrap(), second.unwrap()), (vec![true], vec![false]));
+    assert_eq!(first.unwrap(), Admitted::New(vec![true]));
+    assert_eq!(second.unwrap(), Admitted::New(vec![false]));
     world.tick(at("10:00")).await;
     assert_eq!(world.vendor.arrived().len(), 1);
 }

@@ -1,6 +1,5 @@
 //! What `tick` and `run` share: the notices of the ledger, a round of sending, and the words about it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,13 +14,13 @@ use crate::cli::text::clean;
 use crate::cli::ui::Ui;
 use crate::cli::whose::Whose;
 use crate::engine::afterwards::RecallState;
+use crate::engine::agenda::Roster;
 use crate::engine::ledger::LedgerError;
-use crate::engine::letters::posted;
+use crate::engine::letters::{Desk, Picture, Posted, posted};
 use crate::engine::outbox::{Key, Outcome};
 use crate::engine::right::Stop;
 use crate::engine::runner::{Context, Notice, Round, RunEvent, round};
 use crate::ledger::codec::sending::to_to_text;
-use crate::model::Kind;
 
 /// Refuses a project that remembers nothing.
 pub(super) fn keeps(session: &Session) -> Result<()> {
@@ -34,47 +33,59 @@ pub(super) fn keeps(session: &Session) -> Result<()> {
     )
 }
 
-/// The notices that can be fired, and how many the ledger holds. Whoever they are for is looked up anew.
-pub(super) async fn notices(
-    session: &Session,
-    ui: &Ui,
-) -> std::result::Result<(Vec<Arc<dyn Notice>>, usize), LedgerError> {
-    let bindings = session.ledger.bindings().await?;
-    let registered = bindings
-        .iter()
-        .filter(|b| b.address.kind == Kind::RecurringNotice)
-        .count();
-    let vendors: BTreeMap<_, _> = session
-        .manifest
-        .providers
-        .iter()
-        .map(|(name, provider)| (name.clone(), provider.vendor))
-        .collect();
-    let pauses = session.outbox.pauses().await?;
-    let images = images::keys(session, &session.dir, &bindings).await?;
-    let (notices, unreadable) = posted(
-        &session.manifest.project,
-        &bindings,
-        &vendors,
-        &session.channels,
-        &session.directories,
-        &pauses,
-        &images,
-    )
-    .await;
-    for (address, why) in unreadable {
-        ui.say(&format!(
-            "{address} was registered by another version of beadle: {}. Apply it again.",
-            clean(&why)
-        ));
+/// The notices of a project as they are fired.
+pub(super) struct Fired {
+    /// Those that are switched on.
+    pub(super) roster: Roster,
+    /// How many the ledger holds.
+    pub(super) registered: usize,
+    desk: Arc<Desk>,
+    pictures: Vec<Picture>,
+}
+
+impl Fired {
+    /// Reads them from the ledger, and looks up whom they are for.
+    pub(super) async fn read(session: &Session, ui: &Ui) -> std::result::Result<Self, LedgerError> {
+        let bindings = session.ledger.bindings().await?;
+        let providers = session.manifest.providers.iter();
+        let vendors = providers.map(|(name, provider)| (name.clone(), provider.vendor));
+        let desk = Desk::new(&bindings, &vendors.collect());
+        let project = &session.manifest.project;
+        let (all, unreadable) = posted(project, &bindings, &session.channels, &desk);
+        for (address, why) in &unreadable {
+            ui.say(&format!(
+                "{address} was registered by another version of beadle: {}. Apply it again.",
+                clean(why)
+            ));
+        }
+        let registered = all.len() + unreadable.len();
+        let pictures = all.iter().filter_map(Posted::image).collect();
+        let enabled = all.into_iter().filter(|n| n.registered().enabled);
+        let notices = enabled.map(|notice| Arc::new(notice) as Arc<dyn Notice>);
+        let notices = notices.collect();
+        let fired = Self {
+            roster: Roster::new(notices, &session.outbox.handled().await?),
+            registered,
+            desk,
+            pictures,
+        };
+        fired.renew(session).await?;
+        Ok(fired)
     }
-    Ok((notices, registered))
+
+    /// Looks up anew whom they are for, and which of them are paused.
+    pub(super) async fn renew(&self, session: &Session) -> std::result::Result<(), LedgerError> {
+        let pauses = session.outbox.pauses().await?;
+        let images = images::keys(session, &session.dir, &self.pictures).await?;
+        self.desk.renew(&session.directories, pauses, images).await;
+        Ok(())
+    }
 }
 
 /// Does a round.
 pub(super) async fn once(
     session: &Session,
-    notices: &[Arc<dyn Notice>],
+    roster: &mut Roster,
     runner: &str,
     stop: &Stop,
     now: &(dyn Fn() -> Timestamp + Sync),
@@ -88,7 +99,7 @@ pub(super) async fn once(
         now,
         tell,
     };
-    round(&context, notices).await
+    round(&context, roster).await
 }
 
 /// Says what a round has done.

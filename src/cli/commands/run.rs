@@ -18,7 +18,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
-use super::{Result, firing};
+use super::Result;
+use super::firing::{self, Fired};
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, Run};
 use crate::cli::clock;
@@ -29,7 +30,7 @@ use crate::cli::ui::Ui;
 use crate::engine::ledger::{LedgerError, Turn};
 use crate::engine::outbox::{Key, Outcome};
 use crate::engine::right::Stop;
-use crate::engine::runner::{Notice, Round, RunEvent};
+use crate::engine::runner::{Round, RunEvent};
 use crate::ledger::Access;
 use endpoints::Watched;
 use metrics::Metrics;
@@ -101,9 +102,10 @@ struct Runner<'a> {
 
 /// What the ledger held when it was last read.
 struct Read {
-    notices: Vec<Arc<dyn Notice>>,
+    fired: Fired,
     turn: Option<Turn>,
-    at: Timestamp,
+    /// When people were last looked up.
+    renewed: Timestamp,
 }
 
 impl<'a> Runner<'a> {
@@ -132,7 +134,7 @@ impl<'a> Runner<'a> {
                         SOON
                     };
                     // A vendor may have to be asked what became of something before that.
-                    let asks = done.wakes.map(|at| at.duration_since(Timestamp::now()));
+                    let asks = done.wakes.map(|at| at.duration_since(clock::now()));
                     let asks = asks.map(|left| Duration::try_from(left).unwrap_or_default());
                     asks.map_or(most, |asks| most.min(asks.max(GLANCE)))
                 }
@@ -154,26 +156,28 @@ impl<'a> Runner<'a> {
         clock::follow(self.session.outbox.as_ref()).await?;
         let turn = self.session.ledger.turn().await?;
         let now = clock::now();
-        // Whoever gets a message is looked up when it fires, and not when the runner was started.
-        let stands = |read: &Read| {
-            let age = now.duration_since(read.at);
-            read.turn == turn
-                && (SignedDuration::ZERO..FRESH).contains(&age)
-                && next(&read.notices, read.at).is_none_or(|due| due > now)
-        };
         let held = match read.take() {
-            Some(held) if stands(&held) => held,
+            Some(mut held) if held.turn == turn => {
+                // Whoever gets a message is looked up when it fires, and not when the runner was started.
+                let age = now.duration_since(held.renewed);
+                let is_fresh = (SignedDuration::ZERO..FRESH).contains(&age);
+                if !is_fresh || held.fired.roster.first().is_some_and(|due| due <= now) {
+                    held.fired.renew(self.session).await?;
+                    held.renewed = now;
+                }
+                held
+            }
             _ => Read {
-                notices: firing::notices(self.session, self.ui).await?.0,
+                fired: Fired::read(self.session, self.ui).await?,
                 turn,
-                at: now,
+                renewed: now,
             },
         };
         let held = read.insert(held);
         let tell = |event: RunEvent<'_>| self.heard(event);
         let done = firing::once(
             self.session,
-            &held.notices,
+            &mut held.fired.roster,
             &self.name,
             self.stop,
             &clock::now,
@@ -223,7 +227,7 @@ impl<'a> Runner<'a> {
     /// applies, or a signal comes.
     async fn sleep(&self, read: Option<&Read>, longest: Duration) {
         let until = Instant::now() + longest;
-        let due = read.and_then(|read| next(&read.notices, clock::now()));
+        let due = read.and_then(|read| read.fired.roster.first());
         self.watched.metrics.next_due(due);
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -248,10 +252,6 @@ impl<'a> Runner<'a> {
             }
         }
     }
-}
-
-fn next(notices: &[Arc<dyn Notice>], after: Timestamp) -> Option<Timestamp> {
-    notices.iter().filter_map(|notice| notice.next(after)).min()
 }
 
 /// Whether an error of the ledger may be over by itself.

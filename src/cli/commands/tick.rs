@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Result, firing};
+use super::Result;
+use super::firing::{self, Fired};
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, Tick};
 use crate::cli::clock;
@@ -41,24 +42,26 @@ pub(super) async fn tick(global: &Global, args: &Tick, ui: &Ui) -> Result {
     let runner = uuid::Uuid::new_v4().to_string();
     let fixed = args.now;
     let clock = move || fixed.unwrap_or_else(clock::now);
-    let (notices, registered) = firing::notices(&session, ui).await?;
+    let mut fired = Fired::read(&session, ui).await?;
     // What a notice that is gone has left open is still brought to its end.
-    if registered == 0 && session.outbox.undecided().await?.is_empty() {
+    if fired.registered == 0 && session.outbox.undecided().await?.is_empty() {
         session.close().await;
         return Err(Failure::new(
             "the ledger holds no notice of this project, so nothing can be due",
         )
         .hint("Apply the manifest first, with this ledger."));
     }
-    let once = || firing::once(&session, &notices, &runner, &stop, &clock, &|_| {});
-    let mut done = once().await?;
+    let roster = &mut fired.roster;
+    let mut done = firing::once(&session, roster, &runner, &stop, &clock, &|_| {}).await?;
     // A quota of a minute has room again before the next tick comes, when no clock is set.
     while fixed.is_none() && !stop.is_asked() && pass(done.waits.take(), ui, &stop).await {
-        merge(&mut done, once().await?);
+        let later = firing::once(&session, roster, &runner, &stop, &clock, &|_| {});
+        merge(&mut done, later.await?);
     }
     firing::tell(&session, &done, ui).await?;
     let fine = is_fine(&done);
-    let all_read = notices.len() == registered || disabled_only(&session, notices.len()).await?;
+    let sent = fired.roster.len();
+    let all_read = sent == fired.registered || disabled_only(&session, sent).await?;
     if ui.format() == Format::Human {
         summarise(&done, ui);
     }

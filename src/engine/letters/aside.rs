@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::book::Book;
 use super::{Posted, What};
 use crate::engine::outbox::{NewDelivery, Occurrence, Outcome};
 use crate::engine::report::Report;
@@ -72,7 +73,8 @@ impl Posted {
             key,
         };
         let mut deliveries = Vec::new();
-        for (provider, of) in self.told(to)? {
+        let book = self.desk.book();
+        for (provider, of) in self.told(&book, to)? {
             let reached = self.reached(provider, &of)?;
             for (to, kind) in [
                 (&reached.chats, message::Target::Chat),
@@ -90,23 +92,21 @@ impl Posted {
     /// where they are at any of them, and by all otherwise.
     fn told<'a>(
         &'a self,
+        book: &'a Book,
         of: &BTreeSet<Target>,
     ) -> Result<BTreeMap<&'a Name, BTreeSet<Target>>, String> {
-        let resolution =
-            resolve(&self.book.groups, &self.book.known).map_err(|why| why.to_string())?;
+        let resolution = resolve(&book.groups, &book.known).map_err(|why| why.to_string())?;
         let mut told: BTreeMap<&Name, BTreeSet<Target>> = BTreeMap::new();
         for target in of {
             let by: BTreeSet<&Name> = match target {
-                Target::Chat(_) => teller(&self.registered.via, &self.book.vendors)
+                Target::Chat(_) => teller(&self.registered.via, &book.vendors)
                     .into_iter()
                     .collect(),
-                Target::Conversation(by, _) => {
-                    self.book.vendors.keys().filter(|p| *p == by).collect()
-                }
+                Target::Conversation(by, _) => book.vendors.keys().filter(|p| *p == by).collect(),
                 Target::Group(name) => {
                     let members = resolution.members(name.as_str());
                     let at = |provider: &&Name| members.iter().any(|m| m.provider == *provider);
-                    let all: BTreeSet<&Name> = self.book.vendors.keys().filter(at).collect();
+                    let all: BTreeSet<&Name> = book.vendors.keys().filter(at).collect();
                     let ours = all.iter().filter(|p| self.registered.via.contains(**p));
                     let ours: BTreeSet<&Name> = ours.copied().collect();
                     if ours.is_empty() { all } else { ours }

@@ -19,7 +19,8 @@ use super::trouble::Trouble;
 use super::{maybe_text, text};
 use crate::engine::channel::Parcel;
 use crate::engine::outbox::{
-    Admission, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome, Purpose, State,
+    Admission, Admitted, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome,
+    Purpose, State,
 };
 use crate::model::{Address, AppId, Name};
 
@@ -53,15 +54,55 @@ pub(super) async fn handled(
     rows.iter().map(one).collect()
 }
 
-/// Writes down occurrences; says of each whether it is new.
+/// Up to when a notice was dealt with.
+pub(super) async fn handled_until(
+    conn: &Connection,
+    project: &Name,
+    notice: &Address,
+) -> Result<Option<Timestamp>, Trouble> {
+    let rows = conn
+        .rows(
+            "SELECT until FROM handled WHERE project = $1 AND notice = $2",
+            &[&project.as_str(), &notice.to_string()],
+        )
+        .await?;
+    let row = rows.first();
+    row.map(|row| instant(row.try_get(0)?)).transpose()
+}
+
+/// Writes down occurrences.
 pub(super) async fn admit(
     tx: &Tx<'_>,
     project: &Name,
     notice: &Address,
     until: Timestamp,
     admissions: &[Admission],
-) -> Result<Vec<bool>, Trouble> {
+) -> Result<Admitted, Trouble> {
     let notice = notice.to_string();
+    // Whoever admits something of this notice waits for the others who do. The first mark is before all.
+    tx.run(
+        "INSERT INTO handled (project, notice, until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        &[
+            &project.as_str(),
+            &notice,
+            &instant_to_text(Timestamp::UNIX_EPOCH),
+        ],
+    )
+    .await?;
+    let rows = tx
+        .rows(
+            "SELECT until FROM handled WHERE project = $1 AND notice = $2 FOR UPDATE",
+            &[&project.as_str(), &notice],
+        )
+        .await?;
+    let handled = rows.first();
+    let handled = handled.map(|row| instant(row.try_get(0)?)).transpose()?;
+    if admissions
+        .iter()
+        .any(|admission| admission.is_stale(handled))
+    {
+        return Ok(Admitted::Stale);
+    }
     let mut new = Vec::with_capacity(admissions.len());
     for admission in admissions {
         let nominal = instant_to_text(admission.nominal);
@@ -102,12 +143,11 @@ pub(super) async fn admit(
         }
     }
     tx.run(
-        "INSERT INTO handled AS h (project, notice, until) VALUES ($1, $2, $3)
-         ON CONFLICT (project, notice) DO UPDATE SET until = greatest(h.until, excluded.until)",
+        "UPDATE handled SET until = greatest(until, $3) WHERE project = $1 AND notice = $2",
         &[&project.as_str(), &notice, &instant_to_text(until)],
     )
     .await?;
-    Ok(new)
+    Ok(Admitted::New(new))
 }
 
 /// Writes down a delivery.

@@ -14,7 +14,8 @@ use super::quota;
 use super::trouble::Trouble;
 use crate::engine::channel::Parcel;
 use crate::engine::outbox::{
-    Admission, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome, Purpose, State,
+    Admission, Admitted, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome,
+    Purpose, State,
 };
 use crate::model::{Address, AppId, Name};
 
@@ -45,15 +46,35 @@ pub(super) fn handled(
     Ok(found)
 }
 
-/// Writes down occurrences; says of each whether it is new.
+/// Up to when a notice was dealt with.
+pub(super) fn handled_until(
+    conn: &Connection,
+    project: &Name,
+    notice: &str,
+) -> Result<Option<Timestamp>, Trouble> {
+    let mut statement =
+        conn.prepare_cached("SELECT until FROM handled WHERE project = ?1 AND notice = ?2")?;
+    let mut rows = statement.query((project.as_str(), notice))?;
+    let row = rows.next()?;
+    row.map(|row| instant(text(row, 0)?)).transpose()
+}
+
+/// Writes down occurrences.
 pub(super) fn admit(
     tx: &Connection,
     project: &Name,
     notice: &Address,
     until: Timestamp,
     admissions: &[Admission],
-) -> Result<Vec<bool>, Trouble> {
+) -> Result<Admitted, Trouble> {
     let notice = notice.to_string();
+    let handled = handled_until(tx, project, &notice)?;
+    if admissions
+        .iter()
+        .any(|admission| admission.is_stale(handled))
+    {
+        return Ok(Admitted::Stale);
+    }
     let mut new = Vec::with_capacity(admissions.len());
     for admission in admissions {
         let nominal = instant_to_text(admission.nominal);
@@ -97,7 +118,7 @@ pub(super) fn admit(
          ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
     )?
     .execute((project.as_str(), &notice, instant_to_text(until)))?;
-    Ok(new)
+    Ok(Admitted::New(new))
 }
 
 /// Writes down a delivery.

@@ -104,6 +104,11 @@ impl<'a> Firings<'a> {
                             .nearest(day, shift(day, -MOST_DAYS_MOVED), on.days);
                         last.map_or(shift(day, -MOST_DAYS_MOVED), |last| shift(last, 1))
                     }
+                    // What is left out is told with what it met, which may be meant for days before.
+                    OffDays::Previous if skips => {
+                        let last = shift(day, -MOST_DAYS_MOVED);
+                        on.calendar.nearest(day, last, on.days).unwrap_or(day)
+                    }
                     OffDays::Previous | OffDays::Skip => day,
                 };
                 let midnight = day.to_datetime(Time::midnight());

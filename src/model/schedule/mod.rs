@@ -49,7 +49,7 @@ pub(crate) use rrule::Parts;
 pub(crate) use rule::Written;
 
 use firings::Firings;
-use nominal::{Nominal, Nominals};
+use nominal::{Nominal, Nominals, Step};
 use rule::Rule;
 
 /// The first year in which anything fires.
@@ -142,6 +142,65 @@ impl Schedule {
     ///
     /// [`Exhausted`] when there is none within 60 years.
     pub fn next(&self, after: Timestamp) -> Result<Option<Firing>, Exhausted> {
+        let (from, limit) = self.search(after);
+        if from > instant_of(&self.zone, limit) {
+            return Ok(None);
+        }
+        let mut firings = Firings::new(self, from, limit, false);
+        let found = firings.find_map(|event| match event {
+            Event::Fires(firing) => Some(firing),
+            Event::Skips(_) => None,
+        });
+        match found {
+            Some(firing) => Ok(Some(firing)),
+            None if firings.is_over() || limit >= midnight(LAST_YEAR) => Ok(None),
+            None => Err(Exhausted {
+                searched_to: instant_of(&self.zone, limit),
+            }),
+        }
+    }
+
+    /// An instant before which nothing happens: nothing fires after `after` and before it, and no calendar
+    /// leaves anything out; `None` when nothing happens any more.
+    ///
+    /// It is found by looking at one nominal instant, and where a calendar moves them at one firing more. The
+    /// next thing may still happen later than it: a firing that was moved is meant before or after it fires.
+    #[must_use]
+    pub fn nothing_before(&self, after: Timestamp) -> Option<Timestamp> {
+        let (from, limit) = self.search(after);
+        let meant = self.meant(from, limit);
+        let moves = self
+            .on
+            .as_ref()
+            .is_some_and(|on| on.off_days != OffDays::Skip);
+        let fires = match moves {
+            true => self.next(after).ok().flatten().map(|firing| firing.at),
+            false => None,
+        };
+        [meant, fires].into_iter().flatten().min()
+    }
+
+    /// The first nominal instant from one on, inside of `start` and `end`.
+    fn meant(&self, from: Timestamp, limit: DateTime) -> Option<Timestamp> {
+        let mut nominals = self.nominals(from);
+        loop {
+            match nominals.next(limit)? {
+                // Nothing is told of a local time that no clock showed.
+                Step::Gone(..) => {}
+                Step::Nominal(nominal) if self.end.is_some_and(|end| nominal.at >= end) => {
+                    return None;
+                }
+                Step::Nominal(nominal) => {
+                    if nominal.at >= from && self.start.is_none_or(|start| nominal.at >= start) {
+                        return Some(nominal.at);
+                    }
+                }
+            }
+        }
+    }
+
+    /// From which instant, and up to which local time, what comes after an instant is looked for.
+    fn search(&self, after: Timestamp) -> (Timestamp, DateTime) {
         let from = after.saturating_add(SignedDuration::from_nanos(1));
         let from = from.unwrap_or(after).max(first_instant());
         let base = self.start.map_or(from, |start| from.max(start));
@@ -153,22 +212,7 @@ impl Schedule {
                 year.saturating_add(HORIZON_YEARS)
             }
         };
-        let limit = midnight(year.min(LAST_YEAR));
-        if from > instant_of(&self.zone, limit) {
-            return Ok(None);
-        }
-        let mut firings = Firings::new(self, from, limit, false);
-        let found = firings.find_map(|event| match event {
-            Event::Fires(firing) => Some(firing),
-            Event::Skips(_) => None,
-        });
-        match found {
-            Some(firing) => Ok(Some(firing)),
-            None if firings.is_over() || year >= LAST_YEAR => Ok(None),
-            None => Err(Exhausted {
-                searched_to: instant_of(&self.zone, limit),
-            }),
-        }
+        (from, midnight(year.min(LAST_YEAR)))
     }
 
     /// The firings from one instant to another, which is left out, in the order in which they fire.

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use beadle::engine::channel::{Parcel, Repeat, To};
 use beadle::engine::outbox::{
-    Admission, Books, Claim, Delivery, Ending, Key, NewDelivery, OutboxError, Outcome, State,
+    Admission, Admitted, Books, Claim, Delivery, Ending, Key, NewDelivery, OutboxError, Outcome,
+    State,
 };
 use beadle::engine::quota::{Claimed, Quota};
 use beadle::model::group::Recipient;
@@ -84,17 +85,42 @@ fn open(books: &dyn Books, second: i64) -> Vec<Delivery> {
     now(books.open(at(second))).unwrap()
 }
 
+pub(super) fn a_range_of_which_something_was_dealt_with_is_not_admitted(store: &dyn Store) {
+    let (one, two) = (store.books("p"), store.books("p"));
+    let range = Admission {
+        last: at(36_000),
+        count: 11,
+        ..missed(0)
+    };
+    let stale = [range.clone(), admission(11, 1)];
+    now(one.admit(&notice(), at(0), &[missed(0)])).unwrap();
+    let admitted = now(two.admit(&notice(), at(39_600), &stale)).unwrap();
+    assert_eq!(admitted, Admitted::Stale);
+    assert_eq!(now(two.occurrences(None, 10)).unwrap().len(), 1);
+    assert_eq!(now(two.handled_until(&notice())).unwrap(), Some(at(0)));
+    // Of what comes after, a range is as good as any.
+    let range = Admission {
+        nominal: at(3_600),
+        at: at(3_600),
+        ..range
+    };
+    let admitted = now(two.admit(&notice(), at(36_000), &[range])).unwrap();
+    assert_eq!(admitted, Admitted::New(vec![true]));
+    let nobody = "recurring_notice.nobody".parse().unwrap();
+    assert_eq!(now(two.handled_until(&nobody)).unwrap(), None);
+}
+
 pub(super) fn an_instant_is_admitted_once(store: &dyn Store) {
     let (one, two) = (store.books("p"), store.books("p"));
     let admissions = [missed(0), admission(1, 2)];
     let admit = |books: &dyn Books| now(books.admit(&notice(), at(3_600), &admissions)).unwrap();
-    assert_eq!(admit(&*one), [true, true]);
-    assert_eq!(admit(&*two), [false, false]);
+    assert_eq!(admit(&*one), Admitted::New(vec![true, true]));
+    assert_eq!(admit(&*two), Admitted::New(vec![false, false]));
     // Another project's notice of that name is another.
-    assert_eq!(admit(&*store.books("q")), [true, true]);
+    assert_eq!(admit(&*store.books("q")), Admitted::New(vec![true, true]));
     assert_eq!(now(two.handled()).unwrap(), [(notice(), at(3_600))]);
     let earlier = now(two.admit(&notice(), at(0), &[])).unwrap();
-    assert_eq!(earlier, Vec::<bool>::new());
+    assert_eq!(earlier, Admitted::New(Vec::new()));
     assert_eq!(now(two.handled()).unwrap(), [(notice(), at(3_600))]);
 
     let occurrences = now(two.occurrences(None, 10)).unwrap();

@@ -1,7 +1,7 @@
 //! Moving, saving, checking and pruning a ledger, in every database.
 
 use beadle::engine::ledger::LookUp;
-use beadle::engine::outbox::{Delivery, Ending, Outcome, State};
+use beadle::engine::outbox::{Admitted, Delivery, Ending, Outcome, State};
 use beadle::engine::upkeep::{Cell, Rows};
 use beadle::ledger::check::check;
 use beadle::model::group::Recipient;
@@ -47,7 +47,7 @@ pub(super) fn fill(books: &dyn Books) {
     now(books.release(&lease, at(5))).unwrap();
     for name in ["sent", "held", "open"] {
         let admitted = now(books.admit(&notice(name), at(0), &[admission(0, 2)]));
-        assert_eq!(admitted.unwrap(), [true]);
+        assert_eq!(admitted.unwrap(), Admitted::New(vec![true]));
     }
     deliver(books, "sent", State::Sent, Outcome::Sent, 10);
     deliver(books, "held", State::Unknown, Outcome::Held, 10);

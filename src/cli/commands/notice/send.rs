@@ -7,6 +7,7 @@ use super::super::{Result, watch_signals};
 use super::{approve, binding, carry};
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, NoticeSend};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::images;
 use crate::cli::json::FORMAT_VERSION;
@@ -14,8 +15,8 @@ use crate::cli::keeper::user;
 use crate::cli::session::Session;
 use crate::cli::text::{clean, count};
 use crate::cli::ui::Ui;
-use crate::engine::letters::{Posted, every_posted};
-use crate::engine::outbox::{Admission, Key, NewDelivery, Outcome};
+use crate::engine::letters::{Desk, Images, Picture, Posted, posted};
+use crate::engine::outbox::{Admission, Admitted, Key, NewDelivery, Outcome};
 use crate::ledger::Access;
 use crate::ledger::codec::sending::to_to_text;
 use crate::model::Address;
@@ -28,13 +29,18 @@ pub(super) async fn run(global: &Global, args: &NoticeSend, ui: &Ui) -> Result {
         Access::Write
     };
     let session = Session::open(global, ui, access).await?;
-    let notice = posted(&session, &args.address).await?;
-    let now = Timestamp::now();
-    let admission = notice.by_hand(&user(), args.to.as_deref(), now);
-    let admission = admission.map_err(|why| {
-        let failure = Failure::new(format!("{} is not sent: {why}", args.address));
-        failure.hint("`beadle group show` lists who is in a group, `--dry-run` what would be sent.")
-    })?;
+    let by_hand = |notice: &Posted| {
+        let admission = notice.by_hand(&user(), args.to.as_deref(), clock::now());
+        admission.map_err(|why| {
+            let failure = Failure::new(format!("{} is not sent: {why}", args.address));
+            failure.hint(
+                "`beadle group show` lists who is in a group, `--dry-run` what would be sent.",
+            )
+        })
+    };
+    // Nothing is uploaded before somebody has said yes.
+    let shown = one(&session, &args.address, true).await?;
+    let admission = by_hand(&shown)?;
     if args.dry_run {
         session.close().await;
         show(&args.address, &admission.deliveries, ui);
@@ -47,6 +53,10 @@ pub(super) async fn run(global: &Global, args: &NoticeSend, ui: &Ui) -> Result {
         count(recipients, "recipient")
     );
     approve(args.auto_approve, question, "nothing is sent", ui).await?;
+    let admission = match shown.image() {
+        Some(_) => by_hand(&one(&session, &args.address, false).await?)?,
+        None => admission,
+    };
     let outcome = send(&session, &args.address, admission, &stop).await;
     session.close().await;
     let (key, end) = outcome?;
@@ -74,23 +84,21 @@ pub(super) async fn run(global: &Global, args: &NoticeSend, ui: &Ui) -> Result {
     })
 }
 
-async fn posted(session: &Session, address: &Address) -> Result<Posted> {
+async fn one(session: &Session, address: &Address, is_shown: bool) -> Result<Posted> {
     let bindings = session.ledger.bindings().await?;
     binding(session.outbox.as_ref(), address).await?;
     let vendors = session.manifest.providers.iter();
     let vendors = vendors.map(|(name, provider)| (name.clone(), provider.vendor));
-    let images = images::keys(session, &session.dir, &bindings).await?;
-    let (all, unreadable) = every_posted(
-        &session.manifest.project,
-        &bindings,
-        &vendors.collect(),
-        &session.channels,
-        &session.directories,
-        &[],
-        &images,
-    )
-    .await;
+    let desk = Desk::new(&bindings, &vendors.collect());
+    let project = &session.manifest.project;
+    let (all, unreadable) = posted(project, &bindings, &session.channels, &desk);
     let found = all.into_iter().find(|notice| notice.address() == address);
+    let pictures: Vec<_> = found.iter().filter_map(Posted::image).collect();
+    let images = match is_shown {
+        true => shown(session, &pictures).await?,
+        false => images::keys(session, &session.dir, &pictures).await?,
+    };
+    desk.renew(&session.directories, Vec::new(), images).await;
     found.ok_or_else(|| {
         let why = unreadable.into_iter().find(|(of, _)| of == address);
         let why = why.map_or_else(String::new, |(_, why)| format!(": {}", clean(&why)));
@@ -99,6 +107,19 @@ async fn posted(session: &Session, address: &Address) -> Result<Posted> {
         ))
         .hint("Apply it again.")
     })
+}
+
+/// The keys of images for those who look only: what is not uploaded yet stays so.
+async fn shown(session: &Session, pictures: &[Picture]) -> Result<Images> {
+    let mut images = images::known(session, pictures).await?;
+    for channel in session.channels.values() {
+        for picture in pictures {
+            let which = (channel.app().clone(), picture.digest.clone());
+            let later = format!("(the key of {}, once it is uploaded)", picture.path);
+            images.entry(which).or_insert(Ok(later));
+        }
+    }
+    Ok(images)
 }
 
 /// Admits it and sends what is open.
@@ -115,7 +136,7 @@ async fn send(
     // By hand nothing is dealt with that the schedule names.
     let until = Timestamp::UNIX_EPOCH;
     let new = session.outbox.admit(notice, until, &[admission]).await?;
-    if new != [true] {
+    if new != Admitted::New(vec![true]) {
         return Err(Failure::new(format!("{key} is there already")).hint("Try once more."));
     }
     carry(session, stop).await?;

@@ -84,7 +84,7 @@ impl Metrics {
         );
         registry.register(
             "next_due_timestamp_seconds",
-            "When the next occurrence fires; 0 when none does",
+            "When the next occurrence fires or is left out, at the earliest; 0 when none does",
             metrics.next_due.clone(),
         );
         registry.register(
