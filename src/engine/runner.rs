@@ -16,6 +16,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use super::afterwards::RecallState;
@@ -34,6 +35,12 @@ use crate::model::{Address, Name};
 
 /// More missed instants than this become one row with a range.
 const ROWS: usize = 10;
+
+/// How many are written down at once: what is asked of a ledger together may cost it little more than one.
+const AT_ONCE: usize = 64;
+
+/// What became of an occurrence, and why.
+type End = (Outcome, String);
 
 /// The channels by provider key.
 pub type Channels = BTreeMap<Name, Arc<dyn Channel>>;
@@ -182,7 +189,7 @@ pub struct Round {
 }
 
 impl Round {
-    fn end(&mut self, context: &Context<'_>, key: Key, count: u64, end: (Outcome, String)) {
+    fn end(&mut self, context: &Context<'_>, key: Key, count: u64, end: End) {
         let (outcome, reason) = end;
         (context.tell)(RunEvent::Ended {
             key: &key,
@@ -201,10 +208,27 @@ impl Round {
 pub async fn round(context: &Context<'_>, roster: &mut Roster) -> Result<Round, LedgerError> {
     let mut done = Round::default();
     let now = (context.now)();
-    for (place, notice) in roster.due(now) {
-        if admit(context, notice.as_ref(), now, &mut done).await? {
-            roster.put_off(place, now);
+    let due = roster.due(now);
+    let mut admitted = stream::iter(&due)
+        .map(|(place, notice)| async { (*place, admit(context, notice.as_ref(), now).await) })
+        .buffered(AT_ONCE);
+    let mut failed = None;
+    while let Some((place, admitted)) = admitted.next().await {
+        match admitted {
+            Ok(Some(ends)) => {
+                roster.put_off(place, now);
+                for (key, count, end) in ends {
+                    done.end(context, key, count, end);
+                }
+            }
+            // Another runner was faster: it is worked out anew.
+            Ok(None) => {}
+            Err(error) => failed = Some(error),
         }
+    }
+    drop(admitted);
+    if let Some(error) = failed {
+        return Err(error);
     }
     track::follow(context, roster, &mut done).await?;
     go_on(context, &mut done).await?;
@@ -217,26 +241,26 @@ pub async fn round(context: &Context<'_>, roster: &mut Roster) -> Result<Round, 
     Ok(done)
 }
 
-/// Writes down what is due of a notice; false when another runner was faster and it has to be worked out
-/// anew.
+/// Writes down what is due of a notice, and says what has its outcome with that; none when another runner was
+/// faster.
 async fn admit(
     context: &Context<'_>,
     notice: &dyn Notice,
     now: Timestamp,
-    done: &mut Round,
-) -> Result<bool, LedgerError> {
+) -> Result<Option<Vec<(Key, u64, End)>>, LedgerError> {
     let handled = context.outbox.handled_until(notice.address()).await?;
     let (until, admissions) = due(notice, handled, now);
     if admissions.is_empty() {
-        return Ok(true);
+        return Ok(Some(Vec::new()));
     }
     let admitted = context
         .outbox
         .admit(notice.address(), until, &admissions)
         .await?;
     let Admitted::New(new) = admitted else {
-        return Ok(false);
+        return Ok(None);
     };
+    let mut ends = Vec::new();
     for (admission, _) in admissions.into_iter().zip(new).filter(|(_, new)| *new) {
         let key = Key {
             notice: notice.address().clone(),
@@ -245,10 +269,10 @@ async fn admit(
         let at = admission.at;
         (context.tell)(RunEvent::Admitted { key: &key, at });
         if let Some(end) = admission.outcome {
-            done.end(context, key, admission.count, end);
+            ends.push((key, admission.count, end));
         }
     }
-    Ok(true)
+    Ok(Some(ends))
 }
 
 /// Sends and takes back what is open, and gives what is done its outcome: what a person's word begins. It
@@ -348,20 +372,26 @@ pub fn due(
 
 /// Gives each occurrence whose deliveries have all ended its outcome.
 async fn conclude(context: &Context<'_>, done: &mut Round) -> Result<(), LedgerError> {
-    for key in context.outbox.undecided().await? {
+    let one = |key: Key| async move {
         let deliveries = context.outbox.deliveries(&key).await?;
-        match outcome(&deliveries) {
-            Some((outcome, reason)) => {
-                context
-                    .outbox
-                    .conclude(&key, outcome, &reason, (context.now)())
-                    .await?;
-                done.end(context, key, 1, (outcome, reason));
-            }
-            None => done.open.push(key),
+        let end = outcome(&deliveries);
+        if let Some((outcome, reason)) = &end {
+            let now = (context.now)();
+            context.outbox.conclude(&key, *outcome, reason, now).await?;
+        }
+        Ok::<_, LedgerError>((key, end))
+    };
+    let undecided = context.outbox.undecided().await?;
+    let mut concluded = stream::iter(undecided).map(one).buffered(AT_ONCE);
+    let mut failed = None;
+    while let Some(concluded) = concluded.next().await {
+        match concluded {
+            Ok((key, Some(end))) => done.end(context, key, 1, end),
+            Ok((key, None)) => done.open.push(key),
+            Err(error) => failed = Some(error),
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
 }
 
 /// What several deliveries come to; none while one of them is open.

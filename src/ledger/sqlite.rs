@@ -30,7 +30,9 @@
 //!   at the same instant and none could fold.
 //! - Methods block: for a commit, some milliseconds; at most `file::BUSY` when another process keeps
 //!   the file locked. They run inline and not on a thread of their own, so that a future is done at its
-//!   first poll and cannot be cancelled between a write and the word of it.
+//!   first poll and cannot be cancelled between a write and the word of it. What is written for each of
+//!   many deliveries is not: those who ask at the same time share a commit ([`together`]), and a future that
+//!   is dropped may leave its write behind.
 
 mod afterwards;
 mod bindings;
@@ -44,10 +46,11 @@ mod outbox;
 mod quota;
 mod receipts;
 pub(super) mod rows;
+mod together;
 mod trouble;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -66,6 +69,7 @@ use crate::engine::upkeep::{Rows, Upkeep};
 use crate::model::{Address, Name};
 
 use holder_lock::{HolderLock, LockFile};
+use together::Together;
 use trouble::Trouble;
 
 /// A project's ledger in an SQLite file or in memory.
@@ -83,9 +87,64 @@ pub struct SqliteLedger {
 enum Source {
     /// Opened for every method anew, so that a reader never keeps a writer from leaving cleanly.
     Readers(PathBuf),
-    /// Kept; the file is folded together when it is dropped.
-    Writer(Mutex<Connection>, PathBuf),
+    Writer(Writer),
     Memory(Mutex<Connection>),
+}
+
+/// Kept; the file is folded together when it is dropped.
+struct Writer {
+    conn: Arc<Mutex<Connection>>,
+    path: PathBuf,
+    /// Where those who ask at the same time write, once somebody has.
+    together: OnceLock<Together>,
+    /// With which it is looked meanwhile: nobody who looks waits for a commit.
+    beside: Mutex<Option<Connection>>,
+}
+
+impl Writer {
+    fn new(conn: Connection, path: PathBuf) -> Self {
+        Self {
+            conn: Arc::new(Mutex::new(conn)),
+            path,
+            together: OnceLock::new(),
+            beside: Mutex::new(None),
+        }
+    }
+
+    fn look<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        if self.together.get().is_none() {
+            return look(&locked(&self.conn));
+        }
+        let mut beside = locked(&self.beside);
+        let conn = match beside.take() {
+            Some(conn) => conn,
+            None => file::beside(&self.path)?,
+        };
+        look(beside.insert(conn))
+    }
+
+    fn together(&self) -> Result<&Together, Trouble> {
+        if let Some(together) = self.together.get() {
+            return Ok(together);
+        }
+        let started = Together::start(Arc::clone(&self.conn))?;
+        if let Err(second) = self.together.set(started) {
+            second.stop();
+        }
+        let kept = self.together.get();
+        kept.ok_or_else(|| Trouble::Failed("the writer did not start".into()))
+    }
+
+    fn leave(self) {
+        if let Some(together) = self.together.into_inner() {
+            together.stop();
+        }
+        drop(self.beside);
+        if let Some(conn) = Arc::into_inner(self.conn) {
+            let conn = conn.into_inner().unwrap_or_else(PoisonError::into_inner);
+            file::fold(conn, &self.path);
+        }
+    }
 }
 
 impl SqliteLedger {
@@ -113,9 +172,9 @@ impl SqliteLedger {
         let at = |trouble: Trouble| trouble.at(&place);
         file::create(path).map_err(at)?;
         let path = file::resolve(path).map_err(at)?;
-        let conn = Mutex::new(file::writer(&path).map_err(at)?);
+        let conn = file::writer(&path).map_err(at)?;
         let lock_file = Some(LockFile::beside(&path, project));
-        let source = Source::Writer(conn, path);
+        let source = Source::Writer(Writer::new(conn, path));
         Ok(Self::new(project, place, source, lock_file))
     }
 
@@ -160,7 +219,8 @@ impl SqliteLedger {
     ) -> Result<T, LedgerError> {
         let found = match &self.source {
             Source::Readers(path) => file::reader(path).and_then(|conn| look(&conn)),
-            Source::Writer(conn, _) | Source::Memory(conn) => look(&locked(conn)),
+            Source::Writer(writer) => writer.look(look),
+            Source::Memory(conn) => look(&locked(conn)),
         };
         found.map_err(|trouble| trouble.at(&self.place))
     }
@@ -172,7 +232,8 @@ impl SqliteLedger {
     ) -> Result<T, LedgerError> {
         let conn = match &self.source {
             Source::Readers(_) => Err(Trouble::ReadOnly("it was opened to look".into())),
-            Source::Writer(conn, _) | Source::Memory(conn) => Ok(conn),
+            Source::Writer(writer) => Ok(&*writer.conn),
+            Source::Memory(conn) => Ok(conn),
         };
         let done = conn.and_then(|conn| {
             let mut conn = locked(conn);
@@ -183,6 +244,21 @@ impl SqliteLedger {
             tx.commit()?;
             Ok(done)
         });
+        done.map_err(|trouble| trouble.at(&self.place))
+    }
+
+    /// As [`Self::writing`], in a transaction that others who write at the same time may share.
+    async fn sharing<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let Source::Writer(writer) = &self.source else {
+            return self.writing(|tx, _| change(tx));
+        };
+        let done = match writer.together() {
+            Ok(together) => together.ask(change).await,
+            Err(trouble) => Err(trouble),
+        };
         done.map_err(|trouble| trouble.at(&self.place))
     }
 
@@ -217,9 +293,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Drop for SqliteLedger {
     fn drop(&mut self) {
         let none = Source::Readers(PathBuf::new());
-        if let Source::Writer(conn, path) = std::mem::replace(&mut self.source, none) {
-            let conn = conn.into_inner().unwrap_or_else(PoisonError::into_inner);
-            file::fold(conn, &path);
+        if let Source::Writer(writer) = std::mem::replace(&mut self.source, none) {
+            writer.leave();
         }
     }
 }
@@ -399,7 +474,10 @@ impl Outbox for SqliteLedger {
         admissions: &'a [Admission],
     ) -> Pending<'a, Result<Admitted, LedgerError>> {
         Box::pin(async move {
-            self.writing(|tx, _| outbox::admit(tx, &self.project, notice, until, admissions))
+            let (project, notice) = (self.project.clone(), notice.clone());
+            let admissions = admissions.to_vec();
+            self.sharing(move |tx| outbox::admit(tx, &project, &notice, until, &admissions))
+                .await
         })
     }
 
@@ -440,7 +518,10 @@ impl Outbox for SqliteLedger {
         now: Timestamp,
     ) -> Pending<'a, Result<Claimed, LedgerError>> {
         Box::pin(async move {
-            self.writing(|tx, _| quota::claim(tx, &self.project, seen, claim, quota, now))
+            let (project, seen) = (self.project.clone(), seen.clone());
+            let (claim, quota) = (claim.clone(), quota.clone());
+            self.sharing(move |tx| quota::claim(tx, &project, &seen, &claim, &quota, now))
+                .await
         })
     }
 
@@ -471,9 +552,11 @@ impl Outbox for SqliteLedger {
         ending: &'a Ending,
     ) -> Pending<'a, Result<(), OutboxError>> {
         Box::pin(async move {
-            let ended = self
-                .writing(|tx, _| outbox::end(tx, &self.project, delivery, runner, now, ending))?;
-            if ended {
+            let (project, runner) = (self.project.clone(), runner.to_owned());
+            let ending = ending.clone();
+            let ended =
+                self.sharing(move |tx| outbox::end(tx, &project, delivery, &runner, now, &ending));
+            if ended.await? {
                 Ok(())
             } else {
                 Err(OutboxError::Lost)
@@ -499,7 +582,10 @@ impl Outbox for SqliteLedger {
         now: Timestamp,
     ) -> Pending<'a, Result<(), LedgerError>> {
         Box::pin(async move {
-            self.writing(|tx, _| outbox::conclude(tx, &self.project, key, outcome, reason, now))
+            let (project, key) = (self.project.clone(), key.clone());
+            let reason = reason.to_owned();
+            self.sharing(move |tx| outbox::conclude(tx, &project, &key, outcome, &reason, now))
+                .await
         })
     }
 

@@ -59,6 +59,11 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Trouble> {
     }
 }
 
+/// Opens a file that a writer of this process has open, to look beside it.
+pub(super) fn beside(path: &Path) -> Result<Connection, Trouble> {
+    connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
 /// The format of a ledger that is one, and all there. SQLite sees by itself that pages are missing at the
 /// end, but not that the last one was cut.
 fn checked(conn: &Connection, path: &Path) -> Result<i64, Trouble> {

@@ -57,6 +57,23 @@ impl Trouble {
         }
     }
 
+    /// The same once more, for another who has to hear of it.
+    pub(super) fn again(&self) -> Trouble {
+        match self {
+            Trouble::Sql(rusqlite::Error::SqliteFailure(error, why)) => {
+                Trouble::Sql(rusqlite::Error::SqliteFailure(*error, why.clone()))
+            }
+            Trouble::Sql(error) => Trouble::Failed(error.to_string()),
+            Trouble::Io(error) => Trouble::Io(std::io::Error::new(error.kind(), error.to_string())),
+            Trouble::Row(row, why) => Trouble::Row(row.clone(), why.clone()),
+            Trouble::Newer(found) => Trouble::Newer(*found),
+            Trouble::Corrupt(why) => Trouble::Corrupt(why.clone()),
+            Trouble::ReadOnly(why) => Trouble::ReadOnly(why.clone()),
+            Trouble::Failed(why) => Trouble::Failed(why.clone()),
+            Trouble::Said(error) => Trouble::Failed(error.to_string()),
+        }
+    }
+
     /// Whether a writer was killed so that only a writer can put the file right.
     pub(super) fn wants_recovery(&self) -> bool {
         matches!(
