@@ -1,7 +1,7 @@
 //! What a vendor lets an app send in a time, as data: a channel says what a parcel takes of it, the ledger
 //! counts it in the transaction that claims the delivery, so that no two runners take the same.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::channel::To;
 
@@ -19,16 +19,72 @@ pub struct Quota {
 pub struct Take {
     /// Which, such as `dingtalk/APP/receivers`.
     pub name: String,
-    /// Of which period, such as a minute, a day or a month.
-    pub period: String,
-    /// When that period ends.
-    pub ends: Timestamp,
+    /// Of which time.
+    pub over: Over,
     /// How much.
     pub amount: u64,
     /// How much there is in all.
     pub most: u64,
     /// What the quota is, for a sentence: `the 5000 receivers that DingTalk allows in a minute`.
     pub what: String,
+}
+
+/// The time that a quota is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// One that the calendar names, such as a day or a month: all of it is there again when the next begins.
+    Period {
+        /// Its name.
+        name: String,
+        /// When it ends.
+        ends: Timestamp,
+    },
+    /// Any time of this length, whenever it begins: each share is there again so long after it was taken.
+    Any(SignedDuration),
+}
+
+impl Take {
+    /// The name of what is kept of it when it is taken at an instant, and when its share is there again.
+    #[must_use]
+    pub fn kept(&self, now: Timestamp) -> (String, Timestamp) {
+        match &self.over {
+            Over::Period { name, ends } => (name.clone(), *ends),
+            Over::Any(time) => {
+                let ends = now.saturating_add(*time).unwrap_or(Timestamp::MAX);
+                (now.to_string(), ends)
+            }
+        }
+    }
+
+    /// What is kept of the same quota counts with it where its share is there again after that instant, and
+    /// no later than this.
+    #[must_use]
+    pub fn counts_until(&self, now: Timestamp) -> Timestamp {
+        let (_, ends) = self.kept(now);
+        match self.over {
+            Over::Period { .. } => ends,
+            // The clock of whoever took it may have been ahead.
+            Over::Any(time) => ends.saturating_add(time).unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    /// When there is room for it, if there is none now: `kept` is what counts with it, each with when it is
+    /// there again, the first of these first.
+    #[must_use]
+    pub fn waits(&self, kept: &[(u64, Timestamp)], now: Timestamp) -> Option<Timestamp> {
+        let mut used: u64 = kept.iter().map(|(used, _)| used).sum();
+        if used.saturating_add(self.amount) <= self.most {
+            return None;
+        }
+        for (share, again) in kept {
+            used -= share;
+            if used.saturating_add(self.amount) <= self.most {
+                return Some(*again);
+            }
+        }
+        // It never fits.
+        Some(self.kept(now).1)
+    }
 }
 
 /// What people have on one day.

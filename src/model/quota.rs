@@ -17,6 +17,8 @@ pub mod feishu {
 
 /// DingTalk (page `asynchronous-sending-of-enterprise-session-messages` and its neighbours).
 pub mod dingtalk {
+    use jiff::SignedDuration;
+
     use super::Edition;
 
     /// The most people of a call. More than a hundred receivers cannot be asked about either.
@@ -31,6 +33,26 @@ pub mod dingtalk {
     pub const TO_EVERYONE_A_DAY: usize = 3;
     /// The most receivers of an app in a minute.
     pub const RECEIVERS_A_MINUTE: usize = 5000;
+
+    /// A minute of DingTalk's, which may begin at any second, and what a call may take from when it is counted
+    /// until it arrives.
+    pub const MINUTE: SignedDuration = SignedDuration::from_secs(70);
+    /// How long after it was sent it is asked who has a notice that is followed: each question is counted
+    /// against the organisation's month. Once more it is asked at the end.
+    pub const ASKED_AFTER: [SignedDuration; 3] = [
+        SignedDuration::from_mins(1),
+        SignedDuration::from_mins(10),
+        SignedDuration::from_mins(60),
+    ];
+    /// How long after it was sent DingTalk answers.
+    pub const ANSWERS_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+    /// How often it is asked at most about one call, when it is followed for so long.
+    #[must_use]
+    pub fn questions(lasts: SignedDuration) -> u64 {
+        let before = ASKED_AFTER.iter().filter(|after| **after < lasts);
+        u64::try_from(before.count()).unwrap_or(0) + 1
+    }
 
     /// The calls that an organisation makes in a calendar month; none where the pages give no number.
     #[must_use]

@@ -22,7 +22,8 @@ use sending::{
     a_claim_that_ran_out_is_unknown_and_its_runner_writes_nothing,
     a_delivery_is_claimed_as_it_was_seen, a_delivery_is_claimed_by_one,
     a_range_of_which_something_was_dealt_with_is_not_admitted, an_instant_is_admitted_once,
-    what_is_cancelled_stays_cancelled,
+    what_is_cancelled_stays_cancelled, what_is_taken_of_a_period_is_there_again_in_the_next,
+    what_is_taken_of_any_time_is_there_again_when_that_is_over,
 };
 use upkeep::what_ended_long_ago_is_pruned_and_what_guards_is_not;
 
@@ -73,6 +74,8 @@ suite! {
     a_delivery_is_claimed_as_it_was_seen,
     a_claim_that_ran_out_is_unknown_and_its_runner_writes_nothing,
     what_is_cancelled_stays_cancelled,
+    what_is_taken_of_any_time_is_there_again_when_that_is_over,
+    what_is_taken_of_a_period_is_there_again_in_the_next,
     what_ended_long_ago_is_pruned_and_what_guards_is_not,
 }
 

@@ -13,7 +13,7 @@ use beadle::engine::outbox::{
     Admitted, Books, Claim, Key, NewDelivery, Occurrence, Outbox, Outcome, Purpose, State,
 };
 use beadle::engine::polls::Rhythm;
-use beadle::engine::quota::{Claimed, Daily, Quota, Take};
+use beadle::engine::quota::{Claimed, Daily, Over, Quota, Take};
 use beadle::engine::right::Stop;
 use beadle::engine::runner::{Channels, Context, Firing, Notice, Round, round};
 use beadle::engine::{Answer, ApiError, Pending};
@@ -399,6 +399,27 @@ async fn the_key_of_a_lost_send_runs_out() {
 }
 
 #[tokio::test]
+async fn what_may_be_sent_once_more_is_sent_once_more_and_then_held() {
+    use Does::{LosesTheReply as Lost, Refuses, Takes};
+    // What the vendor does, how often it is sent, and what the occurrence ends as.
+    for (script, arrives, ends) in [
+        (&[Takes][..], 1, "sent ()"),
+        (&[Lost, Takes], 2, "sent ()"),
+        (&[Lost, Lost], 2, "held (send: unknown outcome: time-out)"),
+        // It says nothing of the first.
+        (&[Lost, Refuses], 1, "held (send: refused: no)"),
+    ] {
+        let world = world(1, Repeat::Again, script);
+        for minute in ["10:00", "10:01", "10:02", "10:03"] {
+            world.tick(at(minute)).await;
+        }
+        assert_eq!(world.told().await, [format!("01 10:00 x1 {ends}")]);
+        let arrived = world.vendor.arrived();
+        assert_eq!(arrived, vec![arrived[0].clone(); arrives]);
+    }
+}
+
+#[tokio::test]
 async fn the_same_day_ends_five_minutes_before_midnight_in_shanghai() {
     // 15:55 UTC is 23:55 there.
     for (first, second, sent) in [("15:00", "15:54", 2), ("15:00", "15:55", 1)] {
@@ -761,8 +782,10 @@ fn take(most: u64, ends: &str) -> Quota {
     Quota {
         takes: vec![Take {
             name: "v/receivers".into(),
-            period: "p".into(),
-            ends: at(ends),
+            over: Over::Period {
+                name: format!("until {ends}"),
+                ends: at(ends),
+            },
             amount: 1,
             most,
             what: "the receivers of a minute".into(),
@@ -778,9 +801,7 @@ async fn what_has_no_room_in_a_quota_waits_for_the_next_period() {
     let round = world.tick(at("10:00")).await;
     assert_eq!(world.vendor.arrived().len(), 2);
     assert_eq!(round.waits.map(|(until, _)| until), Some(at("10:01")));
-    let mut next = take(2, "10:02");
-    next.takes[0].period = "q".into();
-    *world.vendor.quota.lock().unwrap() = next;
+    *world.vendor.quota.lock().unwrap() = take(2, "10:02");
     world.tick(at("10:01")).await;
     assert_eq!(world.told().await, ["01 10:00 x1 sent ()"]);
 }

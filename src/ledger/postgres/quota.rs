@@ -5,8 +5,8 @@
 
 use jiff::Timestamp;
 
-use super::super::codec::instant_to_text;
 use super::super::codec::sending::{invalid_from_json, invalid_to_json, state_to_text, to_to_text};
+use super::super::codec::{instant_from_text, instant_to_text};
 use super::text;
 use super::transaction::Tx;
 use super::trouble::Trouble;
@@ -103,26 +103,33 @@ pub(super) async fn take(
         turn(tx, name).await?;
     }
     for take in takes {
-        let used = tx
-            .maybe_row(
-                "SELECT used FROM quota WHERE name = $1 AND period = $2",
-                &[&take.name, &take.period],
+        let until = take.counts_until(now);
+        let rows = tx
+            .rows(
+                "SELECT used, ends FROM quota WHERE name = $1 AND ends > $2 AND ends <= $3 ORDER BY ends",
+                &[&take.name, &instant_to_text(now), &instant_to_text(until)],
             )
             .await?;
-        let used: i64 = used.map_or(Ok(0), |row| row.try_get(0))?;
-        if used.unsigned_abs().saturating_add(take.amount) > take.most {
-            return Ok(Some((take.what.clone(), take.ends)));
+        let mut kept = Vec::new();
+        for row in rows {
+            let (used, ends): (i64, &str) = (row.try_get(0)?, row.try_get(1)?);
+            let ends = instant_from_text(ends).map_err(Trouble::Corrupt)?;
+            kept.push((used.unsigned_abs(), ends));
+        }
+        if let Some(again) = take.waits(&kept, now) {
+            return Ok(Some((take.what.clone(), again)));
         }
     }
     for take in takes {
+        let (period, ends) = take.kept(now);
         tx.run(
             "INSERT INTO quota AS q (name, period, used, ends) VALUES ($1, $2, $3, $4)
              ON CONFLICT (name, period) DO UPDATE SET used = q.used + excluded.used",
             &[
                 &take.name,
-                &take.period,
+                &period,
                 &i64::try_from(take.amount).unwrap_or(i64::MAX),
-                &instant_to_text(take.ends),
+                &instant_to_text(ends),
             ],
         )
         .await?;

@@ -1,10 +1,10 @@
 //! What is taken of the vendors' quotas, in the transaction that claims a delivery.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, named_params};
+use rusqlite::{Connection, named_params};
 
-use super::super::codec::instant_to_text;
 use super::super::codec::sending::{invalid_from_json, invalid_to_json, state_to_text, to_to_text};
+use super::super::codec::{instant_from_text, instant_to_text};
 use super::trouble::Trouble;
 use crate::engine::channel::To;
 use crate::engine::outbox::{Claim, Delivery, DeliveryId, State};
@@ -72,25 +72,35 @@ pub(super) fn take(
     now: Timestamp,
 ) -> Result<Option<(String, Timestamp)>, Trouble> {
     for take in takes {
-        let used: Option<i64> = tx
-            .prepare_cached("SELECT used FROM quota WHERE name = ?1 AND period = ?2")?
-            .query_row((&take.name, &take.period), |row| row.get(0))
-            .optional()?;
-        let used = used.unwrap_or(0).unsigned_abs();
-        if used.saturating_add(take.amount) > take.most {
-            return Ok(Some((take.what.clone(), take.ends)));
+        let until = take.counts_until(now);
+        let mut kept = tx.prepare_cached(
+            "SELECT used, ends FROM quota WHERE name = ?1 AND ends > ?2 AND ends <= ?3 ORDER BY ends",
+        )?;
+        let rows = kept.query_map(
+            (&take.name, instant_to_text(now), instant_to_text(until)),
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
+        )?;
+        let mut kept = Vec::new();
+        for row in rows {
+            let (used, ends) = row?;
+            let ends = instant_from_text(&ends).map_err(Trouble::Corrupt)?;
+            kept.push((used.unsigned_abs(), ends));
+        }
+        if let Some(again) = take.waits(&kept, now) {
+            return Ok(Some((take.what.clone(), again)));
         }
     }
     for take in takes {
+        let (period, ends) = take.kept(now);
         tx.prepare_cached(
             "INSERT INTO quota (name, period, used, ends) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET used = used + excluded.used",
         )?
         .execute((
             &take.name,
-            &take.period,
+            &period,
             i64::try_from(take.amount).unwrap_or(i64::MAX),
-            instant_to_text(take.ends),
+            instant_to_text(ends),
         ))?;
         tx.prepare_cached("DELETE FROM quota WHERE name = ?1 AND ends <= ?2")?
             .execute((&take.name, instant_to_text(now)))?;

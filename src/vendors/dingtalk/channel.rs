@@ -43,6 +43,7 @@ use crate::engine::polls::Rhythm;
 use crate::engine::quota::Quota;
 use crate::engine::{ApiError, Pending};
 use crate::model::AppId;
+use crate::model::quota::dingtalk::{ANSWERS_FOR, ASKED_AFTER};
 use crate::vendors::limits::dingtalk::{SEND, SEND_TO_GROUP};
 
 /// How long a notification can be taken back (page `notification-of-work-withdrawal`).
@@ -52,13 +53,9 @@ const NO_RECALL: &str = "beadle knows no way to take a robot's message back at D
 
 /// Each question is counted against the organisation's month, and none is answered after a day.
 const RHYTHM: Rhythm = Rhythm {
-    after: &[
-        SignedDuration::from_mins(1),
-        SignedDuration::from_mins(10),
-        SignedDuration::from_mins(60),
-    ],
+    after: &ASKED_AFTER,
     every: None,
-    window: SignedDuration::from_hours(24),
+    window: ANSWERS_FOR,
 };
 
 impl DingTalk {

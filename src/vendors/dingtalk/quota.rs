@@ -9,7 +9,8 @@
 //! # Caveats
 //!
 //! - A department counts as one receiver: how many people are in it is not told here.
-//! - A minute is one of the clock; DingTalk's may begin at any second.
+//! - DingTalk's minute may begin at any second, so that no seventy seconds get more than one of its minutes
+//!   has room for. A call that reaches it more than ten seconds after it was counted may still be dropped.
 //! - Other apps of the organisation share its month, and are not known here. What the dedicated edition
 //!   has in a month is not published, and not counted.
 
@@ -19,32 +20,15 @@ use jiff::{Timestamp, ToSpan};
 
 use super::notification::is_for_everyone;
 use crate::engine::channel::{Job, Parcel, To};
-use crate::engine::quota::{Daily, Quota, Take};
+use crate::engine::quota::{Daily, Over, Quota, Take};
 use crate::model::AppId;
 use crate::model::group::Recipient;
 use crate::model::manifest::Edition;
+use crate::model::quota::dingtalk as limits;
 use crate::vendors::digest::digest;
 use crate::vendors::limits::dingtalk::SEND;
 
 const SHANGHAI: Offset = jiff::tz::offset(8);
-
-/// Receivers of one app in a minute.
-const RECEIVERS: u64 = 5_000;
-
-/// Notices of one app to one person in a day.
-const PER_PERSON: u64 = 500;
-
-/// Notices of one app to everyone in a day.
-const EVERYONE: u64 = 3;
-
-/// Calls of an organisation in a month.
-fn calls(edition: Edition) -> Option<u64> {
-    match edition {
-        Edition::Standard => Some(5_000),
-        Edition::Professional => Some(200_000),
-        Edition::Dedicated => None,
-    }
-}
 
 /// The calls that are counted: to ask who has a notice takes one for its progress and one for its result,
 /// which is told of named people alone, and about a robot's message nothing is asked.
@@ -71,12 +55,14 @@ pub(super) fn quota(
     };
     let name = |what: &str| format!("dingtalk/{app}/{what}");
     let mut takes = Vec::new();
-    if let Some(most) = calls(edition) {
+    if let Some(most) = limits::calls_a_month(edition) {
         let month = today.first_of_month();
         takes.push(Take {
             name: name("calls"),
-            period: month.strftime("%Y-%m").to_string(),
-            ends: midnight(month.saturating_add(1.month())),
+            over: Over::Period {
+                name: month.strftime("%Y-%m").to_string(),
+                ends: midnight(month.saturating_add(1.month())),
+            },
             amount: counted(parcel, job),
             most,
             what: format!("the {most} calls that DingTalk allows the organisation in a month"),
@@ -85,23 +71,25 @@ pub(super) fn quota(
     if job != Job::Send || parcel.operation != SEND {
         return Quota { takes, daily: None };
     }
-    let minute = now.as_second().div_euclid(60);
+    let most = count(limits::RECEIVERS_A_MINUTE);
     takes.push(Take {
         name: name("receivers"),
-        period: minute.to_string(),
-        ends: Timestamp::from_second((minute + 1) * 60).unwrap_or(Timestamp::MAX),
-        amount: u64::try_from(parcel.to.len()).unwrap_or(u64::MAX),
-        most: RECEIVERS,
-        what: format!("the {RECEIVERS} receivers that DingTalk allows in a minute"),
+        over: Over::Any(limits::MINUTE),
+        amount: count(parcel.to.len()),
+        most,
+        what: format!("the {most} receivers that DingTalk allows in a minute"),
     });
     if is_for_everyone(parcel) {
+        let most = count(limits::TO_EVERYONE_A_DAY);
         takes.push(Take {
             name: name("everyone"),
-            period: today.to_string(),
-            ends: midnight(today.saturating_add(1.day())),
+            over: Over::Period {
+                name: today.to_string(),
+                ends: midnight(today.saturating_add(1.day())),
+            },
             amount: 1,
-            most: EVERYONE,
-            what: format!("the {EVERYONE} notices to everyone that DingTalk allows in a day"),
+            most,
+            what: format!("the {most} notices to everyone that DingTalk allows in a day"),
         });
         return Quota { takes, daily: None };
     }
@@ -114,12 +102,16 @@ pub(super) fn quota(
         day: today.to_string(),
         content: content(parcel),
         people: people.cloned().collect(),
-        most: PER_PERSON,
+        most: count(limits::TO_A_PERSON_A_DAY),
         had: "has had the same content from this app today, which DingTalk drops",
         full: "has had as many notices of this app today as DingTalk allows, and it drops the rest",
     };
     let daily = Some(daily).filter(|daily| !daily.people.is_empty());
     Quota { takes, daily }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 /// A digest of `msg` as it is sent.
@@ -148,10 +140,11 @@ mod tests {
     fn told(edition: Edition, to: &[Recipient], job: Job, now: &str) -> String {
         let quota = quota(&AppId::new("k"), edition, &parcel(to), job, at(now));
         let take = |t: &Take| {
-            format!(
-                "{} {} {} of {} until {}\n",
-                t.name, t.period, t.amount, t.most, t.ends
-            )
+            let over = match &t.over {
+                Over::Period { name, ends } => format!("in {name} until {ends}"),
+                Over::Any(time) => format!("in any {time:#}"),
+            };
+            format!("{} {} of {} {over}\n", t.name, t.amount, t.most)
         };
         let mut told: String = quota.takes.iter().map(take).collect();
         if let Some(daily) = quota.daily {
@@ -173,15 +166,15 @@ mod tests {
         ];
         let late = "2026-12-31T15:59:59Z";
         insta::assert_snapshot!(told(Edition::Standard, &bo, Job::Send, late), @r"
-        dingtalk/k/calls 2026-12 1 of 5000 until 2026-12-31T16:00:00Z
-        dingtalk/k/receivers 29978879 2 of 5000 until 2026-12-31T16:00:00Z
+        dingtalk/k/calls 1 of 5000 in 2026-12 until 2026-12-31T16:00:00Z
+        dingtalk/k/receivers 2 of 5000 in any 1m 10s
         dingtalk/k on 2026-12-31: 1 people
         ");
         let all = [Recipient::Everyone];
         insta::assert_snapshot!(told(Edition::Professional, &all, Job::Send, "2026-12-31T16:00:00Z"), @r"
-        dingtalk/k/calls 2027-01 1 of 200000 until 2027-01-31T16:00:00Z
-        dingtalk/k/receivers 29978880 1 of 5000 until 2026-12-31T16:01:00Z
-        dingtalk/k/everyone 2027-01-01 1 of 3 until 2027-01-01T16:00:00Z
+        dingtalk/k/calls 1 of 200000 in 2027-01 until 2027-01-31T16:00:00Z
+        dingtalk/k/receivers 1 of 5000 in any 1m 10s
+        dingtalk/k/everyone 1 of 3 in 2027-01-01 until 2027-01-01T16:00:00Z
         ");
         assert_eq!(told(Edition::Dedicated, &bo, Job::Recall, late), "");
         assert!(told(Edition::Standard, &bo, Job::Ask, late).starts_with("dingtalk/k/calls"));

@@ -7,7 +7,7 @@ use beadle::engine::outbox::{
     Admission, Admitted, Books, Claim, Delivery, Ending, Key, NewDelivery, OutboxError, Outcome,
     State,
 };
-use beadle::engine::quota::{Claimed, Quota};
+use beadle::engine::quota::{Claimed, Over, Quota, Take};
 use beadle::model::group::Recipient;
 
 use super::*;
@@ -235,4 +235,72 @@ pub(super) fn what_is_cancelled_stays_cancelled(store: &dyn Store) {
     let left = open(&*books, 1);
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].key.notice, other);
+}
+
+fn quota(name: &str, over: Over, amount: u64) -> Quota {
+    let take = Take {
+        name: name.into(),
+        over,
+        amount,
+        most: 5,
+        what: "five".into(),
+    };
+    Quota {
+        takes: vec![take],
+        daily: None,
+    }
+}
+
+pub(super) fn what_is_taken_of_any_time_is_there_again_when_that_is_over(store: &dyn Store) {
+    let books = store.books("p");
+    let take = |amount: u64, second: i64| {
+        let quota = quota("v/any", Over::Any(SignedDuration::from_secs(60)), amount);
+        now(books.take(&quota, at(second))).unwrap()
+    };
+    let full = |second: i64| Some(("five".to_owned(), at(second)));
+    assert_eq!(take(2, 0), None);
+    assert_eq!(take(2, 40), None);
+    // Of the same instant there are two.
+    assert_eq!(take(1, 40), None);
+    // The next minute of the clock has begun, and what was taken before counts all the same.
+    assert_eq!(take(1, 59), full(60));
+    assert_eq!(take(3, 59), full(100));
+    assert_eq!(take(2, 60), None);
+    assert_eq!(take(1, 99), full(100));
+    assert_eq!(take(3, 100), None);
+    // What never fits is never there.
+    assert_eq!(take(6, 1_000), full(1_060));
+    // Somebody whose clock is a little behind counts what the other has taken.
+    assert_eq!(take(5, 2_000), None);
+    assert_eq!(take(1, 1_999), full(2_060));
+    // A rehearsal of next year takes nothing of today.
+    assert_eq!(take(5, 31_000_000), None);
+    assert_eq!(take(5, 3_000), None);
+}
+
+pub(super) fn what_is_taken_of_a_period_is_there_again_in_the_next(store: &dyn Store) {
+    let books = store.books("p");
+    let take = |amount: u64, second: i64| {
+        let day = second.div_euclid(100);
+        let over = Over::Period {
+            name: format!("day {day}"),
+            ends: at((day + 1) * 100),
+        };
+        now(books.take(&quota("v/day", over, amount), at(second))).unwrap()
+    };
+    let full = |second: i64| Some(("five".to_owned(), at(second)));
+    assert_eq!(take(5, 99), None);
+    assert_eq!(take(1, 99), full(100));
+    assert_eq!(take(5, 100), None);
+    assert_eq!(take(1, 199), full(200));
+    // The app is the same, whatever the project is called.
+    let over = Over::Period {
+        name: "day 1".into(),
+        ends: at(200),
+    };
+    let other = store.books("q");
+    assert_eq!(
+        now(other.take(&quota("v/day", over, 1), at(150))).unwrap(),
+        full(200)
+    );
 }
