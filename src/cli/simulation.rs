@@ -69,7 +69,8 @@ pub struct ReachJson {
     pub chats: usize,
     /// The calls that send.
     pub calls: u64,
-    /// The calls that ask at least what became of it, where they count against an allowance.
+    /// The calls that may follow, where they count against an allowance: that ask what became of it, and that
+    /// take it back.
     pub follow_calls: u64,
 }
 
@@ -84,7 +85,8 @@ pub struct UsageJson {
     pub month: String,
     /// The calls that send.
     pub calls: u64,
-    /// The calls that ask at least what became of it, where they count against an allowance.
+    /// The calls that may follow, where they count against an allowance: that ask what became of it, and that
+    /// take it back.
     pub follow_calls: u64,
     /// How many the organisation may make in a month; null where the vendor gives no number.
     pub allowance: Option<u64>,

@@ -180,7 +180,7 @@ fn people_read_a_line_each_and_a_count() {
         "2026-12-01 16:00 Asia/Shanghai  recurring_notice.daily  sent  dingtalk: 2 people, 1 call
 2026-12-02 16:00 Asia/Shanghai  recurring_notice.daily  sent  dingtalk: 2 people, 1 call
 
-dingtalk in 2026-12: 2 calls to send, 4 to find out who has them: 6 of 5000 a month
+dingtalk in 2026-12: 2 calls to send: 2 of 5000 a month
 Simulated: 2 occurrences: 2 sent.
 "
     );
@@ -294,6 +294,66 @@ fn a_notice_to_everyone_fires_three_times_a_day_at_most() {
             notice("15,18").replace("cry", "cry-too")
         ),
         &["error quota-everyone 16"],
+    );
+}
+
+/// A group of so many people at DingTalk.
+fn crowd(people: usize) -> String {
+    let ids: Vec<String> = (0..people).map(|n| format!("p{n}")).collect();
+    format!(
+        "recipient_groups: {{ crowd: {{ dingtalk: {{ users: [{}] }} }} }}\n",
+        ids.join(", ")
+    )
+}
+
+#[test]
+fn what_cannot_leave_before_it_is_late_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let head: Vec<&str> = HEAD.lines().collect();
+    let head = head[..head
+        .iter()
+        .position(|l| l.starts_with("recipient"))
+        .unwrap()]
+        .join("\n");
+    for (late, severity) in [("3m", "warning"), ("2m", "error")] {
+        let text = format!(
+            "{head}\n{}recurring_notices:\n  all: {{ to: [crowd], audience: large, late: {late}, schedule: {{ cron: \"0 16 1 * *\", timezone: UTC }}, message: {{ text: x }} }}\n",
+            crowd(15_000)
+        );
+        fs::write(dir.path().join("beadle.yaml"), text).unwrap();
+        let status = i32::from(severity == "error");
+        let validated = run(dir.path(), &["validate", "--format", "json"]).exits(status);
+        let found = &validated.json()["diagnostics"][0];
+        assert_eq!(found["code"], "quota-minute", "{found:#}");
+        assert_eq!(found["severity"], severity, "{found:#}");
+    }
+}
+
+#[test]
+fn the_month_counts_what_is_asked_and_taken_back_and_nothing_that_is_not() {
+    let usage = |more: &str| {
+        let dir = project(&format!(
+            "  daily:
+    to: [team]
+    via: [dingtalk]
+    schedule: {{ cron: \"0 8 * * *\", timezone: UTC }}
+    message: {{ text: \"{{{{ scheduled | date('%m-%d') }}}}\" }}
+    {more}
+"
+        ));
+        let simulated = simulate(&dir, &["--from", "2027-01-04", "--to", "2027-01-05"]);
+        let used = &simulated.exits(0).json()["usage"][0];
+        (used["calls"].as_u64(), used["follow_calls"].as_u64())
+    };
+    let of = |send, follow| (Some(send), Some(follow));
+    assert_eq!(usage(""), of(1, 0));
+    assert_eq!(usage("revoke_after: 2h"), of(1, 1));
+    // After 1, 10 and 60 minutes and at the end: progress and result each time.
+    assert_eq!(usage("track: { until: 80%, for: 24h }"), of(1, 8));
+    assert_eq!(usage("track: { until: 80%, for: 30m }"), of(1, 6));
+    assert_eq!(
+        usage("revoke_after: 2h\n    track: { until: 80%, for: 60m }"),
+        of(1, 7)
     );
 }
 

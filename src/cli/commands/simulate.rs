@@ -229,10 +229,10 @@ impl<'u> List<'u> {
             );
             if let Some(allowance) = used.allowance {
                 let all = used.calls + used.follow_calls;
-                line.push_str(&format!(
-                    ", {} to find out who has them: {all} of {allowance} a month",
-                    used.follow_calls
-                ));
+                if used.follow_calls > 0 {
+                    line.push_str(&format!(", {} that may follow", used.follow_calls));
+                }
+                line.push_str(&format!(": {all} of {allowance} a month"));
             }
             line
         });

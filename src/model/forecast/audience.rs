@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::model::group::{Recipient, Resolution};
 use crate::model::manifest::Vendor;
 use crate::model::message::{self, Message};
-use crate::model::notice::{People, Target};
+use crate::model::notice::{After, People, Target};
 use crate::model::quota::{dingtalk, enos, feishu};
 use crate::model::{ChatId, Name};
 
@@ -39,7 +39,8 @@ pub struct Reach<'a> {
 pub struct Calls {
     /// Those that send.
     pub send: u64,
-    /// Those that ask at least once what became of it, where they are counted against an allowance.
+    /// Those that may follow, where they are counted against an allowance: that ask what became of it, as
+    /// often as it is asked at most, and that take it back.
     pub follow: u64,
 }
 
@@ -77,7 +78,7 @@ impl<'a> Reach<'a> {
 
     /// The calls of one firing, as the vendor's client cuts them.
     #[must_use]
-    pub fn calls(&self, message: &Message, people: People) -> Calls {
+    pub fn calls(&self, message: &Message, after: &After) -> Calls {
         if self.obstacle.is_some() {
             return Calls::default();
         }
@@ -88,7 +89,7 @@ impl<'a> Reach<'a> {
                 let of = |kind: fn(&Recipient) -> bool| {
                     self.people.iter().filter(|one| kind(one)).count()
                 };
-                if people == People::Messages {
+                if after.people.0 == People::Messages {
                     let batch = self.departments.len().div_ceil(feishu::IDS_A_CALL);
                     return Calls {
                         send: chats + count(self.named() + batch),
@@ -114,17 +115,18 @@ impl<'a> Reach<'a> {
                 let to_people = count(self.named().div_ceil(people_a_call));
                 let departments = self.departments.len();
                 let to_many = count(departments.div_ceil(dingtalk::DEPARTMENTS_A_CALL));
-                // Of named people progress and result are asked for, of others the progress alone.
                 let notices = match self.everyone {
-                    true => Calls { send: 1, follow: 1 },
-                    false => Calls {
-                        send: to_people + to_many,
-                        follow: 2 * to_people + to_many,
-                    },
+                    true => (0, 1),
+                    false => (to_people, to_many),
                 };
+                let all = notices.0 + notices.1;
+                let questions = after.track.as_ref();
+                let questions = questions.map_or(0, |(track, _)| dingtalk::questions(track.lasts));
+                let recalls = if after.revoke_after.is_some() { all } else { 0 };
                 Calls {
-                    send: chats + notices.send,
-                    ..notices
+                    send: chats + all,
+                    // Of named people progress and result are asked for, of others the progress alone.
+                    follow: questions * (2 * notices.0 + notices.1) + recalls,
                 }
             }
             Vendor::Enos => {

@@ -56,7 +56,7 @@ impl<'a> Forecasted<'a> {
     /// The calls of one firing to one provider.
     #[must_use]
     pub fn calls(&self, reach: &Reach<'_>) -> Calls {
-        reach.calls(&self.notice.message, self.notice.after.people.0)
+        reach.calls(&self.notice.message, &self.notice.after)
     }
 
     /// Why nothing is sent at a firing, if it cannot.

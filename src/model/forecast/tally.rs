@@ -229,14 +229,23 @@ impl<'a> Tally<'a> {
             }
             Some((Vendor::DingTalk, _)) if receivers > dingtalk::RECEIVERS_A_MINUTE => {
                 let minutes = receivers.div_ceil(dingtalk::RECEIVERS_A_MINUTE);
+                let waits = i32::try_from(minutes - 1).unwrap_or(i32::MAX);
+                let takes = dingtalk::MINUTE.saturating_mul(waits);
+                let late = receiving.iter().map(|n| notices[*n].notice.late).min();
+                let late = late.filter(|late| *late < takes);
                 let summary = format!(
                     "{receivers} people get something at {at}, and DingTalk delivers to {} a minute and drops the rest",
                     dingtalk::RECEIVERS_A_MINUTE
                 );
                 let place = notices[receiving[0]].notice.schedule_span;
-                let found = Diagnostic::warning("quota-minute", place, summary).help(format!(
-                    "Sending takes {minutes} minutes at least; name departments, or let notices fire at different minutes."
-                ));
+                let found = match late {
+                    Some(late) => Diagnostic::error("quota-minute", place, summary).help(format!(
+                        "Sending takes {takes:#}, and what has not left after {late:#} is not sent: write a longer `late`, name departments, or let notices fire at different minutes."
+                    )),
+                    None => Diagnostic::warning("quota-minute", place, summary).help(format!(
+                        "Sending takes {minutes} minutes at least; name departments, or let notices fire at different minutes."
+                    )),
+                };
                 self.find(provider, &receiving, found);
             }
             _ => {}
@@ -472,7 +481,7 @@ impl<'a> Tally<'a> {
         let Some(first) = blamed.first() else { return };
         let edition = self.vendor(used.provider).map_or("", |(_, e)| e.as_str());
         let summary = format!(
-            "the notices of provider `{}` take {}{} calls in {} ({send} to send, {follow} to find out who has them), and the {edition} edition of DingTalk allows {allowance} a month",
+            "the notices of provider `{}` take {}{} calls in {} ({send} to send, {follow} that may follow), and the {edition} edition of DingTalk allows {allowance} a month",
             used.provider,
             if self.is_cut { "more than " } else { "" },
             send + follow,
