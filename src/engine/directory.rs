@@ -9,6 +9,9 @@ pub trait Directory: Send + Sync {
     /// The app that looks, whose reach decides what it sees.
     fn app(&self) -> &AppId;
 
+    /// How many recipients one call asks about.
+    fn at_once(&self) -> usize;
+
     /// Looks recipients up, in as few calls as the contract's batches allow, and says of each what is
     /// known, in the order in which they were asked about.
     ///

@@ -28,6 +28,10 @@ use crate::plan::{Action, Change, Choice};
 /// How long a look-up is believed.
 pub const MAX_AGE: SignedDuration = SignedDuration::from_hours(24);
 
+/// How many calls to a provider a plan takes at most to find out whether those exist who are newly listed:
+/// DingTalk tells of one person in a call, and of twenty in a second.
+const MOST_CALLS: usize = 200;
+
 /// How many people are named in one diagnostic.
 const NAMED: usize = 20;
 
@@ -258,7 +262,8 @@ async fn ask(
 }
 
 impl People {
-    /// Looks up whoever a plan newly lists, as far as that is not known yet.
+    /// Looks up whoever a plan newly lists, as far as that is not known yet; of very many the first, and
+    /// says how many are left.
     pub async fn check_new(
         &mut self,
         manifest: &Manifest,
@@ -295,7 +300,9 @@ impl People {
         let is_new = |group: &Name, provider: &Name, recipient: &Recipient| {
             !new.is_empty() && new.contains(&(group, format!("{provider} {recipient}")))
         };
-        let mut of_new = self.check(manifest, directories, is_new).await;
+        let mut of_new = self
+            .check(manifest, directories, Some(MOST_CALLS), is_new)
+            .await;
         of_new.retain(|found| !self.diagnostics.contains(found));
         of_new
     }
@@ -303,13 +310,16 @@ impl People {
     /// Looks up everybody whom a manifest lists.
     pub async fn check_all(manifest: &Manifest, directories: &Directories) -> Vec<Diagnostic> {
         let mut people = People::default();
-        people.check(manifest, directories, |_, _, _| true).await
+        people
+            .check(manifest, directories, None, |_, _, _| true)
+            .await
     }
 
     async fn check(
         &mut self,
         manifest: &Manifest,
         directories: &Directories,
+        calls: Option<usize>,
         wanted: impl Fn(&Name, &Name, &Recipient) -> bool,
     ) -> Vec<Diagnostic> {
         let mut asked: BTreeMap<Name, Vec<Recipient>> = BTreeMap::new();
@@ -329,8 +339,30 @@ impl People {
                     .push(recipient.clone());
             }
         }
+        let mut left = Vec::new();
+        for (provider, list) in &mut asked {
+            let Some(directory) = directories.get(provider) else {
+                continue;
+            };
+            let most = calls.map_or(usize::MAX, |calls| calls * directory.at_once());
+            if list.len() > most {
+                left.push((provider.clone(), list.len() - most));
+                list.truncate(most);
+            }
+        }
         ask(&mut self.answers, directories, asked).await;
         let mut found = self.unseen(manifest, &wanted);
+        for (provider, left) in left {
+            let place = listed(manifest).find(|(_, p, ..)| **p == provider);
+            found.push(
+                Diagnostic::warning(
+                    "people-unread",
+                    place.map(|(.., span)| span),
+                    format!("{left} more recipients of provider `{provider}` are not looked up"),
+                )
+                .help("`beadle validate --online` looks everybody up."),
+            );
+        }
         for (provider, answers) in &self.answers {
             let Some(why) = &answers.failed else { continue };
             let place = listed(manifest).find(|(_, p, ..)| *p == provider);

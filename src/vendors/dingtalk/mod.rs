@@ -220,6 +220,10 @@ impl Directory for DingTalk {
         &self.link.app
     }
 
+    fn at_once(&self) -> usize {
+        1
+    }
+
     fn look_up<'a>(
         &'a self,
         recipients: &'a [Recipient],

@@ -208,6 +208,10 @@ impl Directory for Enos {
         &self.link.app
     }
 
+    fn at_once(&self) -> usize {
+        PAGE
+    }
+
     fn look_up<'a>(
         &'a self,
         recipients: &'a [Recipient],

@@ -47,6 +47,10 @@ impl Directory for Feishu {
         &self.link.app
     }
 
+    fn at_once(&self) -> usize {
+        AT_ONCE
+    }
+
     fn look_up<'a>(
         &'a self,
         recipients: &'a [Recipient],

@@ -131,6 +131,10 @@ impl Directory for Counted<dyn Directory> {
         self.inner.app()
     }
 
+    fn at_once(&self) -> usize {
+        self.inner.at_once()
+    }
+
     fn look_up<'a>(
         &'a self,
         recipients: &'a [Recipient],
