@@ -2,6 +2,8 @@
 
 mod after;
 mod crash;
+mod crowd;
+mod resend;
 
 use std::sync::LazyLock;
 

@@ -6,7 +6,7 @@ use super::{GROUP, ROOM, TO_ALL, apply, arrived, at, daily, declare, history, st
 use crate::support::project::{Project, Ran};
 
 /// A project with this notice applied and its first day before it.
-fn ready(blocks: &[&str]) -> Project {
+pub(super) fn ready(blocks: &[&str]) -> Project {
     let project = staffed();
     declare(&project, blocks);
     apply(&project);
@@ -14,21 +14,21 @@ fn ready(blocks: &[&str]) -> Project {
     project
 }
 
-fn occurrence(days: i64) -> String {
+pub(super) fn occurrence(days: i64) -> String {
     format!("recurring_notice.review@{}", at(days, "10:00:00"))
 }
 
-fn notice(project: &Project, args: &[&str]) -> Ran {
+pub(super) fn notice(project: &Project, args: &[&str]) -> Ran {
     project.beadle(&[&["notice"], args].concat())
 }
 
-fn shown(project: &Project, what: &str) -> Value {
+pub(super) fn shown(project: &Project, what: &str) -> Value {
     let args = ["show", what, "--format", "json"];
     notice(project, &args).exits(0).json()
 }
 
 /// How many messages of that day arrived, by vendor.
-fn of_day(project: &Project, vendor: &str, days: i64) -> usize {
+pub(super) fn of_day(project: &Project, vendor: &str, days: i64) -> usize {
     let day = &at(days, "10:00:00")[5..10];
     let lines = arrived(project);
     let ours = |line: &&String| line.starts_with(vendor) && line.ends_with(day);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use beadle::sandbox::{Options, Sandbox, Wanted};
+use beadle::sandbox::{Options, Sandbox, Wanted, WantedPeople};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -80,6 +80,18 @@ impl From<Output> for Ran {
 impl Project {
     /// A folder without files and a sandbox with one tasklist, [`RELEASE`], and the two chats.
     pub(crate) fn empty() -> Project {
+        Project::at_sandbox(Options::default())
+    }
+
+    /// The same at a sandbox where the vendors' rate limits hold.
+    pub(crate) fn strict() -> Project {
+        Project::at_sandbox(Options {
+            enforce_limits: true,
+            ..Options::default()
+        })
+    }
+
+    fn at_sandbox(options: Options) -> Project {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -88,7 +100,7 @@ impl Project {
         let dir = tempfile::tempdir().unwrap();
         let options = Options {
             world: Some(dir.path().join("world.db")),
-            ..Options::default()
+            ..options
         };
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let sandbox = runtime.block_on(Sandbox::start(listen, options)).unwrap();
@@ -270,6 +282,12 @@ impl Project {
     pub(crate) fn seed(&self, wanted: &Wanted) {
         let sandbox = self.sandbox.as_ref().expect("it runs");
         sandbox.seed(wanted).unwrap();
+    }
+
+    /// Makes these people in the world, without a call.
+    pub(crate) fn seed_people(&self, wanted: &WantedPeople) {
+        let sandbox = self.sandbox.as_ref().expect("it runs");
+        sandbox.seed_people(wanted).unwrap();
     }
 
     /// Switches a fault on.
