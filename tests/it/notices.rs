@@ -3,6 +3,7 @@
 mod after;
 mod crash;
 mod crowd;
+mod deaths;
 mod resend;
 
 use std::sync::LazyLock;

@@ -87,7 +87,7 @@ async fn pass(waits: Option<(Timestamp, String)>, ui: &Ui, stop: &Stop) -> bool 
     let Some((until, what)) = waits else {
         return false;
     };
-    let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+    let left = Duration::try_from(until.duration_since(clock::now())).unwrap_or_default();
     if left > SOON_ENOUGH {
         return false;
     }

@@ -10,18 +10,47 @@ use super::{ROOM, at, staffed};
 use crate::support::project::{Project, Ran};
 
 /// A folder of its own, with a ledger of its own, at a sandbox that others use as well.
-struct Case<'a> {
-    project: &'a Project,
-    name: String,
+pub(super) struct Case<'a> {
+    pub(super) project: &'a Project,
+    pub(super) name: String,
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn new(project: &'a Project, name: &str) -> Self {
+        Self {
+            project,
+            name: name.to_owned(),
+        }
+    }
 }
 
 impl Case<'_> {
     /// A notice to everybody of whom each vendor promises something else, and its problems to the chat.
-    fn begin(&self, more: &str) {
+    pub(super) fn begin(&self, more: &str) {
+        self.begin_with(&format!(
+            "    to: [team, room]\n    via: [feishu, dingtalk]\n    on_problem: [room]\n{more}"
+        ));
+    }
+
+    /// A notice with these lines.
+    pub(super) fn begin_with(&self, lines: &str) {
+        self.apply_saying(
+            &format!(
+                "{{ text: \"{} {{{{ scheduled | date('%d') }}}}\" }}",
+                self.name
+            ),
+            lines,
+        );
+        self.run(&["tick", "--now", &at(0, "09:00:00")]).exits(0);
+    }
+
+    /// A notice with this message and these lines, at which nobody has looked yet.
+    pub(super) fn apply_saying(&self, message: &str, lines: &str) {
         let base = self.project.base_url();
         let start = &at(0, "00:00:00")[..10];
         let text = format!(
             "version: 1
+project: {}
 {}  dingtalk: {{ app_key: cli_sandbox, app_secret: \"${{env:FEISHU_APP_SECRET}}\", agent_id: 781348, base_url: \"{base}\" }}
 chats:
   room: {{ id: {ROOM} }}
@@ -29,26 +58,22 @@ recipient_groups:
   team: {{ feishu: {{ users: [ou_ada, ou_bo] }}, dingtalk: {{ users: [ada, bo] }} }}
 recurring_notices:
   review:
-    to: [team, room]
-    via: [feishu, dingtalk]
-    on_problem: [room]
     schedule: {{ start: {start}, cron: \"0 10 * * *\", timezone: UTC }}
-    message: {{ text: \"{} {{{{ scheduled | date('%d') }}}}\" }}
-{more}",
+    message: {message}
+{lines}",
+            self.name.to_lowercase().replace('.', "-"),
             self.project.providers(),
-            self.name
         );
         self.project
             .write(&format!("{}/beadle.yaml", self.name), &text);
         self.run(&["apply", "--auto-approve"]).exits(0);
-        self.run(&["tick", "--now", &at(0, "09:00:00")]).exits(0);
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(super) fn run(&self, args: &[&str]) -> Ran {
         self.dies(args, None)
     }
 
-    fn dies(&self, args: &[&str], crash_at: Option<u64>) -> Ran {
+    pub(super) fn dies(&self, args: &[&str], crash_at: Option<u64>) -> Ran {
         let args = [&["-C", &self.name], args].concat();
         let mut command = self.project.command(&args);
         command.env("BEADLE_TIMEOUT", "1s");
@@ -59,10 +84,15 @@ recurring_notices:
     }
 
     /// How often the notice of the first day arrived: in the chat, at Feishu's people, at DingTalk's.
-    fn arrived(&self) -> [usize; 3] {
+    pub(super) fn arrived(&self) -> [usize; 3] {
+        self.arrived_of(&at(0, "10:00:00")[8..10])
+    }
+
+    /// The same of a day of the month.
+    pub(super) fn arrived_of(&self, day: &str) -> [usize; 3] {
         let inbox = self.project.control("GET", "inbox", &Value::Null);
         let mut arrived = [0; 3];
-        let text = format!("{} {}", self.name, &at(0, "10:00:00")[8..10]);
+        let text = format!("{} {day}", self.name);
         for (side, holders) in [("chats", &inbox["chats"]), ("people", &inbox["people"])] {
             for holder in holders.as_array().unwrap() {
                 for message in holder["messages"].as_array().unwrap() {
@@ -119,19 +149,33 @@ recurring_notices:
 }
 
 /// Runs something at every crash point in turn, each in a case of its own; returns the points' names.
-fn sweep(
+pub(super) fn sweep(
     begin: impl Fn(&Case<'_>) + Sync,
     args: &[&str],
     check: impl Fn(&Case<'_>, &str) + Sync,
 ) -> BTreeSet<String> {
-    let project = staffed();
-    let case = |name: String| Case {
-        project: &project,
-        name,
+    sweep_by_turns(
+        begin,
+        |_| args.iter().map(|arg| (*arg).to_owned()).collect(),
+        check,
+    )
+}
+
+/// The same with arguments that depend on the case.
+pub(super) fn sweep_by_turns(
+    begin: impl Fn(&Case<'_>) + Sync,
+    args: impl Fn(&Case<'_>) -> Vec<String> + Sync,
+    check: impl Fn(&Case<'_>, &str) + Sync,
+) -> BTreeSet<String> {
+    let run = |case: &Case<'_>, point: u64| {
+        let args = args(case);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        case.dies(&args, Some(point))
     };
-    let alive = case("alive".to_owned());
+    let project = staffed();
+    let alive = Case::new(&project, "alive");
     begin(&alive);
-    let ran = alive.dies(args, Some(u64::MAX));
+    let ran = run(&alive, u64::MAX);
     let points = ran
         .stderr
         .lines()
@@ -140,17 +184,20 @@ fn sweep(
         .unwrap_or_else(|| panic!("{}", ran.stderr))
         .parse()
         .unwrap();
-    assert!(points > 10, "{points}");
+    assert!(points > 1, "{points}");
+    check(&alive, "alive");
     let (next, names) = (AtomicU64::new(1), Mutex::new(BTreeSet::new()));
     let work = || {
+        // Each has a sandbox of its own, for its faults meet whoever calls.
+        let project = staffed();
         loop {
             let point = next.fetch_add(1, Ordering::SeqCst);
             if point > points {
                 return;
             }
-            let case = case(format!("dead-{point}"));
+            let case = Case::new(&project, &format!("dead-{point}"));
             begin(&case);
-            let died = case.dies(args, Some(point));
+            let died = run(&case, point);
             let last = died.stderr.lines().last().unwrap_or_default().to_owned();
             let Some(name) = last.strip_prefix("crash point: ") else {
                 panic!("it lives at {point}: {}", died.stderr)
@@ -165,6 +212,16 @@ fn sweep(
         }
     });
     names.into_inner().unwrap()
+}
+
+/// Fails unless each of these points was died at.
+pub(super) fn covers(points: &BTreeSet<String>, names: &[&str]) {
+    for name in names {
+        for side in ["before", "after"] {
+            let point = format!("{side} {name}");
+            assert!(points.contains(&point), "{point}: {points:?}");
+        }
+    }
 }
 
 #[test]
@@ -233,10 +290,7 @@ fn a_lost_answer_on_every_send_ends_in_one_outcome() {
         "batchSendMessage",
         "dingtalk.sendWorkNotification",
     ] {
-        let case = Case {
-            project: &project,
-            name: format!("lost-{operation}"),
-        };
+        let case = Case::new(&project, &format!("lost-{operation}"));
         case.begin("");
         project.fault(&format!("lost-reply@{operation}:1"));
         case.run(&["tick", "--now", &at(0, "10:00:00")]).exits(1);

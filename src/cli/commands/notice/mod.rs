@@ -15,12 +15,15 @@ use jiff::Timestamp;
 
 use super::Result;
 use crate::cli::args::{Global, NoticeCommand};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::session::{self, Session, open_ledger};
 use crate::cli::ui::Ui;
 use crate::engine::afterwards::Pause;
 use crate::engine::outbox::Books;
 use crate::engine::right::Stop;
+#[cfg(debug_assertions)]
+use crate::engine::runner::Channels;
 use crate::engine::runner::{Context, Round, carry_on};
 use crate::ledger::Access;
 use crate::model::diagnostic::Sources;
@@ -77,6 +80,11 @@ async fn books(
         )
         .hint("Give the project a ledger, and apply with it."));
     }
+    #[cfg(debug_assertions)]
+    let books = {
+        let none = (std::collections::BTreeMap::new(), Channels::new());
+        crate::cli::crash::install(books, none.0, none.1).0
+    };
     Ok((books, manifest, sources))
 }
 
@@ -140,7 +148,7 @@ async fn carry(session: &Session, stop: &Stop) -> Result<Round> {
         channels: &session.channels,
         runner: &runner,
         stop,
-        now: &Timestamp::now,
+        now: &clock::now,
         tell: &|_| {},
     };
     Ok(carry_on(&context).await?)

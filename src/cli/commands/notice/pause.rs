@@ -6,6 +6,7 @@ use super::super::Result;
 use super::{approve, binding, books, paused};
 use crate::cli::ExitStatus;
 use crate::cli::args::Global;
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::keeper::user;
 use crate::cli::ui::Ui;
@@ -22,7 +23,7 @@ pub(super) async fn pause(
 ) -> Result {
     let (books, ..) = books(global, Access::Write, ui).await?;
     binding(books.as_ref(), address).await?;
-    let now = Timestamp::now();
+    let now = clock::now();
     if let Some(until) = until.filter(|until| *until <= now) {
         return Err(Failure::usage(format!("`--until {until}` is over")));
     }
@@ -52,12 +53,12 @@ pub(super) async fn resume(
     let (books, ..) = books(global, Access::Write, ui).await?;
     binding(books.as_ref(), address).await?;
     let pauses = books.pauses().await?;
-    if paused(&pauses, address, Timestamp::now()).is_none() {
+    if paused(&pauses, address, clock::now()).is_none() {
         return Err(Failure::new(format!("{address} is not paused")));
     }
     let question = format!("Resume {address}? What fell into the pause is not made up for.");
     approve(auto_approve, question, "it stays paused", ui).await?;
-    books.resume(address, Timestamp::now()).await?;
+    books.resume(address, clock::now()).await?;
     ui.print(&format!("{address} is resumed.\n"));
     Ok(ExitStatus::Done)
 }

@@ -1,6 +1,5 @@
 //! `notice revoke`: takes back what was sent of an occurrence.
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::super::{Result, watch_signals};
@@ -8,6 +7,7 @@ use super::settle::missing;
 use super::{approve, carry};
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::json::FORMAT_VERSION;
 use crate::cli::keeper::user;
@@ -38,7 +38,7 @@ pub(super) async fn run(global: &Global, key: &Key, auto_approve: bool, ui: &Ui)
     }
     let question = format!("Take back {} of {key}?", count(sent, "delivery"));
     approve(auto_approve, question, "nothing is taken back", ui).await?;
-    let asked = books.revoke(key, &user(), Timestamp::now()).await?;
+    let asked = books.revoke(key, &user(), clock::now()).await?;
     if !asked {
         ui.say("It was asked for before; what is open of that is gone on with.");
     }

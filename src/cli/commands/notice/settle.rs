@@ -1,11 +1,10 @@
 //! `notice settle`: only a person can say what became of what is held.
 
-use jiff::Timestamp;
-
 use super::super::{Result, watch_signals};
 use super::{approve, books, carry};
 use crate::cli::ExitStatus;
 use crate::cli::args::{Global, Settle};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::keeper::user;
 use crate::cli::session::Session;
@@ -33,14 +32,14 @@ pub(super) async fn run(global: &Global, args: &Settle, ui: &Ui) -> Result {
         let (books, ..) = books(global, Access::Write, ui).await?;
         held(books.as_ref(), key).await?;
         approve(args.auto_approve, question, &stays, ui).await?;
-        let settled = settle(books.as_ref(), key, word, &user(), Timestamp::now()).await?;
+        let settled = settle(books.as_ref(), key, word, &user(), clock::now()).await?;
         return told(key, settled, ui);
     }
     let stop = watch_signals(ui);
     let session = Session::open(global, ui, Access::Write).await?;
     held(session.outbox.as_ref(), key).await?;
     approve(args.auto_approve, question, &stays, ui).await?;
-    let now = Timestamp::now();
+    let now = clock::now();
     let settled = settle(session.outbox.as_ref(), key, word, &user(), now).await?;
     if settled != Settled::Open {
         return told(key, settled, ui);
