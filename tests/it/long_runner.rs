@@ -1,7 +1,7 @@
 //! The runner that stays: it wakes when something is due, tells what it does, and ends in good order.
 
 use std::io::{BufRead, BufReader};
-use std::process::Child;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, ToSpan};
@@ -16,7 +16,17 @@ struct Running {
 }
 
 fn listening(project: &Project) -> Running {
-    let mut child = project.start(&["run", "--listen", "0", "--format", "json"]);
+    listening_ahead(project, 0)
+}
+
+/// A runner whose clock is so many seconds ahead.
+fn listening_ahead(project: &Project, seconds: i64) -> Running {
+    let mut command = project.command(&["run", "--listen", "0", "--format", "json"]);
+    command
+        .env("BEADLE_CLOCK_AHEAD", seconds.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     let mut line = String::new();
     let out = child.stdout.as_mut().unwrap();
     BufReader::new(out).read_line(&mut line).unwrap();
@@ -134,6 +144,43 @@ fn a_runner_wakes_when_it_is_due_and_counts_what_it_did() {
         "{}",
         ended.stdout
     );
+}
+
+#[test]
+fn a_runner_that_sleeps_wakes_at_the_instant_and_not_before() {
+    let project = Project::empty();
+    // Schedules are of whole minutes: its clock is put forward so that the next one is some seconds ahead.
+    let now = Timestamp::now();
+    let minute = (now.as_second().div_euclid(60) + 2) * 60;
+    let due = Timestamp::from_second(minute).unwrap();
+    let ahead = minute - 6 - now.as_second();
+    let manifest = format!(
+        "version: 1\n{}chats:\n  room: {{ id: {ROOM} }}\nrecurring_notices:\n  soon:\n    to: [room]\n    \
+         schedule: {{ at: [\"{}\"], timezone: UTC }}\n    message: {{ text: Now }}\n",
+        project.providers(),
+        due.strftime("%Y-%m-%dT%H:%M"),
+    );
+    apply(&project, &manifest);
+    let runner = listening_ahead(&project, ahead);
+    wait_until("it is ready", || runner.get(&project, "/readyz").0 == 200);
+    let next = runner.metric(&project, "beadle_next_due_timestamp_seconds");
+    assert_eq!(next as i64, minute, "it knows what it sleeps for");
+    // The longest sleep of a runner that knows of nothing is longer than is waited for here.
+    wait_until("it has sent it", || {
+        runner.metric(&project, r#"beadle_occurrences_total{outcome="sent"}"#) == 1.0
+    });
+    runner.terminate(&project).exits(0);
+    assert_eq!(room(&project), 1);
+    let calls = project.calls();
+    let sent = calls
+        .iter()
+        .find(|call| call["operation"] == "createMessage");
+    let sent = sent.unwrap()["at_ms"].as_i64().unwrap() + ahead * 1_000;
+    assert!(sent >= minute * 1_000, "not before: {sent}");
+    let history = project.beadle(&["notice", "history", "--format", "json"]);
+    let occurrence = &history.json()["occurrences"][0];
+    assert_eq!(occurrence["outcome"], "sent");
+    assert_eq!(occurrence["scheduled"], due.to_string());
 }
 
 #[test]

@@ -196,6 +196,138 @@ fn what_nobody_can_say_is_said_when_the_time_is_over() {
     );
 }
 
+/// The part of a report about a provider.
+fn part(report: &Value, provider: &str) -> Value {
+    let parts = report["deliveries"].as_array().unwrap();
+    let part = parts.iter().find(|part| part["provider"] == provider);
+    part.unwrap_or_else(|| panic!("{report:#}")).clone()
+}
+
+#[test]
+fn whom_dingtalk_drops_in_silence_is_told_as_not_delivered() {
+    // What the tenant allows, what was sent before, and with which code somebody is dropped.
+    for (tenant, before, code, dropped) in [
+        (json!({}), Some("ada"), "143106", &["user ada"][..]),
+        (
+            json!({"work_a_day": 1}),
+            Some("other"),
+            "143105",
+            &["user ada"],
+        ),
+        (
+            json!({"receivers_a_minute": 1}),
+            None,
+            "143103",
+            &["user bo"],
+        ),
+        (
+            json!({"receivers_a_minute": 0}),
+            None,
+            "143103",
+            &["user ada", "user bo"],
+        ),
+    ] {
+        let project = followed(TRACK);
+        project.control("POST", "tenant", &tenant);
+        declare(&project, &review("to: [team]\n    via: [dingtalk]", TRACK));
+        // Another project with the same app has written to Ada on that day: no ledger of ours knows of it.
+        if let Some(what) = before {
+            let text = match what {
+                "ada" => format!("See you on {}", &at("10:00:00")[5..10]),
+                _ => "Something else".to_owned(),
+            };
+            let token = project.post(
+                "/v1.0/oauth2/accessToken",
+                &json!({"appKey": "cli_sandbox", "appSecret": "sandbox-secret"}),
+            );
+            let token = token["accessToken"].as_str().unwrap();
+            let sent = project.post(
+                &format!("/topapi/message/corpconversation/asyncsend_v2?access_token={token}"),
+                &json!({"agent_id": 1, "userid_list": "ada", "msg": {"msgtype": "text", "text": {"content": text}}}),
+            );
+            assert_eq!(sent["errcode"], 0, "{sent}");
+        }
+        tick(&project, 0, "09:00:00").exits(0);
+        // DingTalk says yes.
+        let said = tick(&project, 0, "10:00:00").exits(0);
+        assert_eq!(said.last_line(), "Tick: 1 occurrence: 1 sent.", "{code}");
+        tick(&project, 60, "10:01:00").exits(0);
+        let args = [
+            "notice",
+            "report",
+            &occurrence(),
+            "--names",
+            "--format",
+            "json",
+        ];
+        let report = project.beadle(&args).exits(0).json();
+        let of = part(&report, "dingtalk");
+        let reached = 2 - dropped.len() as u64;
+        assert_eq!(of["delivered"], reached, "{code}: {report:#}");
+        assert_eq!(of["valid"], reached, "{code}: {report:#}");
+        assert_eq!(of["refused"], dropped.len(), "{code}: {report:#}");
+        if reached == 0 {
+            // Nothing more can be learnt, so that it ends, and with it what was known of people.
+            assert_eq!(report["ended"], "told", "{code}: {report:#}");
+            continue;
+        }
+        let refused = of["refusals"].as_array().unwrap();
+        let who: Vec<&str> = refused
+            .iter()
+            .map(|one| one["recipient"].as_str().unwrap())
+            .collect();
+        assert_eq!(who, dropped, "{code}: {report:#}");
+        for one in refused {
+            assert!(one["why"].as_str().unwrap().contains(code), "{code}: {one}");
+        }
+        // Who is left reads it, and whoever gets the report reads of those who were dropped.
+        project.control("POST", "read", &json!({}));
+        tick(&project, 600, "10:12:00").exits(0);
+        tick(&project, 36_000, "20:00:00").exits(0);
+        let said = room(&project);
+        assert_eq!(said.len(), 1, "{code}: {said:?}");
+    }
+}
+
+#[test]
+fn a_month_that_is_used_up_asks_nothing_and_is_told() {
+    let project = followed("track: { until: 80%, for: 2h, report_to: [room] }");
+    tick(&project, 0, "09:00:00").exits(0);
+    tick(&project, 0, "10:00:00").exits(0);
+    let ledger = rusqlite::Connection::open(project.path().join(".beadle/ledger.db")).unwrap();
+    let full = ledger.execute("UPDATE quota SET used = 4999 WHERE name LIKE '%/calls'", []);
+    assert_eq!(full.unwrap(), 1);
+    drop(ledger);
+    project.clear_calls();
+    tick(&project, 60, "10:01:00").exits(0);
+    let about = |operation: &str| {
+        let calls = project.calls();
+        calls.iter().filter(|c| c["operation"] == operation).count()
+    };
+    // One call is left, and a question takes two: nothing is asked, and Feishu is asked all the same.
+    assert_eq!(
+        about("dingtalk.getSendProgress") + about("dingtalk.getSendResult"),
+        0
+    );
+    assert_eq!(about("getBatchMessageProgress"), 1);
+    let unknown = part(&told(&project), "dingtalk")["not_known"].clone();
+    assert!(
+        unknown.as_str().unwrap().contains("5000 calls"),
+        "{unknown}"
+    );
+    project.control("POST", "read", &json!({}));
+    // Shanghai is on the same day still.
+    tick(&project, 7_200, "12:00:00").exits(0);
+    let report = told(&project);
+    // Of those of whom something is known, all have read it; the others are not counted, and said to be unknown.
+    let total = &report["total"];
+    let numbers = ["named", "read", "unknown"].map(|number| total[number].as_u64());
+    assert_eq!(numbers, [Some(4), Some(2), Some(2)], "{report:#}");
+    let said = room(&project);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("5000 calls"), "{said:?}");
+}
+
 #[test]
 fn a_notice_that_is_gone_is_followed_to_its_end_and_reported_to_nobody() {
     let project = followed(TRACK);

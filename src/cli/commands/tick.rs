@@ -52,12 +52,13 @@ pub(super) async fn tick(global: &Global, args: &Tick, ui: &Ui) -> Result {
         .hint("Apply the manifest first, with this ledger."));
     }
     let roster = &mut fired.roster;
-    let mut done = firing::once(&session, roster, &runner, &stop, &clock, &|_| {}).await?;
-    // A quota of a minute has room again before the next tick comes, when no clock is set.
-    while fixed.is_none() && !stop.is_asked() && pass(done.waits.take(), ui, &stop).await {
-        let later = firing::once(&session, roster, &runner, &stop, &clock, &|_| {});
-        merge(&mut done, later.await?);
-    }
+    let mut once = async || -> Result<Round> {
+        Ok(firing::once(&session, roster, &runner, &stop, &clock, &|_| {}).await?)
+    };
+    let done = match fixed {
+        Some(_) => once().await?,
+        None => while_soon(once, &stop, &|words| ui.say(words)).await?,
+    };
     firing::tell(&session, &done, ui).await?;
     let fine = is_fine(&done);
     let sent = fired.roster.len();
@@ -82,8 +83,22 @@ fn is_fine(done: &Round) -> bool {
         && done.recalls.iter().all(|(_, _, state, _)| back(state))
 }
 
+/// Does rounds until nothing waits for a quota that has room again before the next tick comes, as that of a
+/// minute has.
+async fn while_soon(
+    mut once: impl AsyncFnMut() -> Result<Round>,
+    stop: &Stop,
+    say: &dyn Fn(&str),
+) -> Result<Round> {
+    let mut done = once().await?;
+    while !stop.is_asked() && pass(done.waits.take(), stop, say).await {
+        merge(&mut done, once().await?);
+    }
+    Ok(done)
+}
+
 /// Waits for a quota to have room again, if that is soon; says whether it has.
-async fn pass(waits: Option<(Timestamp, String)>, ui: &Ui, stop: &Stop) -> bool {
+async fn pass(waits: Option<(Timestamp, String)>, stop: &Stop, say: &dyn Fn(&str)) -> bool {
     let Some((until, what)) = waits else {
         return false;
     };
@@ -91,7 +106,7 @@ async fn pass(waits: Option<(Timestamp, String)>, ui: &Ui, stop: &Stop) -> bool 
     if left > SOON_ENOUGH {
         return false;
     }
-    ui.say(&format!("Waiting until {until}: {what} are used up."));
+    say(&format!("Waiting until {until}: {what} are used up."));
     tokio::select! {
         () = stop.asked() => false,
         () = tokio::time::sleep(left) => true,
@@ -153,4 +168,76 @@ fn summarise(done: &Round, ui: &Ui) {
         true => format!("Tick: {words}.\n"),
         false => format!("Tick: {of}: {words}.\n"),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::engine::outbox::Key;
+
+    fn key() -> Key {
+        let text = "recurring_notice.review@2026-12-02T02:00:00Z";
+        text.parse().expect("it is written so")
+    }
+
+    /// What a tick comes to, with how many rounds it took, where the first ones wait for so many seconds.
+    async fn rounds(waits: &[i64], stop: &Stop) -> (Round, usize, usize) {
+        let mut waits: VecDeque<i64> = waits.iter().copied().collect();
+        let mut took = 0;
+        let said = std::cell::Cell::new(0);
+        let once = async || {
+            took += 1;
+            let mut round = Round::default();
+            match waits.pop_front() {
+                Some(seconds) => {
+                    let until = clock::now() + jiff::SignedDuration::from_secs(seconds);
+                    round.waits = Some((until, "the receivers of a minute".to_owned()));
+                    round.open = vec![key()];
+                }
+                None => round.ended = vec![(key(), Outcome::Sent, String::new())],
+            }
+            Ok(round)
+        };
+        let done = while_soon(once, stop, &|_| said.set(said.get() + 1)).await;
+        let Ok(done) = done else {
+            panic!("no round fails")
+        };
+        (done, took, said.get())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_minute_that_is_full_is_waited_for_and_then_gone_on_with() {
+        let began = tokio::time::Instant::now();
+        let (done, took, said) = rounds(&[70, 70], &Stop::default()).await;
+        assert_eq!((took, said), (3, 2));
+        assert!(began.elapsed() > Duration::from_secs(138));
+        // What a later round brought to its end is open no more.
+        assert!(is_fine(&done), "{done:?}");
+        assert_eq!(done.ended.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_longer_is_left_to_the_next_tick() {
+        let began = tokio::time::Instant::now();
+        let (done, took, said) = rounds(&[3_600], &Stop::default()).await;
+        assert_eq!((took, said), (1, 0));
+        assert!(began.elapsed() < Duration::from_secs(1));
+        assert!(!is_fine(&done));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_asks_it_to_stop_does_not_wait() {
+        let stop = Stop::default();
+        let asking = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            stop.ask();
+        };
+        let began = tokio::time::Instant::now();
+        let ((done, took, _), ()) = tokio::join!(rounds(&[70], &stop), asking);
+        assert_eq!(took, 1);
+        assert!(began.elapsed() < Duration::from_secs(6));
+        assert!(!is_fine(&done));
+    }
 }

@@ -269,6 +269,17 @@ impl Project {
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
 
+    /// Posts JSON to the vendors, as somebody else who has the app; returns the answer.
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        let request = self
+            .http
+            .post(format!("{}{path}", self.base_url()))
+            .json(body);
+        self.runtime
+            .block_on(async { request.send().await.unwrap().json().await.unwrap() })
+    }
+
     /// What an address on loopback answers.
     #[track_caller]
     pub(crate) fn get(&self, url: &str) -> (u16, String) {
