@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::codec::sending::{
-    ending_from_text, everyone_from_json, from_json, invalid_from_json, repeat_from_text,
-    state_from_text,
+    ending_from_text, everyone_from_json, from_json, invalid_from_json, purpose_from_text,
+    readers_from_json, recall_from_text, repeat_from_text, state_from_text, to_from_text,
+    why_ended_from_text, word_from_text,
 };
 use super::codec::{
     address_from_text, fields_from_json, ids_from_json, instant_from_text, instant_to_text,
     outcome_from_text,
 };
 use crate::engine::channel::To;
+use crate::engine::outbox::Purpose;
 use crate::engine::upkeep::{Cell, Rows, Table};
 use crate::model::Name;
 
@@ -83,8 +85,14 @@ const READERS: &[(&str, &str, Reader)] = &[
     ("occurrence", "outcome", |text| {
         reads(ending_from_text(text))
     }),
+    ("occurrence", "admitted_at", INSTANT),
+    ("occurrence", "ended_at", INSTANT),
+    ("occurrence", "send_until", INSTANT),
+    ("occurrence", "revoke_at", INSTANT),
+    ("occurrence", "revoked_at", INSTANT),
     ("delivery", "notice", ADDRESS),
     ("delivery", "nominal", INSTANT),
+    ("delivery", "purpose", |text| reads(purpose_from_text(text))),
     ("delivery", "provider", NAME),
     ("delivery", "query", |text| {
         reads(from_json::<Vec<(String, String)>>(text))
@@ -97,6 +105,30 @@ const READERS: &[(&str, &str, Reader)] = &[
     ("delivery", "first_at", INSTANT),
     ("delivery", "expires", INSTANT),
     ("delivery", "invalid", |text| reads(invalid_from_json(text))),
+    ("settlement", "notice", ADDRESS),
+    ("settlement", "nominal", INSTANT),
+    ("settlement", "word", |text| reads(word_from_text(text))),
+    ("settlement", "settled_at", INSTANT),
+    ("recall", "state", |text| reads(recall_from_text(text))),
+    ("recall", "first_at", INSTANT),
+    ("recall", "expires", INSTANT),
+    ("recall", "ended_at", INSTANT),
+    ("pause", "notice", ADDRESS),
+    ("pause", "since", INSTANT),
+    ("pause", "until", INSTANT),
+    ("had", "person", |text| reads(to_from_text(text))),
+    ("following", "notice", ADDRESS),
+    ("following", "nominal", INSTANT),
+    ("following", "fired_at", INSTANT),
+    ("following", "ends_at", INSTANT),
+    ("following", "ended", |text| {
+        reads(why_ended_from_text(text))
+    }),
+    ("following", "ended_at", INSTANT),
+    ("asked", "last_at", INSTANT),
+    ("reading", "at", INSTANT),
+    ("reader", "readers", |text| reads(readers_from_json(text))),
+    ("reader", "refused", |text| reads(invalid_from_json(text))),
 ];
 
 fn unreadable(rows: &Rows, faults: &mut Vec<String>) {
@@ -144,7 +176,9 @@ fn orphans(rows: &Rows, faults: &mut Vec<String>) {
         .collect();
     for table in &rows.tables {
         let orphaned = |row: &&Vec<Cell>| match table.name.as_str() {
-            "delivery" => key(table, row).is_some_and(|key| !occurrences.contains(&key)),
+            "delivery" | "settlement" | "following" => {
+                key(table, row).is_some_and(|key| !occurrences.contains(&key))
+            }
             _ => table
                 .cell(row, "delivery")
                 .is_some_and(|cell| *cell != Cell::Null && !deliveries.contains(cell)),
@@ -172,15 +206,17 @@ fn keys(rows: &Rows, table: &str) -> Vec<Key> {
     keys.into_iter().flatten().collect()
 }
 
-/// Each instant has one row and, in the end, one outcome.
+/// Each instant has one row and, in the end, one outcome, which the deliveries of the notice itself make:
+/// word of a problem and a report are sent when it has one.
 fn occurrences(rows: &Rows, faults: &mut Vec<String>) {
     let (Some(table), Some(deliveries)) = (rows.table("occurrence"), rows.table("delivery")) else {
         return;
     };
     let mut states: BTreeMap<Key, Vec<&str>> = BTreeMap::new();
     for row in &deliveries.rows {
-        let state = deliveries.cell(row, "state").and_then(Cell::text);
-        if let (Some(key), Some(state)) = (key(deliveries, row), state) {
+        let text = |column| deliveries.cell(row, column).and_then(Cell::text);
+        let is_notice = text("purpose").is_none_or(|purpose| purpose == Purpose::Notice.as_str());
+        if let (true, Some(key), Some(state)) = (is_notice, key(deliveries, row), text("state")) {
             states.entry(key).or_default().push(state);
         }
     }

@@ -1,7 +1,10 @@
 //! What every ledger promises, as functions over a [`Store`], so that each database that beadle gets
 //! runs the same suite; `sqlite` below has what only a file can do wrong, `postgres` what only a server can.
 
+mod afterwards;
 mod postgres;
+mod quota;
+mod receipts;
 mod sending;
 mod sqlite;
 mod upkeep;
@@ -18,6 +21,20 @@ use beadle::model::{Address, AppId, ChatId, Events, Field, Fields, Name, RemoteI
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::postgres::now;
+use afterwards::{
+    a_name_that_was_had_before_keeps_what_it_had, a_notice_that_is_renamed_takes_everything_along,
+    a_pause_lasts_until_its_end_or_until_it_is_resumed,
+    a_person_settles_what_is_held_and_nothing_else, those_who_hear_of_problems_are_thought_of_once,
+    what_is_revoked_is_taken_back_once,
+};
+use quota::{
+    a_claim_takes_all_that_it_needs_or_nothing, many_who_take_at_once_take_no_more_than_there_is,
+    what_somebody_has_had_today_is_known,
+};
+use receipts::{
+    an_image_has_the_key_that_came_first, numbers_stay_and_names_go_when_the_following_ends,
+    of_those_who_ask_at_once_one_may, what_was_sent_is_followed_once_and_reported_once,
+};
 use sending::{
     a_claim_that_ran_out_is_unknown_and_its_runner_writes_nothing,
     a_delivery_is_claimed_as_it_was_seen, a_delivery_is_claimed_by_one,
@@ -76,6 +93,19 @@ suite! {
     what_is_cancelled_stays_cancelled,
     what_is_taken_of_any_time_is_there_again_when_that_is_over,
     what_is_taken_of_a_period_is_there_again_in_the_next,
+    a_person_settles_what_is_held_and_nothing_else,
+    what_is_revoked_is_taken_back_once,
+    those_who_hear_of_problems_are_thought_of_once,
+    a_pause_lasts_until_its_end_or_until_it_is_resumed,
+    a_notice_that_is_renamed_takes_everything_along,
+    a_name_that_was_had_before_keeps_what_it_had,
+    what_was_sent_is_followed_once_and_reported_once,
+    of_those_who_ask_at_once_one_may,
+    numbers_stay_and_names_go_when_the_following_ends,
+    an_image_has_the_key_that_came_first,
+    a_claim_takes_all_that_it_needs_or_nothing,
+    many_who_take_at_once_take_no_more_than_there_is,
+    what_somebody_has_had_today_is_known,
     what_ended_long_ago_is_pruned_and_what_guards_is_not,
 }
 

@@ -587,7 +587,7 @@ pub(super) async fn rename(
         )
         .await?;
     }
-    for table in ["delivery", "settlement"] {
+    for table in ["delivery", "settlement", "following"] {
         tx.run(
             &format!(
                 "UPDATE {table} SET notice = $3 WHERE project = $1 AND notice = $2

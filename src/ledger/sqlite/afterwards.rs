@@ -529,7 +529,7 @@ pub(super) fn rename(
         tx.prepare_cached("DELETE FROM handled WHERE project = ?1 AND notice = ?2")?
             .execute((project.as_str(), &from))?;
     }
-    for table in ["delivery", "settlement"] {
+    for table in ["delivery", "settlement", "following"] {
         tx.prepare_cached(&format!(
             "UPDATE {table} SET notice = ?3 WHERE project = ?1 AND notice = ?2
                  AND NOT EXISTS (SELECT 1 FROM occurrence o WHERE o.project = ?1

@@ -12,11 +12,11 @@ use beadle::model::group::Recipient;
 
 use super::*;
 
-fn notice() -> Address {
+pub(super) fn notice() -> Address {
     "recurring_notice.hourly".parse().unwrap()
 }
 
-fn part(hour: i64, n: usize) -> NewDelivery {
+pub(super) fn part(hour: i64, n: usize) -> NewDelivery {
     NewDelivery {
         provider: Name::new("feishu").unwrap(),
         app: AppId::new("cli_a1"),
@@ -81,7 +81,7 @@ pub(super) fn claims(books: &dyn Books, seen: &Delivery, runner: &str, second: i
     matches!(claimed.unwrap(), Claimed::Taken(_))
 }
 
-fn open(books: &dyn Books, second: i64) -> Vec<Delivery> {
+pub(super) fn open(books: &dyn Books, second: i64) -> Vec<Delivery> {
     now(books.open(at(second))).unwrap()
 }
 

@@ -1,7 +1,11 @@
 //! Moving, saving, checking and pruning a ledger, in every database.
 
+use beadle::engine::afterwards::{AfterSettling, Pause, Settlement, Word};
+use beadle::engine::channel::To;
 use beadle::engine::ledger::LookUp;
-use beadle::engine::outbox::{Admitted, Delivery, Ending, Outcome, State};
+use beadle::engine::outbox::{Admitted, Claim, Delivery, Ending, Key, Outcome, State};
+use beadle::engine::quota::{Claimed, Daily, Quota};
+use beadle::engine::receipts::{People, Reading, Terms};
 use beadle::engine::upkeep::{Cell, Rows};
 use beadle::ledger::check::check;
 use beadle::model::group::Recipient;
@@ -51,6 +55,81 @@ pub(super) fn fill(books: &dyn Books) {
     }
     deliver(books, "sent", State::Sent, Outcome::Sent, 10);
     deliver(books, "held", State::Unknown, Outcome::Held, 10);
+    fill_what_follows(books);
+    let rows = rows(books);
+    for table in &rows.tables {
+        assert!(!table.rows.is_empty(), "nothing in {}", table.name);
+    }
+}
+
+/// A notice that was sent, held, settled, taken back, followed and reported, and what people had of it.
+fn fill_what_follows(books: &dyn Books) {
+    let occurrence = Key {
+        notice: notice("followed"),
+        nominal: at(0),
+    };
+    now(books.admit(&occurrence.notice, at(0), &[admission(0, 2)])).unwrap();
+    let open: Vec<Delivery> = now(books.open(at(10))).unwrap();
+    let mine: Vec<_> = open.iter().filter(|d| d.key == occurrence).collect();
+    let claim = Claim {
+        runner: "one".into(),
+        expires: at(70),
+    };
+    let daily = Daily {
+        app: "v/a".into(),
+        day: "2026-12-01".into(),
+        content: "c".into(),
+        people: vec![To::Recipient(Recipient::OpenId("ou_had".into()))],
+        most: 9,
+        had: "has had it",
+        full: "has had enough",
+    };
+    let quota = Quota {
+        takes: Vec::new(),
+        daily: Some(daily),
+    };
+    let taken = now(books.claim(mine[0], &claim, &quota, at(10))).unwrap();
+    assert_eq!(taken, Claimed::Taken(Vec::new()));
+    now(books.end(mine[0].id, "one", at(10), &sent())).unwrap();
+    deliver(books, "followed", State::Unknown, Outcome::Held, 10);
+    let said = Settlement {
+        word: Word::Sent,
+        who: "ada".into(),
+        at: at(11),
+        held_for: "no answer".into(),
+    };
+    let end = AfterSettling::Ended(Outcome::Sent, String::new());
+    assert!(now(books.settle(&occurrence, &said, &end)).unwrap());
+    let terms = Terms {
+        until: 66.6,
+        lasts: SignedDuration::from_hours(1),
+    };
+    assert_eq!(
+        now(books.follow(&occurrence.notice, &terms, at(11))).unwrap(),
+        1
+    );
+    for delivery in &mine {
+        assert!(now(books.ask(delivery.id, 0, at(12))).unwrap());
+        let reading = Reading {
+            at: at(12),
+            valid: Some(3),
+            ..Reading::default()
+        };
+        let people = People {
+            readers: vec![Recipient::OpenId("ou_read".into())],
+            refused: Vec::new(),
+        };
+        now(books.note(delivery.id, &reading, Some(&people))).unwrap();
+    }
+    assert!(now(books.revoke(&occurrence, "ada", at(13))).unwrap());
+    assert_eq!(now(books.recalls(at(13))).unwrap().len(), 2);
+    now(books.pause(&Pause {
+        notice: occurrence.notice.clone(),
+        since: at(14),
+        until: None,
+        who: "ada".into(),
+    }))
+    .unwrap();
 }
 
 fn rows(books: &dyn Books) -> Rows {
@@ -82,11 +161,22 @@ pub(super) fn what_ended_long_ago_is_pruned_and_what_guards_is_not(store: &dyn S
             gone("journal"),
             gone("look_up")
         ],
-        [2, 1, 1, 1]
+        [4, 2, 1, 1]
     );
+    let of_what_follows = [
+        "settlement",
+        "recall",
+        "had",
+        "following",
+        "asked",
+        "reading",
+        "reader",
+    ];
+    assert_eq!(of_what_follows.map(gone), [1, 2, 1, 1, 2, 2, 2]);
     let left = rows(&*books);
     assert_eq!(count(&left, "binding"), 3);
-    assert_eq!(count(&left, "handled"), 3);
+    assert_eq!(count(&left, "handled"), 4);
+    assert_eq!(count(&left, "pause"), 1, "no notice goes on by itself");
     assert_eq!(
         (count(&left, "occurrence"), count(&left, "delivery")),
         (2, 4)
@@ -225,6 +315,26 @@ fn rows_that_make_no_sense_are_told() {
             "[\"?\"]",
             "a recipient cannot be read",
         ),
+        ("settlement", "word", "perhaps", "word cannot be read"),
+        (
+            "settlement",
+            "notice",
+            "recurring_notice.gone",
+            "belongs to nothing",
+        ),
+        ("recall", "state", "shrugged", "state cannot be read"),
+        ("pause", "since", "once", "since cannot be read"),
+        ("had", "person", "?", "person cannot be read"),
+        ("following", "ended", "bored", "ended cannot be read"),
+        (
+            "following",
+            "nominal",
+            "2026-01-01T00:00:00.000000000Z",
+            "belongs to nothing",
+        ),
+        ("asked", "last_at", "once", "last_at cannot be read"),
+        ("reading", "at", "once", "at cannot be read"),
+        ("reader", "readers", "[\"?\"]", "readers cannot be read"),
         (
             "delivery",
             "state",
@@ -253,10 +363,17 @@ fn rows_that_make_no_sense_are_told() {
         .unwrap();
     table.rows.clear();
     let faults = check(&rows, at(1_000)).faults;
-    assert_eq!(faults.len(), 1, "{faults:?}");
+    let (left, endless): (Vec<_>, Vec<_>) = faults
+        .into_iter()
+        .partition(|fault| fault.ends_with("belongs to nothing"));
     assert!(
-        faults[0].contains("has no delivery, so it never ends"),
-        "{faults:?}"
+        left.iter().any(|fault| fault.starts_with("recall ")),
+        "{left:?}"
+    );
+    assert_eq!(endless.len(), 1, "{endless:?}");
+    assert!(
+        endless[0].contains("has no delivery, so it never ends"),
+        "{endless:?}"
     );
     for row in 0..count(&sound, "occurrence") {
         let faults = broken("occurrence", "outcome", row, text("sent"));
