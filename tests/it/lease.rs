@@ -1,10 +1,12 @@
 //! One apply at a time per project, and projects that share a ledger without touching each other.
 
+use std::ops::Deref;
 use std::process::{Child, Command, Stdio};
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::support::postgres::Schema;
 use crate::support::project::{Project, RELEASE, Ran};
 
 const PROGRESS: &str = "  progress:
@@ -16,7 +18,130 @@ const PROGRESS: &str = "  progress:
 const CREATE: &str = "createTasklistActivitySubscription";
 const LIST: &str = "listTasklistActivitySubscriptions";
 
-fn apply(project: &Project, more: &[&str]) -> Command {
+/// Where a project keeps its ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    InAFile,
+    OnAServer,
+}
+
+/// A test for each place.
+macro_rules! in_both {
+    ($($test:ident,)*) => {
+        mod in_a_file {
+            use super::Kept::InAFile;
+            $(#[test] fn $test() { super::$test(InAFile); })*
+        }
+
+        mod on_a_server {
+            use super::Kept::OnAServer;
+            $(#[test] fn $test() { super::$test(OnAServer); })*
+        }
+    };
+}
+
+in_both! {
+    a_second_apply_fails_and_names_the_holder_and_since_when,
+    a_second_apply_that_waits_has_nothing_left_to_do,
+    a_holder_that_sleeps_past_its_lease_wakes_up_and_writes_nothing,
+    a_holder_that_sleeps_before_its_first_write_wakes_up_and_makes_no_call,
+    a_broken_lease_stops_its_holder_and_lets_the_next_one_in,
+    projects_on_one_ledger_do_not_reach_into_each_other,
+    a_second_claim_on_an_object_names_both_and_writes_nothing,
+    applies_of_two_projects_at_once_make_an_object_once,
+}
+
+/// A project, and the server that keeps its ledger where one does.
+struct Site {
+    project: Project,
+    schema: Option<Schema>,
+}
+
+impl Deref for Site {
+    type Target = Project;
+
+    fn deref(&self) -> &Project {
+        &self.project
+    }
+}
+
+impl Site {
+    /// None where a server is wanted and there is none.
+    fn new(kept: Kept, subscriptions: &str) -> Option<Site> {
+        let schema = match kept {
+            Kept::InAFile => None,
+            Kept::OnAServer => Some(Schema::new()?),
+        };
+        let project = Project::new(subscriptions);
+        // A ledger that is shared knows a project by its name.
+        let named = project.manifest(subscriptions);
+        let named = named.replacen("version: 1\n", "version: 1\nproject: ours\n", 1);
+        project.write("beadle.yaml", &named);
+        Some(Site { project, schema })
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.project.command(args);
+        if let Some(schema) = &self.schema {
+            command.env("BEADLE_LEDGER", schema.url());
+        }
+        command
+    }
+
+    fn beadle(&self, args: &[&str]) -> Ran {
+        self.command(args).output().unwrap().into()
+    }
+
+    /// Makes the lease look as if nobody had renewed it for long.
+    fn age(&self) {
+        let sql = "UPDATE lease SET expires = '2026-01-01T00:00:00.000000000Z'";
+        match &self.schema {
+            Some(schema) => schema.sql(sql),
+            None => {
+                let aged = self.file().execute(sql, []).unwrap();
+                assert_eq!(aged, 1);
+            }
+        }
+    }
+
+    fn file(&self) -> Connection {
+        Connection::open(self.path().join(".beadle/ledger.db")).unwrap()
+    }
+
+    /// Everything that is remembered of calls and objects, a row in a line.
+    fn remembered(&self) -> Vec<String> {
+        let columns = [
+            (
+                "binding",
+                "address, collection, id, applied, updated_at",
+                "address",
+            ),
+            (
+                "journal",
+                "entry, fence, operation, outcome, ended_at, detail, end_id",
+                "entry",
+            ),
+        ];
+        let mut rows = Vec::new();
+        for (table, columns, order) in columns {
+            rows.extend(match &self.schema {
+                Some(schema) => schema.texts(&format!(
+                    "SELECT json_build_array({columns})::text FROM {table} ORDER BY {order}"
+                )),
+                None => {
+                    let sql = format!("SELECT json_array({columns}) FROM {table} ORDER BY {order}");
+                    let file = self.file();
+                    let mut statement = file.prepare(&sql).unwrap();
+                    let found = statement.query_map([], |row| row.get(0)).unwrap();
+                    found.map(Result::<String, _>::unwrap).collect()
+                }
+            });
+        }
+        rows
+    }
+}
+
+fn apply(project: &Site, more: &[&str]) -> Command {
     let mut command = project.command(&["apply", "--auto-approve"]);
     command
         .args(more)
@@ -27,7 +152,7 @@ fn apply(project: &Project, more: &[&str]) -> Command {
     command
 }
 
-fn run(project: &Project, more: &[&str]) -> Ran {
+fn run(project: &Site, more: &[&str]) -> Ran {
     apply(project, more).output().unwrap().into()
 }
 
@@ -36,35 +161,17 @@ fn end(child: Child) -> Ran {
 }
 
 /// An apply whose create the vendor has carried out and not yet answered.
-fn held_apply(project: &Project) -> Child {
+fn held_apply(project: &Site) -> Child {
     project.fault(&format!("hold-after@{CREATE}:1"));
     let child = apply(project, &[]).spawn().unwrap();
     project.wait_until_held(1);
     child
 }
 
-fn ledger(project: &Project) -> Connection {
-    Connection::open(project.path().join(".beadle/ledger.db")).unwrap()
-}
-
-/// Everything that is remembered of calls and objects.
-fn remembered(project: &Project) -> Vec<String> {
-    let conn = ledger(project);
-    let mut rows = Vec::new();
-    for sql in [
-        "SELECT json_array(address, collection, id, applied, updated_at) FROM binding ORDER BY address",
-        "SELECT json_array(entry, fence, operation, outcome, ended_at, detail, end_id) FROM journal ORDER BY entry",
-    ] {
-        let mut statement = conn.prepare(sql).unwrap();
-        let found = statement.query_map([], |row| row.get(0)).unwrap();
-        rows.extend(found.map(Result::<String, _>::unwrap));
-    }
-    rows
-}
-
-#[test]
-fn a_second_apply_fails_and_names_the_holder_and_since_when() {
-    let project = Project::new(PROGRESS);
+fn a_second_apply_fails_and_names_the_holder_and_since_when(kept: Kept) {
+    let Some(project) = Site::new(kept, PROGRESS) else {
+        return;
+    };
     let first = held_apply(&project);
     let second = run(&project, &[]).exits(1);
     for part in [
@@ -94,9 +201,10 @@ fn a_second_apply_fails_and_names_the_holder_and_since_when() {
     assert_eq!(project.live_names(RELEASE), ["progress"]);
 }
 
-#[test]
-fn a_second_apply_that_waits_has_nothing_left_to_do() {
-    let project = Project::new(PROGRESS);
+fn a_second_apply_that_waits_has_nothing_left_to_do(kept: Kept) {
+    let Some(project) = Site::new(kept, PROGRESS) else {
+        return;
+    };
     let first = held_apply(&project);
     let mut second = apply(&project, &["--lease-wait", "60s"]).spawn().unwrap();
     // It has looked at the lease once it says that it waits; the line comes before the first pause.
@@ -117,7 +225,7 @@ fn a_second_apply_that_waits_has_nothing_left_to_do() {
 
 #[test]
 fn a_killed_holder_is_noticed_at_once() {
-    let project = Project::new(PROGRESS);
+    let project = Site::new(Kept::InAFile, PROGRESS).unwrap();
     let mut first = held_apply(&project);
     first.kill().unwrap();
     first.wait().unwrap();
@@ -137,22 +245,17 @@ fn a_killed_holder_is_noticed_at_once() {
     assert_eq!(project.writes().len(), 1);
 }
 
-#[test]
-fn a_holder_that_sleeps_past_its_lease_wakes_up_and_writes_nothing() {
-    let project = Project::new(&format!(
-        "{PROGRESS}{}",
-        PROGRESS.replace("progress", "second")
-    ));
+fn a_holder_that_sleeps_past_its_lease_wakes_up_and_writes_nothing(kept: Kept) {
+    let Some(project) = Site::new(
+        kept,
+        &format!("{PROGRESS}{}", PROGRESS.replace("progress", "second")),
+    ) else {
+        return;
+    };
     let first = held_apply(&project);
     project.signal(&first, "STOP");
     // The lease outlives a call by half a minute, and a test has no such time: it ran out long ago.
-    let aged = ledger(&project)
-        .execute(
-            "UPDATE lease SET expires = '2026-01-01T00:00:00Z', heartbeat = '2026-01-01T00:00:00Z'",
-            [],
-        )
-        .unwrap();
-    assert_eq!(aged, 1);
+    project.age();
     let second = run(&project, &[]).exits(0);
     assert!(
         second.stderr.contains("had taken effect"),
@@ -160,45 +263,45 @@ fn a_holder_that_sleeps_past_its_lease_wakes_up_and_writes_nothing() {
         second.stderr
     );
     assert_eq!(project.live_names(RELEASE), ["progress", "second"]);
-    let (before, calls) = (remembered(&project), project.writes().len());
+    let (before, calls) = (project.remembered(), project.writes().len());
 
     project.release();
     project.signal(&first, "CONT");
     let first = end(first).exits(1);
     assert!(first.stderr.contains("lease"), "{}", first.stderr);
-    assert_eq!(remembered(&project), before, "{}", first.stderr);
+    assert_eq!(project.remembered(), before, "{}", first.stderr);
     assert_eq!(project.writes().len(), calls, "nor to the vendor");
     project.beadle(&["plan", "--detailed-exitcode"]).exits(0);
 }
 
-#[test]
-fn a_holder_that_sleeps_before_its_first_write_wakes_up_and_makes_no_call() {
-    let project = Project::new(PROGRESS);
+fn a_holder_that_sleeps_before_its_first_write_wakes_up_and_makes_no_call(kept: Kept) {
+    let Some(project) = Site::new(kept, PROGRESS) else {
+        return;
+    };
     // The plan's own reading is the first, the one just before the write the second.
     project.fault(&format!("hold-after@{LIST}:2"));
     let first = apply(&project, &[]).spawn().unwrap();
     project.wait_until_held(1);
     project.signal(&first, "STOP");
-    ledger(&project)
-        .execute("UPDATE lease SET expires = '2026-01-01T00:00:00Z'", [])
-        .unwrap();
+    project.age();
     run(&project, &[]).exits(0);
-    let (before, calls) = (remembered(&project), project.writes().len());
+    let (before, calls) = (project.remembered(), project.writes().len());
     assert_eq!(calls, 1);
     project.release();
     project.signal(&first, "CONT");
     end(first).exits(1);
-    assert_eq!(remembered(&project), before);
+    assert_eq!(project.remembered(), before);
     assert_eq!(project.writes().len(), calls);
     assert_eq!(project.live_names(RELEASE), ["progress"]);
 }
 
-#[test]
-fn a_broken_lease_stops_its_holder_and_lets_the_next_one_in() {
-    let project = Project::new(&format!(
-        "{PROGRESS}{}",
-        PROGRESS.replace("progress", "second")
-    ));
+fn a_broken_lease_stops_its_holder_and_lets_the_next_one_in(kept: Kept) {
+    let Some(project) = Site::new(
+        kept,
+        &format!("{PROGRESS}{}", PROGRESS.replace("progress", "second")),
+    ) else {
+        return;
+    };
     let first = held_apply(&project);
     run(&project, &[]).exits(1);
     project.beadle(&["lease", "break"]).exits(1);
@@ -212,7 +315,7 @@ fn a_broken_lease_stops_its_holder_and_lets_the_next_one_in() {
     let first = end(first).exits(1);
     assert!(first.stderr.contains("broke"), "{}", first.stderr);
     assert_eq!(project.writes().len(), 1, "it went no further");
-    let entries = remembered(&project);
+    let entries = project.remembered();
     assert!(
         entries[0].contains("null"),
         "its call is not settled: {entries:?}"
@@ -226,24 +329,29 @@ fn a_broken_lease_stops_its_holder_and_lets_the_next_one_in() {
 }
 
 /// Two projects, `a` and `b`, in folders of one sandbox, with one ledger.
-fn sharing(project: &Project, name: &str, subscriptions: &str) {
+fn sharing(project: &Site, name: &str, subscriptions: &str) {
     let text = project.manifest(subscriptions);
-    let head = format!("version: 1\nproject: {name}\nledger: sqlite:../shared.db\n");
+    let ledger = match &project.schema {
+        Some(schema) => schema.url(),
+        None => "sqlite:../shared.db".to_owned(),
+    };
+    let head = format!("version: 1\nproject: {name}\nledger: {ledger}\n");
     project.write(
         &format!("{name}/beadle.yaml"),
         &text.replacen("version: 1\n", &head, 1),
     );
 }
 
-fn apply_in(project: &Project, dir: &str, more: &[&str]) -> Ran {
+fn apply_in(project: &Site, dir: &str, more: &[&str]) -> Ran {
     let mut command = apply(project, more);
     command.env("BEADLE_DIR", dir);
     command.output().unwrap().into()
 }
 
-#[test]
-fn projects_on_one_ledger_do_not_reach_into_each_other() {
-    let project = Project::empty();
+fn projects_on_one_ledger_do_not_reach_into_each_other(kept: Kept) {
+    let Some(project) = Site::new(kept, "") else {
+        return;
+    };
     sharing(&project, "ours", PROGRESS);
     sharing(&project, "theirs", &PROGRESS.replace("progress", "advance"));
     apply_in(&project, "ours", &[]).exits(0);
@@ -277,9 +385,10 @@ fn projects_on_one_ledger_do_not_reach_into_each_other() {
     }
 }
 
-#[test]
-fn a_second_claim_on_an_object_names_both_and_writes_nothing() {
-    let project = Project::empty();
+fn a_second_claim_on_an_object_names_both_and_writes_nothing(kept: Kept) {
+    let Some(project) = Site::new(kept, "") else {
+        return;
+    };
     sharing(&project, "ours", PROGRESS);
     apply_in(&project, "ours", &[]).exits(0);
     let id = project.live(RELEASE)[0]["guid"]
@@ -323,9 +432,10 @@ fn a_second_claim_on_an_object_names_both_and_writes_nothing() {
     );
 }
 
-#[test]
-fn applies_of_two_projects_at_once_make_an_object_once() {
-    let project = Project::empty();
+fn applies_of_two_projects_at_once_make_an_object_once(kept: Kept) {
+    let Some(project) = Site::new(kept, "") else {
+        return;
+    };
     for name in ["ours", "theirs"] {
         sharing(&project, name, PROGRESS);
     }

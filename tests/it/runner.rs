@@ -1,6 +1,8 @@
-//! Firing what is due, against a ledger in memory and a vendor that does as it is told.
+//! Firing what is due, against a ledger in memory or on PostgreSQL and a vendor that does as it is told.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use beadle::engine::afterwards::{RecallState, Word};
@@ -21,6 +23,8 @@ use beadle::ledger;
 use beadle::model::group::Recipient;
 use beadle::model::{Address, AppId, Name};
 use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use crate::support::postgres::Schema;
 
 /// What the vendor does with the next parcel.
 #[derive(Clone, Copy)]
@@ -254,9 +258,30 @@ fn at(text: &str) -> Timestamp {
     format!("2026-12-01T{text}:00Z").parse().unwrap()
 }
 
+thread_local! {
+    /// Where the worlds of this thread have their ledgers; in memory where there is nothing.
+    static SERVER: RefCell<Option<Schema>> = const { RefCell::new(None) };
+}
+
+/// A ledger that nobody else uses.
+fn books() -> Arc<dyn Books> {
+    SERVER.with_borrow(|server| match server {
+        None => ledger::open_memory(&Name::new("p").unwrap()),
+        Some(schema) => {
+            let project = format!("p{}", WORLDS.fetch_add(1, Ordering::Relaxed));
+            // The test has a runtime of its own, in which nobody may wait.
+            let open = || schema.open(&project);
+            std::thread::scope(|scope| Arc::new(scope.spawn(open).join().unwrap()))
+        }
+    })
+}
+
+/// How many worlds there were on a server.
+static WORLDS: AtomicUsize = AtomicUsize::new(0);
+
 fn world(parts: usize, repeat: Repeat, script: &[Does]) -> World {
     World {
-        books: ledger::open_memory(&Name::new("p").unwrap()),
+        books: books(),
         vendor: Vendor::new(script),
         notices: vec![Arc::new(Hourly {
             address: "recurring_notice.hourly".parse().unwrap(),
@@ -905,4 +930,132 @@ fn an_occurrence_is_read_as_it_is_shown() {
     ] {
         assert!(wrong.parse::<Key>().is_err(), "{wrong}");
     }
+}
+
+/// Every test above once more, on a server.
+#[test]
+fn all_of_it_holds_on_postgres_too() {
+    const ALL: &[(&str, fn())] = &[
+        (
+            "an_instant_is_sent_once_however_often_somebody_looks",
+            an_instant_is_sent_once_however_often_somebody_looks,
+        ),
+        (
+            "no_instant_before_the_apply_is_due",
+            no_instant_before_the_apply_is_due,
+        ),
+        (
+            "of_several_due_at_once_the_latest_is_sent_unless_it_is_too_late",
+            of_several_due_at_once_the_latest_is_sent_unless_it_is_too_late,
+        ),
+        (
+            "a_long_outage_is_one_row_and_what_was_not_to_be_sent_stays_apart",
+            a_long_outage_is_one_row_and_what_was_not_to_be_sent_stays_apart,
+        ),
+        (
+            "a_lost_reply_is_held_where_the_channel_knows_no_key",
+            a_lost_reply_is_held_where_the_channel_knows_no_key,
+        ),
+        (
+            "a_lost_reply_is_repeated_with_the_same_bytes_while_the_key_lasts",
+            a_lost_reply_is_repeated_with_the_same_bytes_while_the_key_lasts,
+        ),
+        (
+            "the_key_of_a_lost_send_runs_out",
+            the_key_of_a_lost_send_runs_out,
+        ),
+        (
+            "the_same_day_ends_five_minutes_before_midnight_in_shanghai",
+            the_same_day_ends_five_minutes_before_midnight_in_shanghai,
+        ),
+        (
+            "what_never_left_is_sent_in_the_next_round",
+            what_never_left_is_sent_in_the_next_round,
+        ),
+        (
+            "a_refusal_stops_no_other_delivery",
+            a_refusal_stops_no_other_delivery,
+        ),
+        (
+            "a_runner_that_dies_with_a_delivery_leaves_it_unknown_and_never_pending",
+            a_runner_that_dies_with_a_delivery_leaves_it_unknown_and_never_pending,
+        ),
+        (
+            "what_another_runner_has_tried_since_it_was_seen_is_not_claimed",
+            what_another_runner_has_tried_since_it_was_seen_is_not_claimed,
+        ),
+        (
+            "two_runners_that_find_the_same_instant_admit_it_once",
+            two_runners_that_find_the_same_instant_admit_it_once,
+        ),
+        (
+            "what_is_cancelled_is_not_sent",
+            what_is_cancelled_is_not_sent,
+        ),
+        (
+            "what_is_held_is_left_by_a_word_alone_and_ends_once_more",
+            what_is_held_is_left_by_a_word_alone_and_ends_once_more,
+        ),
+        (
+            "what_is_sent_again_and_lost_again_is_held_again",
+            what_is_sent_again_and_lost_again_is_held_again,
+        ),
+        (
+            "who_hears_of_problems_is_told_once_an_occurrence_and_of_nothing_else",
+            who_hears_of_problems_is_told_once_an_occurrence_and_of_nothing_else,
+        ),
+        (
+            "what_does_not_leave_in_time_is_missed",
+            what_does_not_leave_in_time_is_missed,
+        ),
+        (
+            "a_clock_that_jumps_back_fires_nothing_twice",
+            a_clock_that_jumps_back_fires_nothing_twice,
+        ),
+        (
+            "what_stands_for_a_time_is_taken_back_after_it",
+            what_stands_for_a_time_is_taken_back_after_it,
+        ),
+        (
+            "a_recall_is_repeated_only_where_the_vendor_lets_it_be",
+            a_recall_is_repeated_only_where_the_vendor_lets_it_be,
+        ),
+        (
+            "what_cannot_be_taken_back_says_why",
+            what_cannot_be_taken_back_says_why,
+        ),
+        (
+            "what_has_no_room_in_a_quota_waits_for_the_next_period",
+            what_has_no_room_in_a_quota_waits_for_the_next_period,
+        ),
+        (
+            "what_would_wait_for_too_long_is_refused_in_words",
+            what_would_wait_for_too_long_is_refused_in_words,
+        ),
+        (
+            "what_a_vendor_would_drop_is_not_sent_and_says_so",
+            what_a_vendor_would_drop_is_not_sent_and_says_so,
+        ),
+        (
+            "somebody_who_gets_nothing_makes_the_rest_no_less",
+            somebody_who_gets_nothing_makes_the_rest_no_less,
+        ),
+    ];
+    let written = include_str!("runner.rs").matches("\n#[tokio::test]\n");
+    assert_eq!(ALL.len(), written.count(), "each of them");
+    if Schema::new().is_none() {
+        return;
+    }
+    std::thread::scope(|scope| {
+        for part in ALL.chunks(ALL.len().div_ceil(4)) {
+            scope.spawn(move || {
+                for (name, test) in part {
+                    eprintln!("{name}");
+                    SERVER.set(Schema::new());
+                    test();
+                    SERVER.set(None);
+                }
+            });
+        }
+    });
 }

@@ -1,6 +1,6 @@
 //! Commands with a ledger on PostgreSQL, through the binary.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::support::postgres::Schema;
 use crate::support::project::{Project, RELEASE, Ran};
@@ -37,10 +37,6 @@ fn command(project: &Project, schema: &Schema, dir: &str, args: &[&str]) -> Comm
 
 fn run(project: &Project, schema: &Schema, dir: &str, args: &[&str]) -> Ran {
     command(project, schema, dir, args).output().unwrap().into()
-}
-
-fn end(child: Child) -> Ran {
-    child.wait_with_output().unwrap().into()
 }
 
 const APPLY: [&str; 2] = ["apply", "--auto-approve"];
@@ -122,36 +118,6 @@ fn a_holder_that_died_is_waited_for_and_settled_after() {
     );
     assert_eq!(project.writes().len(), 1);
     run(&project, &schema, "one", &NOTHING_LEFT).exits(0);
-}
-
-#[test]
-fn a_holder_that_sleeps_past_its_lease_wakes_up_and_writes_nothing_there() {
-    let Some(schema) = Schema::new() else { return };
-    let project = Project::empty();
-    let both = format!("{PROGRESS}{}", PROGRESS.replace("progress", "second"));
-    for machine in ["one", "two"] {
-        declare(&project, machine, "ours", &both);
-    }
-    project.fault(&format!("hold-after@{CREATE}:1"));
-    let first = command(&project, &schema, "one", &APPLY).spawn().unwrap();
-    project.wait_until_held(1);
-    project.signal(&first, "STOP");
-    age(&schema);
-    run(&project, &schema, "two", &APPLY).exits(0);
-    assert_eq!(project.live_names(RELEASE), ["progress", "second"]);
-    let remembered = || {
-        let mut rows = schema.texts("SELECT binding::text FROM binding ORDER BY address");
-        rows.extend(schema.texts("SELECT journal::text FROM journal ORDER BY entry"));
-        rows
-    };
-    let (before, calls) = (remembered(), project.writes().len());
-    project.release();
-    project.signal(&first, "CONT");
-    let first = end(first).exits(1);
-    assert!(first.stderr.contains("lease"), "{}", first.stderr);
-    assert_eq!(remembered(), before, "{}", first.stderr);
-    assert_eq!(project.writes().len(), calls, "nor to the vendor");
-    run(&project, &schema, "two", &NOTHING_LEFT).exits(0);
 }
 
 #[test]
