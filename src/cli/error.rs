@@ -111,7 +111,7 @@ impl From<LedgerError> for Failure {
                 "Nothing was changed anywhere; give the process the right to write there."
             }
             LedgerError::Away { .. } => {
-                "Check that the server runs, that this machine reaches it, and `sslmode` and the password; nothing was begun that is not written down."
+                "Check that the server runs, that this machine reaches it, `sslmode` and `sslrootcert`, and the password (`PGPASSWORD` or a password file); nothing was begun that is not written down."
             }
             LedgerError::Failed { .. } => {
                 "Nothing is known to be wrong with the vendor's side; run `beadle plan` once the ledger works."

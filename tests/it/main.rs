@@ -104,6 +104,8 @@ mod supply;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod tls_ledger;
+#[cfg(test)]
 mod track;
 #[cfg(test)]
 mod walk;
@@ -111,6 +113,7 @@ mod walk;
 mod support {
     pub(crate) mod contract;
     pub(crate) mod github;
+    pub(crate) mod own_server;
     pub(crate) mod postgres;
     pub(crate) mod project;
     pub(crate) mod repository;

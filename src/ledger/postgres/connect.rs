@@ -111,7 +111,7 @@ impl Pool {
         let url = &server.url;
         let place = url.to_string();
         let tls = Tls::new(url.tls, server.authorities.as_deref()).map_err(|why| {
-            LedgerError::Failed {
+            LedgerError::Away {
                 place: place.clone(),
                 why: format!("the certificate authorities cannot be used: {why}"),
             }

@@ -182,6 +182,10 @@ fn from_sql(place: String, error: &tokio_postgres::Error) -> LedgerError {
             place,
             why: "the server took too long, and the statement was cancelled".into(),
         },
+        // It lets us in with another password, with TLS, or not at all.
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            LedgerError::Away { place, why }
+        }
         _ if ends_connection(code) || *code == SqlState::TOO_MANY_CONNECTIONS => {
             LedgerError::Away { place, why }
         }
