@@ -75,12 +75,7 @@ pub async fn connect(
     access: Access,
 ) -> Result<Arc<dyn Books>, LedgerError> {
     let clock = match access {
-        Access::Read => {
-            return Ok(match PostgresLedger::read(server, project).await? {
-                Some(ledger) => Arc::new(ledger),
-                None => open_memory(project),
-            });
-        }
+        Access::Read => return PostgresLedger::read(server, project).await,
         Access::Write => Clock::Server,
         Access::Rehearse => Clock::Calls,
     };

@@ -13,7 +13,8 @@
 //!   ([`Clock::Server`]), read after the row is locked. Of the instants that a call carries only the
 //!   distance counts there, `ttl` or the claim's end less `now`; the rest of them is written down as it is.
 //! - Runners never wait for each other's deliveries: what another is at is passed over.
-//! - [`Access::Read`](super::Access::Read) runs read-only transactions alone, and makes no table.
+//! - [`Access::Read`](super::Access::Read) runs read-only transactions alone, and makes no table: a ledger
+//!   of an earlier format is copied into memory, as it is at one instant, and brought forward there.
 //!
 //! # Assumptions
 //!
@@ -46,6 +47,7 @@ mod trouble;
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -55,7 +57,8 @@ use crate::engine::ledger::{
     LedgerError, LookUp, NewEntry, Turn,
 };
 use crate::engine::outbox::{
-    Admission, Admitted, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence,
+    Admission, Admitted, Books, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key,
+    Occurrence,
     Outbox, OutboxError, Outcome, State,
 };
 use crate::engine::quota::{Claimed, Quota};
@@ -65,7 +68,7 @@ use crate::model::{Address, Name};
 pub use connect::Server;
 pub use transaction::Clock;
 
-use super::sqlite::SqliteLedger;
+use super::sqlite::{Copy, SqliteLedger};
 use connect::{Patience, Pool};
 use transaction::{Tries, looking, server_now, writing};
 use trouble::Trouble;
@@ -78,23 +81,36 @@ pub struct PostgresLedger {
 }
 
 impl PostgresLedger {
-    /// Connects to look; none where there is no ledger yet.
+    /// Connects to look. Where there is no ledger yet it is an empty one, and one of an earlier format is
+    /// copied: who only looks brings nothing forward.
     ///
     /// # Errors
     ///
     /// When the server cannot be reached, or what is there is no ledger that this beadle reads.
-    pub async fn read(server: &Server, project: &Name) -> Result<Option<Self>, LedgerError> {
+    pub async fn read(server: &Server, project: &Name) -> Result<Arc<dyn Books>, LedgerError> {
         let pool = Pool::new(server, false)?;
         let at = |trouble: Trouble| trouble.at(&pool.place);
         pool.check().await.map_err(at)?;
-        let looked = async {
+        let copied = async {
             let conn = pool.take().await?;
             let format = migrate::format(&conn).await?;
+            let copied = match format {
+                Some(migrate::KNOWN) => None,
+                Some(earlier) => {
+                    let copy = Copy::of_format(earlier)?;
+                    rows::fill(&conn, project, earlier, &copy).await?;
+                    Some(copy)
+                }
+                None => Some(Copy::of_format(migrate::KNOWN)?),
+            };
             conn.give_back();
-            Ok(format)
+            Ok(copied)
         };
-        let format = looked.await.map_err(at)?;
-        Ok(format.map(|_| Self {
+        if let Some(copy) = copied.await.map_err(at)? {
+            let copy = SqliteLedger::of_copy(project, &pool.place, copy)?;
+            return Ok(Arc::new(copy));
+        }
+        Ok(Arc::new(Self {
             project: project.clone(),
             pool,
             clock: Clock::Server,

@@ -65,9 +65,10 @@ use crate::engine::outbox::{
     Outbox, OutboxError, Outcome, State,
 };
 use crate::engine::quota::{Claimed, Quota};
-use crate::engine::upkeep::{Rows, Upkeep};
+use crate::engine::upkeep::{Cell, Rows, Upkeep};
 use crate::model::{Address, Name};
 
+use super::layout::{Layout, TableLayout};
 use holder_lock::{HolderLock, LockFile};
 use together::Together;
 use trouble::Trouble;
@@ -89,6 +90,35 @@ enum Source {
     Readers(PathBuf),
     Writer(Writer),
     Memory(Mutex<Connection>),
+    /// What a server had, to be looked at.
+    Copy(Mutex<Connection>),
+}
+
+/// A ledger of some format in memory, to be filled with the rows of a server.
+pub(super) struct Copy(Connection);
+
+impl Copy {
+    /// An empty one of a format that we know.
+    pub(super) fn of_format(format: i64) -> Result<Self, LedgerError> {
+        let place = "the ledger in memory";
+        let made = Connection::open_in_memory().map_err(Trouble::from);
+        let made = made.and_then(|mut conn| {
+            migrate::forward_to(format, &mut conn)?;
+            Ok(Self(conn))
+        });
+        made.map_err(|trouble| trouble.at(place))
+    }
+
+    /// Which tables it has.
+    pub(super) fn layout(&self) -> Result<Layout, LedgerError> {
+        rows::layout(&self.0).map_err(|trouble| trouble.at("the ledger in memory"))
+    }
+
+    /// Puts rows in as they are.
+    pub(super) fn put(&self, table: &TableLayout, rows: &[Vec<Cell>]) -> Result<(), LedgerError> {
+        let put = rows::insert(&self.0, table, rows);
+        put.map_err(|trouble| trouble.at("the ledger in memory"))
+    }
 }
 
 /// Kept; the file is folded together when it is dropped.
@@ -189,6 +219,14 @@ impl SqliteLedger {
         Ok(Self::new(project, place, Source::Memory(conn), None))
     }
 
+    /// A ledger in memory that can only be looked at: nothing, or what [`Copy::put`] was given.
+    pub(super) fn of_copy(project: &Name, place: &str, copy: Copy) -> Result<Self, LedgerError> {
+        let Copy(mut conn) = copy;
+        migrate::forward(&mut conn).map_err(|trouble| trouble.at(place))?;
+        let source = Source::Copy(Mutex::new(conn));
+        Ok(Self::new(project, place.to_owned(), source, None))
+    }
+
     /// Makes a file that was not there, with these rows of a project.
     ///
     /// # Errors
@@ -220,7 +258,7 @@ impl SqliteLedger {
         let found = match &self.source {
             Source::Readers(path) => file::reader(path).and_then(|conn| look(&conn)),
             Source::Writer(writer) => writer.look(look),
-            Source::Memory(conn) => look(&locked(conn)),
+            Source::Memory(conn) | Source::Copy(conn) => look(&locked(conn)),
         };
         found.map_err(|trouble| trouble.at(&self.place))
     }
@@ -231,7 +269,9 @@ impl SqliteLedger {
         change: impl FnOnce(&Transaction<'_>, &mut Option<(i64, HolderLock)>) -> Result<T, Trouble>,
     ) -> Result<T, LedgerError> {
         let conn = match &self.source {
-            Source::Readers(_) => Err(Trouble::ReadOnly("it was opened to look".into())),
+            Source::Readers(_) | Source::Copy(_) => {
+                Err(Trouble::ReadOnly("it was opened to look".into()))
+            }
             Source::Writer(writer) => Ok(&*writer.conn),
             Source::Memory(conn) => Ok(conn),
         };
@@ -619,6 +659,11 @@ impl Upkeep for SqliteLedger {
 
     fn save<'a>(&'a self, file: &'a Path) -> Pending<'a, Result<(), LedgerError>> {
         Box::pin(async move {
+            // Of a server's ledger the project alone, as when it is of our format.
+            if let Source::Copy(_) = &self.source {
+                let rows = self.looking(|conn| rows::rows(conn, &self.project))?;
+                return Self::make(file, &self.project, &rows);
+            }
             let saved = self.looking(|conn| Ok(rows::save(conn, file)))?;
             // What goes wrong now goes wrong with the new file.
             saved.map_err(|trouble| trouble.at(&file.display().to_string()))

@@ -110,12 +110,11 @@ impl Pool {
     pub(super) fn new(server: &Server, writes: bool) -> Result<Self, LedgerError> {
         let url = &server.url;
         let place = url.to_string();
-        let tls = Tls::new(url.tls, server.authorities.as_deref()).map_err(|why| {
-            LedgerError::Away {
+        let tls =
+            Tls::new(url.tls, server.authorities.as_deref()).map_err(|why| LedgerError::Away {
                 place: place.clone(),
                 why: format!("the certificate authorities cannot be used: {why}"),
-            }
-        })?;
+            })?;
         let mut config = Config::new();
         config
             .user(&url.user)

@@ -9,6 +9,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use super::super::codec::instant_to_text;
 use super::super::layout::{Layout, TableLayout, pruning, raised};
+use super::super::sqlite::Copy;
 use super::super::sqlite::rows::known_layout;
 use super::connect::Connection;
 use super::migrate;
@@ -76,24 +77,60 @@ pub(super) async fn at_one_instant(conn: &Connection, project: &Name) -> Result<
     read
 }
 
+/// Fills a copy of an earlier format, of which nothing is known here but the tables.
+pub(super) async fn fill(
+    conn: &Connection,
+    project: &Name,
+    format: i64,
+    copy: &Copy,
+) -> Result<(), Trouble> {
+    conn.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        .await?;
+    let filled = async {
+        if migrate::format(conn).await? != Some(format) {
+            return Err(Trouble::Failed(
+                "it was brought forward meanwhile; try again".into(),
+            ));
+        }
+        for table in copy.layout()? {
+            // Others' bindings are claims.
+            let which = match table.name.as_str() {
+                "binding" => "project = $1 OR project <> $1".to_owned(),
+                _ => table.of_project('$'),
+            };
+            copy.put(&table, &cells(conn, &table, &which, project).await?)?;
+        }
+        Ok(())
+    };
+    let filled = filled.await;
+    conn.batch("ROLLBACK").await?;
+    filled
+}
+
+/// The rows of a table of which something holds that takes the project.
+async fn cells(
+    conn: &Connection,
+    table: &TableLayout,
+    which: &str,
+    project: &Name,
+) -> Result<Vec<Vec<Cell>>, Trouble> {
+    let sql = format!(
+        "SELECT {} FROM {} WHERE {which}",
+        table.quoted(),
+        table.name
+    );
+    let found = conn.rows(&sql, &[&project.as_str()]).await?;
+    let cells = |row: &Row| {
+        let cells = (0..row.len()).map(|n| row.try_get::<_, Cell>(n));
+        Ok(cells.collect::<Result<Vec<_>, _>>()?)
+    };
+    found.iter().map(cells).collect()
+}
+
 async fn rows(conn: &Connection, project: &Name) -> Result<Rows, Trouble> {
     let mut tables = Vec::new();
     for table in layout()? {
-        let sql = format!(
-            "SELECT {} FROM {} WHERE {}",
-            table.quoted(),
-            table.name,
-            table.of_project('$')
-        );
-        let found = conn.rows(&sql, &[&project.as_str()]).await?;
-        let cells = |row: &Row| {
-            let cells = (0..row.len()).map(|n| row.try_get::<_, Cell>(n));
-            Ok(cells.collect::<Result<Vec<_>, _>>()?)
-        };
-        let mut rows = found
-            .iter()
-            .map(cells)
-            .collect::<Result<Vec<_>, Trouble>>()?;
+        let mut rows = cells(conn, &table, &table.of_project('$'), project).await?;
         rows.sort();
         tables.push(Table {
             name: table.name,

@@ -27,6 +27,12 @@ pub(super) fn forward(conn: &mut Connection) -> Result<(), Trouble> {
     take(&STEPS, conn)
 }
 
+/// Brings an empty database to an earlier format.
+pub(super) fn forward_to(format: i64, conn: &mut Connection) -> Result<(), Trouble> {
+    let steps = usize::try_from(format).ok().and_then(|n| STEPS.get(..n));
+    take(steps.ok_or(Trouble::Newer(format))?, conn)
+}
+
 fn take(steps: &[&str], conn: &mut Connection) -> Result<(), Trouble> {
     loop {
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -140,20 +140,30 @@ pub(super) fn put(tx: &Connection, project: &Name, given: &Rows) -> Result<(), T
                 table.name
             )));
         }
-        let mut insert = tx.prepare(&format!(
-            "INSERT INTO {} ({}) VALUES ({})",
-            table.name,
-            layout.quoted(),
-            layout.placeholders('?')
-        ))?;
-        for row in &table.rows {
-            insert.execute(params_from_iter(row))?;
-        }
+        insert(tx, &layout, &table.rows)?;
     }
     if rows(tx, project)?.tables != raised {
         return Err(Trouble::Failed(
             "what was read back is not what was put in; nothing was kept".into(),
         ));
+    }
+    Ok(())
+}
+
+/// Puts rows into a table as they are.
+pub(super) fn insert(
+    tx: &Connection,
+    table: &TableLayout,
+    rows: &[Vec<Cell>],
+) -> Result<(), Trouble> {
+    let mut insert = tx.prepare(&format!(
+        "INSERT INTO {} ({}) VALUES ({})",
+        table.name,
+        table.quoted(),
+        table.placeholders('?')
+    ))?;
+    for row in rows {
+        insert.execute(params_from_iter(row))?;
     }
     Ok(())
 }

@@ -116,6 +116,18 @@ fn looking_makes_nothing_and_writes_nothing() {
         schema.name()
     );
     assert_eq!(schema.texts(&tables), Vec::<String>::new());
+    // What is not there cannot be written to either.
+    let empty = look();
+    let refused = acquire(&*empty, "li", 0).unwrap_err();
+    assert!(matches!(refused, LedgerError::ReadOnly { .. }), "{refused}");
+    assert!(
+        refused
+            .to_string()
+            .contains(&schema.server().url.to_string()),
+        "{refused}"
+    );
+    let refused = now(empty.admit(&address("a"), at(0), &[])).unwrap_err();
+    assert!(matches!(refused, LedgerError::ReadOnly { .. }), "{refused}");
     let ledger = schema.open("p");
     let lease = acquire(&ledger, "li", 0).unwrap();
     now(ledger.record(&lease, at(1), &[bind("a", "s1")])).unwrap();
@@ -326,4 +338,77 @@ fn a_project_of_a_server_is_saved_in_a_file() {
     assert!(again.to_string().contains("not written over"), "{again}");
     let left: Vec<_> = std::fs::read_dir(file.parent().unwrap()).unwrap().collect();
     assert_eq!(left.len(), 1, "{left:?}");
+}
+
+/// A schema as the first beadle that had servers made it, with rows of two projects.
+fn of_format_three(schema: &Schema) {
+    let first =
+        include_str!("../../../src/ledger/migrations/postgres/0003_bindings_to_deliveries.sql");
+    schema.sql(&format!(
+        "CREATE SCHEMA {0}; SET search_path = {0}; {first}",
+        schema.name()
+    ));
+    schema.sql(
+        "INSERT INTO beadle_format VALUES (1, 3);
+         INSERT INTO binding VALUES
+             ('p', 'tasklist_subscription.a', 'feishu', 'cli_a', 't1', 's1', '{\"name\":\"a\"}', 1,
+                 '2026-11-22T10:00:00.000000000Z'),
+             ('q', 'tasklist_subscription.b', 'feishu', 'cli_a', 't1', 's2', '{}', 0,
+                 '2026-11-22T10:00:00.000000000Z');
+         INSERT INTO handled VALUES ('p', 'recurring_notice.n', '2026-11-22T10:00:00.000000000Z');
+         INSERT INTO occurrence VALUES ('p', 'recurring_notice.n', '2026-11-22T10:00:00.000000000Z',
+             '2026-11-22T10:00:00.000000000Z', 1, '2026-11-22T10:00:00.000000000Z', 'r1',
+             '2026-11-22T10:00:00.000000000Z', NULL, NULL, NULL);
+         INSERT INTO delivery (project, notice, nominal, provider, app, operation, query, body,
+             recipients, repeat, state, attempts, detail, invalid)
+         VALUES ('p', 'recurring_notice.n', '2026-11-22T10:00:00.000000000Z', 'feishu', 'cli_a',
+             'sendMessage', '[]', 'text', '[]', 'never', 'pending', 0, '', '[]');",
+    );
+}
+
+#[test]
+fn a_ledger_of_an_earlier_beadle_is_read_as_it_is_there_and_brought_forward_by_who_writes() {
+    let Some(schema) = Schema::new() else { return };
+    of_format_three(&schema);
+    let project = Name::new("p").unwrap();
+    let expected = |books: &dyn Books| {
+        let bindings = now(books.bindings()).unwrap();
+        assert_eq!(bindings.len(), 1);
+        assert_eq!((bindings[0].id.as_str(), bindings[0].protect), ("s1", true));
+        let claims = now(books.claims()).unwrap();
+        assert_eq!(claims.len(), 1);
+        assert_eq!(
+            (claims[0].project.as_str(), claims[0].id.as_str()),
+            ("q", "s2")
+        );
+        let occurrences = now(books.occurrences(None, 9)).unwrap();
+        assert_eq!(occurrences.len(), 1);
+        assert_eq!(now(books.deliveries(&occurrences[0].key)).unwrap().len(), 1);
+        assert_eq!(now(books.pauses()).unwrap(), []);
+    };
+    let look = || now(connect(&schema.server(), &project, Access::Read)).unwrap();
+    let columns = format!(
+        "SELECT table_name || '.' || column_name FROM information_schema.columns
+         WHERE table_schema = '{}' ORDER BY 1",
+        schema.name()
+    );
+    let before = schema.texts(&columns);
+    let reader = look();
+    expected(&*reader);
+    let refused = now(Outbox::open(&*reader, at(0))).unwrap_err();
+    assert!(matches!(refused, LedgerError::ReadOnly { .. }), "{refused}");
+    // A copy of it is of the project alone.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ledger.db");
+    now(reader.save(&file)).unwrap();
+    let saved = beadle::ledger::open(&file, &project, Access::Read).unwrap();
+    assert_eq!(now(saved.bindings()).unwrap().len(), 1);
+    assert_eq!(now(saved.claims()).unwrap(), []);
+    assert_eq!(schema.texts(&columns), before, "looking changes nothing");
+    let format = || schema.texts("SELECT steps::text FROM beadle_format");
+    assert_eq!(format(), ["3"]);
+
+    expected(&*now(connect(&schema.server(), &project, Access::Write)).unwrap());
+    assert_ne!(format(), ["3"]);
+    expected(&*look());
 }
