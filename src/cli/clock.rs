@@ -29,7 +29,7 @@ fn of_the_machine() -> Timestamp {
 }
 
 /// In a debug build `BEADLE_CLOCK_AHEAD` puts it forward by so many seconds, so that a test need not wait for
-/// a whole minute to come.
+/// a whole minute to come, and has machines that disagree.
 #[cfg(debug_assertions)]
 fn of_the_machine() -> Timestamp {
     use std::sync::LazyLock;

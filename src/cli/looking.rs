@@ -2,14 +2,13 @@
 //!
 //! `plan` and `apply` make their plans with it, and `drift` is given nothing else.
 
-use jiff::Timestamp;
-
 use super::args::Global;
 use super::error::Failure;
 use super::planning;
 use super::progress::Progress;
 use super::session::Session;
 use super::ui::Ui;
+use crate::cli::clock;
 use crate::engine::people::{Directories, People, rosters};
 use crate::engine::refresh::{Live, Readers, refresh};
 use crate::engine::view::View;
@@ -92,7 +91,7 @@ pub(super) async fn compare(looking: &Looking<'_>, choice: &Choice) -> Result<Co
     let unsettled = planning::unsettled(&looking.ledger).await?;
     let remembered = looking.ledger.look_ups().await?;
     let progress = Progress::new("Reading tasklists", 0);
-    let now = Timestamp::now();
+    let now = clock::now();
     let directories = looking.directories;
     let mut people = rosters(manifest, choice, &remembered, directories, now).await;
     let rosters = std::mem::take(&mut people.rosters);

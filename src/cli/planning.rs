@@ -172,7 +172,7 @@ impl SavedPlan {
             format_version: FORMAT_VERSION,
             beadle: env!("CARGO_PKG_VERSION").to_owned(),
             project: session.manifest.project.to_string(),
-            created_at: Timestamp::now().to_string(),
+            created_at: clock::now().to_string(),
             options,
             providers: whom(session),
             plan,
@@ -381,7 +381,7 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
         return Err(session.findings(plan.diagnostics));
     }
     let (manifest, directories) = (&session.manifest, &session.directories);
-    let now = Timestamp::now();
+    let now = clock::now();
     let new = people.check_new(manifest, &plan.changes, directories).await;
     plan.diagnostics.append(&mut people.diagnostics);
     plan.diagnostics.extend(new);

@@ -287,3 +287,104 @@ fn a_ledger_moves_from_a_file_to_a_server() {
         wrong.stdout
     );
 }
+
+/// A notice of the last minutes, on machines whose clocks disagree by hours, and with the server.
+#[test]
+fn machines_whose_clocks_are_off_go_by_the_servers() {
+    let Some(schema) = Schema::new() else { return };
+    let project = Project::empty();
+    let notice = "recurring_notices:
+  minutely:
+    to: [release-room]
+    schedule: { start: 2026-01-01, cron: \"* * * * *\", timezone: UTC }
+    message: { text: \"{{ scheduled | date('%H:%M') }}\" }
+";
+    let head = project.manifest("");
+    let text = head.replacen("version: 1\n", "version: 1\nproject: ours\n", 1);
+    for machine in ["behind", "ahead"] {
+        project.write(
+            &format!("{machine}/beadle.yaml"),
+            &format!("{text}{notice}"),
+        );
+    }
+    let on = |machine: &str, args: &[&str]| {
+        let ahead = if machine == "ahead" { "7200" } else { "-7200" };
+        let mut command = command(&project, &schema, machine, args);
+        command.env("BEADLE_CLOCK_AHEAD", ahead);
+        Ran::from(command.output().unwrap())
+    };
+    let applied = on("ahead", &APPLY).exits(0);
+    let words = "this machine's clock is 7200 s ahead of the ledger's, which counts";
+    let told =
+        applied.stderr.contains(words) || applied.stderr.contains(&words.replace("7200", "7199"));
+    assert!(told, "{}", applied.stderr);
+    let near = |what: &str| {
+        let column = format!("abs(extract(epoch FROM {what}::timestamptz - now())) < 600");
+        format!("({column})::text")
+    };
+    let all_true = |query: String, count: usize| {
+        assert_eq!(schema.texts(&query), vec!["true"; count], "{query}");
+    };
+    all_true(format!("SELECT {} FROM binding", near("updated_at")), 1);
+    all_true(format!("SELECT {} FROM lease", near("expires")), 1);
+
+    // Applied three minutes ago, so that some minutes are due.
+    schema.sql(
+        "UPDATE binding SET updated_at = to_char((now() - interval '3 minutes') AT TIME ZONE 'UTC',
+             'YYYY-MM-DD\"T\"HH24:MI:SS.000000000\"Z\"')",
+    );
+    on("ahead", &["tick"]);
+    let nominal = |which: &str| {
+        schema.texts(&format!(
+            "SELECT nominal FROM occurrence WHERE outcome {which} ORDER BY 1"
+        ))
+    };
+    let (sent, missed) = (nominal("= 'sent'"), nominal("= 'missed'"));
+    assert_eq!(sent.len(), 1, "the newest");
+    assert!(
+        (2..=3).contains(&missed.len()),
+        "those before it: {missed:?}"
+    );
+    assert!(missed < sent, "{missed:?} {sent:?}");
+    all_true(format!("SELECT {} FROM handled", near("until")), 1);
+    let future = "SELECT nominal FROM occurrence WHERE nominal::timestamptz > now()";
+    assert_eq!(schema.texts(future), Vec::<String>::new());
+    // The other one finds nothing that is hours late, nor that it is too early for: what was sent is sent
+    // once, whatever became due meanwhile.
+    on("behind", &["tick"]);
+    let after = nominal("= 'sent'");
+    assert_eq!(after[0], sent[0]);
+    assert!(nominal("= 'missed'").starts_with(&missed));
+    let arrived = project.control("GET", "inbox", &serde_json::Value::Null);
+    let arrived = arrived["chats"][0]["messages"]
+        .as_array()
+        .unwrap_or_else(|| panic!("{arrived}"));
+    assert_eq!(arrived.len(), after.len());
+
+    // What people say is written down by the same clock.
+    let pause = [
+        "notice",
+        "pause",
+        "recurring_notice.minutely",
+        "--auto-approve",
+    ];
+    on("ahead", &pause).exits(0);
+    all_true(format!("SELECT {} FROM pause", near("since")), 1);
+    let resume = [
+        "notice",
+        "resume",
+        "recurring_notice.minutely",
+        "--auto-approve",
+    ];
+    on("behind", &resume).exits(0);
+    all_true(format!("SELECT {} FROM pause", near("until")), 1);
+    let key = format!("recurring_notice.minutely@{}", sent[0]);
+    on("ahead", &["notice", "revoke", &key, "--auto-approve"]);
+    let revoke_at = "SELECT revoke_at FROM occurrence WHERE revoke_at IS NOT NULL";
+    assert_eq!(schema.texts(revoke_at).len(), 1);
+    let query = format!(
+        "SELECT {} FROM occurrence WHERE revoke_at IS NOT NULL",
+        near("revoke_at")
+    );
+    all_true(query, 1);
+}

@@ -5,11 +5,10 @@ mod kept;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::Result;
 use crate::cli::ExitStatus;
 use crate::cli::args::{Global, Import};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::keeper::Keeper;
 use crate::cli::session::Session;
@@ -172,6 +171,6 @@ async fn find(session: &Session, args: &Import) -> Result<Binding> {
         id,
         applied,
         protect: subscription.protect,
-        updated_at: Timestamp::now(),
+        updated_at: clock::now(),
     })
 }

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
-
 use super::here::Project;
 use crate::cli::args::Global;
 use crate::cli::checkup::Checkup;
+use crate::cli::clock;
 use crate::cli::session::{ledger_file, open_ledger};
 use crate::cli::text::count;
 use crate::engine::ledger::LedgerError;
@@ -176,7 +175,7 @@ async fn lease(books: &dyn Books, checkup: &mut Checkup) -> Result<(), LedgerErr
         state.holder.command,
         state.since.strftime("%Y-%m-%dT%H:%M:%SZ"),
     );
-    if state.dead || state.expires < Timestamp::now() {
+    if state.dead || state.expires < clock::now() {
         let why = if state.dead {
             "its process is dead"
         } else {
@@ -193,7 +192,7 @@ async fn lease(books: &dyn Books, checkup: &mut Checkup) -> Result<(), LedgerErr
 async fn unsettled(books: &dyn Books, checkup: &mut Checkup) -> Result<(), LedgerError> {
     let open = books.unsettled().await?;
     let lease = books.lease().await?;
-    let live = lease.filter(|l| !l.dead && l.expires >= Timestamp::now());
+    let live = lease.filter(|l| !l.dead && l.expires >= clock::now());
     let fence = live.map(|l| l.fence);
     let left: Vec<_> = open.iter().filter(|e| Some(e.fence) != fence).collect();
     let Some(oldest) = left.first() else {
@@ -241,7 +240,7 @@ async fn notices(books: &dyn Books, checkup: &mut Checkup) -> Result<(), LedgerE
             .ok()
             .flatten()
             .map(|firing| firing.at);
-        if notice.enabled && due.is_some_and(|due| due + notice.late < Timestamp::now()) {
+        if notice.enabled && due.is_some_and(|due| due + notice.late < clock::now()) {
             behind.push(binding.address.to_string());
         }
     }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use super::super::Result;
 use crate::cli::args::Import;
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::session::Session;
 use crate::cli::text::clean;
@@ -71,7 +70,7 @@ pub(super) async fn find(session: &Session, args: &Import) -> Result<Binding> {
         collection,
         id,
         protect,
-        updated_at: Timestamp::now(),
+        updated_at: clock::now(),
     })
 }
 

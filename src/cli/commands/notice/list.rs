@@ -7,6 +7,7 @@ use super::super::{Result, table};
 use super::{binding, books, pause_words, paused, registered};
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::json::FORMAT_VERSION;
 use crate::cli::ui::Ui;
@@ -18,7 +19,7 @@ use crate::plan::live::Binding;
 
 pub(super) async fn list(global: &Global, ui: &Ui) -> Result {
     let (books, ..) = books(global, Access::Read, ui).await?;
-    let now = Timestamp::now();
+    let now = clock::now();
     let pauses = books.pauses().await?;
     let mut rows = Vec::new();
     let mut shapes = Vec::new();
@@ -90,7 +91,7 @@ pub(super) async fn next(
     ui: &Ui,
 ) -> Result {
     let (books, ..) = books(global, Access::Read, ui).await?;
-    let now = Timestamp::now();
+    let now = clock::now();
     let pauses = books.pauses().await?;
     let bindings = match address {
         Some(address) => vec![binding(books.as_ref(), address).await?],

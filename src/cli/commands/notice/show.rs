@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::{Result, table};
@@ -11,6 +10,7 @@ use super::settle::missing;
 use super::{binding, books, pause_words, paused, revoke};
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global};
+use crate::cli::clock;
 use crate::cli::error::Failure;
 use crate::cli::json::{self, FORMAT_VERSION};
 use crate::cli::text::{clean, count};
@@ -39,7 +39,7 @@ pub(super) async fn run(global: &Global, what: &str, ui: &Ui) -> Result {
 async fn notice(global: &Global, address: &Address, ui: &Ui) -> Result {
     let (books, ..) = books(global, Access::Read, ui).await?;
     let binding = binding(books.as_ref(), address).await?;
-    let now = Timestamp::now();
+    let now = clock::now();
     let pauses = books.pauses().await?;
     let pause = paused(&pauses, address, now);
     let mut told = Vec::new();
