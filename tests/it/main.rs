@@ -100,6 +100,8 @@ mod simulate;
 #[cfg(test)]
 mod since;
 #[cfg(test)]
+mod staying_runners;
+#[cfg(test)]
 mod supply;
 #[cfg(test)]
 mod tidy;
