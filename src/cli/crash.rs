@@ -1,7 +1,7 @@
 //! Dies on purpose, so that tests can prove that nothing is written twice or lost whatever dies.
 //!
 //! There is none of this in a release build. In a debug build `BEADLE_CRASH_AT=N` ends the process
-//! without any clean-up at the Nth crash point. Points are just before and just after each method of
+//! without any clean-up at the Nth crash point, and `BEADLE_PANIC_AT=N` panics there. Points are just before and just after each method of
 //! the ledger that writes, and each call that writes; the engine knows nothing of them.
 
 mod receipts;
@@ -40,12 +40,15 @@ pub(super) fn install(
     writers: Writers,
     channels: Channels,
 ) -> (Arc<dyn Books>, Writers, Channels) {
-    let wanted = std::env::var("BEADLE_CRASH_AT").ok();
-    let Some(at) = wanted.and_then(|n| n.parse().ok()) else {
-        return (books, writers, channels);
+    let number = |variable: &str| std::env::var(variable).ok()?.parse().ok();
+    let (at, end): (u64, fn(&str)) = match (number("BEADLE_CRASH_AT"), number("BEADLE_PANIC_AT")) {
+        (Some(at), _) => (at, die),
+        (None, Some(at)) => (at, panic),
+        (None, None) => return (books, writers, channels),
     };
     let points = Arc::new(Points {
         at,
+        end,
         passed: AtomicU64::new(0),
     });
     let writers = writers
@@ -71,18 +74,28 @@ pub(super) fn install(
 /// Counts the points that were passed, and says at the end how many there were.
 struct Points {
     at: u64,
+    /// What happens there.
+    end: fn(&str),
     passed: AtomicU64,
 }
 
 impl Points {
     fn pass(&self, side: &str, step: &str) {
         if self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
-            // Nobody may be listening any more, and that is no reason to live.
-            let _ = writeln!(std::io::stderr(), "crash point: {side} {step}");
-            // No destructor runs and nothing is flushed: for the rest of the world it is a SIGKILL.
-            std::process::abort();
+            (self.end)(&format!("crash point: {side} {step}"));
         }
     }
+}
+
+fn die(point: &str) {
+    // Nobody may be listening any more, and that is no reason to live.
+    let _ = writeln!(std::io::stderr(), "{point}");
+    // No destructor runs and nothing is flushed: for the rest of the world it is a SIGKILL.
+    std::process::abort();
+}
+
+fn panic(point: &str) {
+    panic!("{point}");
 }
 
 impl Drop for Points {

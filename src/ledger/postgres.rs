@@ -58,8 +58,7 @@ use crate::engine::ledger::{
 };
 use crate::engine::outbox::{
     Admission, Admitted, Books, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key,
-    Occurrence,
-    Outbox, OutboxError, Outcome, State,
+    Occurrence, Outbox, OutboxError, Outcome, State,
 };
 use crate::engine::quota::{Claimed, Quota};
 use crate::engine::upkeep::{Rows, Upkeep};

@@ -32,6 +32,8 @@ mod edit;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod fault_classes;
+#[cfg(test)]
 mod fault_lab;
 #[cfg(test)]
 mod faults;
