@@ -22,7 +22,7 @@ use crate::engine::channel::{
 };
 use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
-    LedgerError, LookUp, NewEntry, Turn,
+    LedgerError, LookUp, NewEntry, Note, Turn,
 };
 use crate::engine::outbox::{
     Admission, Admitted, Books, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key,
@@ -31,6 +31,7 @@ use crate::engine::outbox::{
 use crate::engine::polls::Rhythm;
 use crate::engine::quota::{Claimed, Quota};
 use crate::engine::runner::Channels;
+use crate::engine::snapshot::Snapshot;
 use crate::engine::{ApiError, Call, Done, Object, Pending, Reader, RemoteTasklist, Write, Writer};
 use crate::model::{Address, AppId, ChatId, Collection, RemoteId, TasklistGuid};
 
@@ -214,6 +215,28 @@ impl<T: Ledger + ?Sized> Ledger for Mortal<T> {
     ) -> Pending<'a, Result<(), LedgerError>> {
         let work = self.inner.remember(lease, now, look_ups, since);
         Box::pin(self.risk("remember", work))
+    }
+
+    fn snapshots(&self) -> Pending<'_, Result<Vec<Snapshot>, LedgerError>> {
+        self.inner.snapshots()
+    }
+
+    fn note_snapshots<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        note: &'a Note<'a>,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        let work = self.inner.note_snapshots(lease, now, note);
+        Box::pin(self.risk("note_snapshots", work))
+    }
+
+    fn keep_snapshots<'a>(
+        &'a self,
+        turn: Turn,
+        keep: &'a [Snapshot],
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(self.risk("keep_snapshots", self.inner.keep_snapshots(turn, keep)))
     }
 
     fn record<'a>(

@@ -5,6 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::snapshot::{Scope, Snapshot};
 use super::{Call, Pending};
 use crate::model::group::Recipient;
 use crate::model::{Address, AppId, Collection, Fields, Name, RemoteId};
@@ -102,6 +103,27 @@ pub trait Ledger: Send + Sync {
         since: Timestamp,
     ) -> Pending<'a, Result<(), LedgerError>>;
 
+    /// Live values as they were last read. What this beadle cannot make out is not among them: it is read
+    /// again.
+    fn snapshots(&self) -> Pending<'_, Result<Vec<Snapshot>, LedgerError>>;
+
+    /// Drops the snapshots of these scopes and all that are from before `since`, and keeps these, each in
+    /// place of an older one of its scope.
+    fn note_snapshots<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        note: &'a Note<'a>,
+    ) -> Pending<'a, Result<(), LedgerError>>;
+
+    /// Keeps snapshots that were read since the right to apply stood at `turn`, where nobody had it since:
+    /// says whether. Who had it may have changed what was seen.
+    fn keep_snapshots<'a>(
+        &'a self,
+        turn: Turn,
+        keep: &'a [Snapshot],
+    ) -> Pending<'a, Result<bool, LedgerError>>;
+
     /// Changes bindings without a call.
     fn record<'a>(
         &'a self,
@@ -125,6 +147,17 @@ pub enum BindingChange {
         /// The new one.
         to: Address,
     },
+}
+
+/// What becomes of snapshots.
+#[derive(Clone, Copy, Debug)]
+pub struct Note<'a> {
+    /// Scopes that are no longer as they were.
+    pub drop: &'a [(AppId, Scope)],
+    /// What was seen.
+    pub keep: &'a [Snapshot],
+    /// What is older is of no use.
+    pub since: Timestamp,
 }
 
 /// Who a recipient was found to be. Personal data, which is why `Debug` shows no recipient.

@@ -27,6 +27,7 @@ pub mod report;
 pub mod right;
 pub mod runner;
 pub mod settle;
+pub mod snapshot;
 mod track;
 pub mod upkeep;
 pub mod view;

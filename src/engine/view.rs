@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::afterwards::Pause;
 use super::ledger::{Binding, Claim, Entry, LeaseState, Ledger, LedgerError, LookUp};
 use super::outbox::Books;
+use super::snapshot::Snapshot;
 
 /// The reading half of a [`Ledger`]. Whoever is given one can write nothing into it.
 #[derive(Clone)]
@@ -72,5 +73,14 @@ impl View {
     /// As [`View::bindings`].
     pub async fn look_ups(&self) -> Result<Vec<LookUp>, LedgerError> {
         self.ledger.look_ups().await
+    }
+
+    /// Live values as they were last read.
+    ///
+    /// # Errors
+    ///
+    /// As [`View::bindings`].
+    pub async fn snapshots(&self) -> Result<Vec<Snapshot>, LedgerError> {
+        self.ledger.snapshots().await
     }
 }

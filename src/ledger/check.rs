@@ -9,6 +9,7 @@ use super::codec::sending::{
     readers_from_json, recall_from_text, repeat_from_text, state_from_text, to_from_text,
     why_ended_from_text, word_from_text,
 };
+use super::codec::snapshot::seen_from_json;
 use super::codec::{
     address_from_text, fields_from_json, ids_from_json, instant_from_text, instant_to_text,
     outcome_from_text,
@@ -76,6 +77,8 @@ const READERS: &[(&str, &str, Reader)] = &[
     ("journal", "ended_at", INSTANT),
     ("journal", "outcome", |text| reads(outcome_from_text(text))),
     ("look_up", "looked_at", INSTANT),
+    ("snapshot", "holds", |text| reads(seen_from_json(text))),
+    ("snapshot", "read_at", INSTANT),
     ("handled", "notice", ADDRESS),
     ("handled", "until", INSTANT),
     ("occurrence", "notice", ADDRESS),

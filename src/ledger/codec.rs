@@ -4,6 +4,7 @@
 //! that a later beadle wrote is an error and not a loss.
 
 pub mod sending;
+pub mod snapshot;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -174,6 +175,11 @@ where
 ///
 /// When a field has a value of another field's shape, in words.
 pub fn fields_to_json(fields: &Fields) -> Result<String, String> {
+    let row = row_of(fields)?;
+    Ok(serde_json::to_string(&row).expect("text, numbers and flags are always JSON"))
+}
+
+fn row_of(fields: &Fields) -> Result<FieldsRow, String> {
     let mut row = FieldsRow::default();
     for (field, value) in fields.iter() {
         match (field, value) {
@@ -240,7 +246,7 @@ pub fn fields_to_json(fields: &Fields) -> Result<String, String> {
             ) => return Err(format!("the field {field} cannot hold {value:?}")),
         }
     }
-    Ok(serde_json::to_string(&row).expect("text, numbers and flags are always JSON"))
+    Ok(row)
 }
 
 /// Reads values back.
@@ -249,6 +255,11 @@ pub fn fields_to_json(fields: &Fields) -> Result<String, String> {
 ///
 /// When the text is not JSON of our shape, or has a field that we do not know, in words.
 pub fn fields_from_json(text: &str) -> Result<Fields, String> {
+    let row = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    Ok(fields_of(row))
+}
+
+fn fields_of(row: FieldsRow) -> Fields {
     let FieldsRow {
         name,
         subscribers,
@@ -273,7 +284,7 @@ pub fn fields_from_json(text: &str) -> Result<Fields, String> {
         track,
         on_problem,
         on_unknown,
-    } = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    } = row;
     let keys = |keys: Vec<u32>| keys.into_iter().map(EventKey).collect();
     let chats = |ids: Vec<ChatRow>| ids.into_iter().map(|ChatRow(id)| id).collect();
     let events = events.map(|row| match row {
@@ -286,7 +297,7 @@ pub fn fields_from_json(text: &str) -> Result<Fields, String> {
             all: true,
         },
     });
-    Ok([
+    [
         name.map(|text| (Field::Name, Value::Text(text))),
         subscribers.map(|ids| (Field::Subscribers, Value::Chats(chats(ids)))),
         events.map(|events| (Field::Events, Value::Events(events))),
@@ -313,7 +324,7 @@ pub fn fields_from_json(text: &str) -> Result<Fields, String> {
     ]
     .into_iter()
     .flatten()
-    .collect())
+    .collect()
 }
 
 /// Writes ids as a JSON array.

@@ -142,5 +142,9 @@ pub(super) fn pruning(layout: &Layout, mark: char) -> Vec<(String, String)> {
         "look_up",
         format!("project = {project} AND looked_at < {before}"),
     );
+    delete(
+        "snapshot",
+        format!("project = {project} AND read_at < {before}"),
+    );
     statements
 }

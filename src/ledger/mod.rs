@@ -45,6 +45,9 @@ pub enum Access {
     Read,
     /// To apply: the file and its folder, or the tables, are created where they are missing.
     Write,
+    /// To keep what was seen: nothing is created and nothing is brought forward, so a ledger that is not
+    /// there, or is of an earlier format, cannot be opened.
+    Keep,
     /// To rehearse: as to apply, but where a server has a clock the instants that calls carry count.
     Rehearse,
 }
@@ -60,6 +63,7 @@ pub enum Access {
 pub fn open(path: &Path, project: &Name, access: Access) -> Result<Arc<dyn Books>, LedgerError> {
     Ok(match access {
         Access::Read => Arc::new(sqlite::SqliteLedger::read(path, project)?),
+        Access::Keep => Arc::new(sqlite::SqliteLedger::keep(path, project)?),
         Access::Write | Access::Rehearse => Arc::new(sqlite::SqliteLedger::write(path, project)?),
     })
 }
@@ -76,6 +80,7 @@ pub async fn connect(
 ) -> Result<Arc<dyn Books>, LedgerError> {
     let clock = match access {
         Access::Read => return PostgresLedger::read(server, project).await,
+        Access::Keep => return Ok(Arc::new(PostgresLedger::keep(server, project).await?)),
         Access::Write => Clock::Server,
         Access::Rehearse => Clock::Calls,
     };

@@ -41,6 +41,7 @@ mod outbox;
 mod quota;
 mod receipts;
 mod rows;
+mod snapshots;
 mod tls;
 mod transaction;
 mod trouble;
@@ -54,13 +55,14 @@ use jiff::{SignedDuration, Timestamp};
 use crate::engine::Pending;
 use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
-    LedgerError, LookUp, NewEntry, Turn,
+    LedgerError, LookUp, NewEntry, Note, Turn,
 };
 use crate::engine::outbox::{
     Admission, Admitted, Books, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key,
     Occurrence, Outbox, OutboxError, Outcome, State,
 };
 use crate::engine::quota::{Claimed, Quota};
+use crate::engine::snapshot::Snapshot;
 use crate::engine::upkeep::{Rows, Upkeep};
 use crate::model::{Address, Name};
 
@@ -114,6 +116,33 @@ impl PostgresLedger {
             pool,
             clock: Clock::Server,
         }))
+    }
+
+    /// Connects to write to a ledger of our format.
+    ///
+    /// # Errors
+    ///
+    /// When the server cannot be reached, or no such ledger is there.
+    pub async fn keep(server: &Server, project: &Name) -> Result<Self, LedgerError> {
+        let pool = Pool::new(server, true)?;
+        let at = |trouble: Trouble| trouble.at(&pool.place);
+        pool.check().await.map_err(at)?;
+        let looked = async {
+            let conn = pool.take().await?;
+            let format = migrate::format(&conn).await?;
+            conn.give_back();
+            match format {
+                Some(migrate::KNOWN) => Ok(()),
+                Some(_) => Err(Trouble::Failed("it is of an earlier format".into())),
+                None => Err(Trouble::Failed("there is none yet".into())),
+            }
+        };
+        looked.await.map_err(at)?;
+        Ok(Self {
+            project: project.clone(),
+            pool,
+            clock: Clock::Server,
+        })
     }
 
     /// Connects to write, and makes the tables where they are missing.
@@ -261,6 +290,41 @@ impl Ledger for PostgresLedger {
             writing!(self, |tx| async {
                 lease::good(&tx, &self.project, lease, now).await?;
                 look_ups::remember(&tx, &self.project, look_ups, since).await
+            })
+        })
+    }
+
+    fn snapshots(&self) -> Pending<'_, Result<Vec<Snapshot>, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| snapshots::all(&conn, &self.project)) })
+    }
+
+    fn note_snapshots<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        note: &'a Note<'a>,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| async {
+                lease::good(&tx, &self.project, lease, now).await?;
+                snapshots::note(&tx, &self.project, note).await
+            })
+        })
+    }
+
+    fn keep_snapshots<'a>(
+        &'a self,
+        turn: Turn,
+        keep: &'a [Snapshot],
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| async {
+                let kept =
+                    turn.has_ended && lease::turn_locked(&tx, &self.project).await? == Some(turn);
+                if kept {
+                    snapshots::keep(&tx, &self.project, keep).await?;
+                }
+                Ok(kept)
             })
         })
     }

@@ -46,6 +46,7 @@ mod outbox;
 mod quota;
 mod receipts;
 pub(super) mod rows;
+mod snapshots;
 mod together;
 mod trouble;
 
@@ -58,13 +59,14 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::engine::Pending;
 use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
-    LedgerError, LookUp, NewEntry, Turn,
+    LedgerError, LookUp, NewEntry, Note, Turn,
 };
 use crate::engine::outbox::{
     Admission, Admitted, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence,
     Outbox, OutboxError, Outcome, State,
 };
 use crate::engine::quota::{Claimed, Quota};
+use crate::engine::snapshot::Snapshot;
 use crate::engine::upkeep::{Cell, Rows, Upkeep};
 use crate::model::{Address, Name};
 
@@ -206,6 +208,18 @@ impl SqliteLedger {
         let lock_file = Some(LockFile::beside(&path, project));
         let source = Source::Writer(Writer::new(conn, path));
         Ok(Self::new(project, place, source, lock_file))
+    }
+
+    /// Opens a file to write that is a ledger of our format.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, is none, or cannot be written.
+    pub fn keep(path: &Path, project: &Name) -> Result<Self, LedgerError> {
+        let at = |trouble: Trouble| trouble.at(&path.display().to_string());
+        let resolved = file::resolve(path).map_err(at)?;
+        file::is_ours(&resolved).map_err(at)?;
+        Self::write(path, project)
     }
 
     /// A ledger in memory.
@@ -474,6 +488,37 @@ impl Ledger for SqliteLedger {
         Box::pin(async move {
             self.holding(lease, now, |tx| {
                 look_ups::remember(tx, &self.project, look_ups, since)
+            })
+        })
+    }
+
+    fn snapshots(&self) -> Pending<'_, Result<Vec<Snapshot>, LedgerError>> {
+        Box::pin(async { self.looking(|conn| snapshots::all(conn, &self.project)) })
+    }
+
+    fn note_snapshots<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        note: &'a Note<'a>,
+    ) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(
+            async move { self.holding(lease, now, |tx| snapshots::note(tx, &self.project, note)) },
+        )
+    }
+
+    fn keep_snapshots<'a>(
+        &'a self,
+        turn: Turn,
+        keep: &'a [Snapshot],
+    ) -> Pending<'a, Result<bool, LedgerError>> {
+        Box::pin(async move {
+            self.writing(|tx, _| {
+                let kept = turn.has_ended && lease::turn(tx, &self.project)? == Some(turn);
+                if kept {
+                    snapshots::keep(tx, &self.project, keep)?;
+                }
+                Ok(kept)
             })
         })
     }

@@ -6,6 +6,7 @@ mod postgres;
 mod quota;
 mod receipts;
 mod sending;
+mod snapshots;
 mod sqlite;
 mod upkeep;
 
@@ -41,6 +42,10 @@ use sending::{
     a_range_of_which_something_was_dealt_with_is_not_admitted, an_instant_is_admitted_once,
     what_is_cancelled_stays_cancelled, what_is_taken_of_a_period_is_there_again_in_the_next,
     what_is_taken_of_any_time_is_there_again_when_that_is_over,
+};
+use snapshots::{
+    a_newer_snapshot_takes_the_place_of_an_older_one, snapshots_read_back_and_are_a_projects_own,
+    what_was_seen_before_an_apply_is_not_kept_after_it,
 };
 use upkeep::what_ended_long_ago_is_pruned_and_what_guards_is_not;
 
@@ -107,6 +112,9 @@ suite! {
     many_who_take_at_once_take_no_more_than_there_is,
     what_somebody_has_had_today_is_known,
     what_ended_long_ago_is_pruned_and_what_guards_is_not,
+    snapshots_read_back_and_are_a_projects_own,
+    a_newer_snapshot_takes_the_place_of_an_older_one,
+    what_was_seen_before_an_apply_is_not_kept_after_it,
 }
 
 /// An instant, so many seconds after the tests' dawn.

@@ -134,11 +134,19 @@ pub(super) async fn state(
 
 /// The newest lease, ended or not.
 pub(super) async fn turn(conn: &Connection, project: &Name) -> Result<Option<Turn>, Trouble> {
-    let newest = newest(conn, project, Lock::No).await?;
-    Ok(newest.map(|row| Turn {
+    Ok(newest(conn, project, Lock::No).await?.map(turn_of))
+}
+
+/// The same, and until the transaction ends nobody takes the lease.
+pub(super) async fn turn_locked(tx: &Tx<'_>, project: &Name) -> Result<Option<Turn>, Trouble> {
+    Ok(newest(tx, project, Lock::Yes).await?.map(turn_of))
+}
+
+fn turn_of(row: LeaseRow) -> Turn {
+    Turn {
         fence: row.fence,
         has_ended: row.ended.is_some(),
-    }))
+    }
 }
 
 async fn end(tx: &Tx<'_>, project: &Name, how: &str, now: Timestamp) -> Result<(), Trouble> {

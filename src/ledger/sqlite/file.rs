@@ -64,6 +64,18 @@ pub(super) fn beside(path: &Path) -> Result<Connection, Trouble> {
     connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
+/// Fails unless there is a ledger of our format.
+pub(super) fn is_ours(path: &Path) -> Result<(), Trouble> {
+    if !there(path)? {
+        return Err(Trouble::Failed("there is none yet".into()));
+    }
+    let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    match checked(&conn, path)? {
+        migrate::KNOWN => Ok(()),
+        _ => Err(Trouble::Failed("it is of an earlier format".into())),
+    }
+}
+
 /// The format of a ledger that is one, and all there. SQLite sees by itself that pages are missing at the
 /// end, but not that the last one was cut.
 fn checked(conn: &Connection, path: &Path) -> Result<i64, Trouble> {

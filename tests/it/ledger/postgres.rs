@@ -111,6 +111,9 @@ fn looking_makes_nothing_and_writes_nothing() {
     let project = Name::new("p").unwrap();
     let look = || now(connect(&schema.server(), &project, Access::Read)).unwrap();
     assert!(now(look().is_new()).unwrap());
+    let keep = || now(connect(&schema.server(), &project, Access::Keep));
+    let none = keep().err().unwrap().to_string();
+    assert!(none.ends_with("there is none yet"), "{none}");
     let tables = format!(
         "SELECT nspname::text FROM pg_namespace WHERE nspname = '{}'",
         schema.name()
@@ -138,6 +141,7 @@ fn looking_makes_nothing_and_writes_nothing() {
     let refused = now(Outbox::open(&*reader, at(1))).unwrap_err();
     assert!(matches!(refused, LedgerError::ReadOnly { .. }), "{refused}");
     assert_eq!(bound(&ledger).len(), 1);
+    assert_eq!(bound(&*keep().unwrap()).len(), 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use beadle::engine::channel::To;
 use beadle::engine::outbox::{Claim, Delivery, Ending, State};
-use beadle::engine::quota::{Claimed, Daily, Quota, Take};
+use beadle::engine::quota::{Claimed, Daily, Over, Quota, Take};
 use beadle::model::group::Recipient;
 
 use super::sending::{admission, notice, open, sent};
@@ -11,8 +11,10 @@ use super::*;
 fn take(name: &str, period: &str, amount: u64, most: u64, ends: i64) -> Take {
     Take {
         name: name.into(),
-        period: period.into(),
-        ends: at(ends),
+        over: Over::Period {
+            name: period.into(),
+            ends: at(ends),
+        },
         amount,
         most,
         what: format!("the {most} of {name}"),

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::*;
 
 /// The format that this beadle writes.
-const KNOWN: i64 = 5;
+const KNOWN: i64 = 6;
 
 /// A ledger in a folder of its own.
 pub(super) struct Files(TempDir);
@@ -449,11 +449,16 @@ fn a_read_only_file_or_folder_is_refused_to_writers_only() {
         let before = files.snapshot();
         let refused = files.try_open(Access::Write).err().unwrap();
         assert!(matches!(refused, LedgerError::ReadOnly { .. }), "{refused}");
+        let refused = files.try_open(Access::Keep).err().unwrap();
+        assert!(matches!(refused, LedgerError::ReadOnly { .. }), "{refused}");
         assert_eq!(bound(&*files.read()), [subscription("a", "s1")]);
         assert_eq!(files.snapshot(), before);
         set(path, usual);
     }
     fs::remove_file(&file).unwrap();
+    let none = files.try_open(Access::Keep).err().unwrap().to_string();
+    assert!(none.ends_with("there is none yet"), "{none}");
+    assert!(!file.exists());
     set(&folder, 0o500);
     let refused = files.try_open(Access::Write).err().unwrap();
     assert!(matches!(refused, LedgerError::ReadOnly { .. }), "{refused}");
@@ -630,7 +635,12 @@ fn a_ledger_of_an_earlier_beadle_is_read_as_it_is_and_brought_forward_by_who_wri
         fs::read(files.path()).unwrap() == before,
         "looking changes nothing"
     );
+    // Who only keeps what was seen brings nothing forward.
+    let refused = files.try_open(Access::Keep).err().unwrap().to_string();
+    assert!(refused.ends_with("it is of an earlier format"), "{refused}");
+    assert!(fs::read(files.path()).unwrap() == before);
     expected(&*files.try_open(Access::Write).unwrap());
+    expected(&*files.try_open(Access::Keep).unwrap());
     let conn = rusqlite::Connection::open(files.path()).unwrap();
     let format: i64 = conn
         .query_row("PRAGMA user_version", [], |row| row.get(0))

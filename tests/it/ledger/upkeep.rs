@@ -2,7 +2,7 @@
 
 use beadle::engine::afterwards::{AfterSettling, Pause, Settlement, Word};
 use beadle::engine::channel::To;
-use beadle::engine::ledger::LookUp;
+use beadle::engine::ledger::{LookUp, Note};
 use beadle::engine::outbox::{Admitted, Claim, Delivery, Ending, Key, Outcome, State};
 use beadle::engine::quota::{Claimed, Daily, Quota};
 use beadle::engine::receipts::{People, Reading, Terms};
@@ -48,6 +48,12 @@ pub(super) fn fill(books: &dyn Books) {
         at: at(4),
     };
     now(books.remember(&lease, at(4), &[look_up], at(0))).unwrap();
+    let snapshots = Note {
+        drop: &[],
+        keep: &super::snapshots::some(),
+        since: at(0),
+    };
+    now(books.note_snapshots(&lease, at(4), &snapshots)).unwrap();
     now(books.release(&lease, at(5))).unwrap();
     for name in ["sent", "held", "open"] {
         let admitted = now(books.admit(&notice(name), at(0), &[admission(0, 2)]));
@@ -159,9 +165,10 @@ pub(super) fn what_ended_long_ago_is_pruned_and_what_guards_is_not(store: &dyn S
             gone("delivery"),
             gone("occurrence"),
             gone("journal"),
-            gone("look_up")
+            gone("look_up"),
+            gone("snapshot")
         ],
-        [4, 2, 1, 1]
+        [4, 2, 1, 1, 6]
     );
     let of_what_follows = [
         "settlement",
