@@ -20,7 +20,8 @@ use crate::model::Address;
 
 pub(super) use comment::{CommentCommand, OnGithub};
 pub(super) use drift::DriftArgs;
-pub(super) use fast::Since;
+pub(super) use fast::RefreshWhen;
+pub(super) use fast::{Refreshing, Since};
 pub(super) use init::{Init, Platform, StarterVendor};
 pub(super) use ledger::LedgerCommand;
 pub(super) use man::Man;
@@ -241,6 +242,8 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     pub(super) since: Since,
     #[command(flatten)]
+    pub(super) refreshing: Refreshing,
+    #[command(flatten)]
     pub(super) permissions: Permissions,
     /// Save the plan, for `beadle apply FILE`
     #[arg(long, value_name = "FILE")]
@@ -280,12 +283,14 @@ pub(super) struct Consent {
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Apply {
     /// A saved plan: go on only if planning anew yields exactly its changes
-    #[arg(conflicts_with_all = ["targets", "excludes", "changed_since", "adopt", "recreate", "expect"])]
+    #[arg(conflicts_with_all = ["targets", "excludes", "changed_since", "refresh", "max_age", "adopt", "recreate", "expect"])]
     pub(super) file: Option<PathBuf>,
     #[command(flatten)]
     pub(super) selection: Selection,
     #[command(flatten)]
     pub(super) since: Since,
+    #[command(flatten)]
+    pub(super) refreshing: Refreshing,
     #[command(flatten)]
     pub(super) permissions: Permissions,
     /// Go on only if the plan has this digest

@@ -217,6 +217,9 @@ fn summary(plan: &PlanJson) -> String {
     if let Some(since) = &plan.since {
         let _ = writeln!(out, "{NOTE}{}{NOTE:#}", since.sentence());
     }
+    if let Some(refresh) = &plan.refresh {
+        let _ = writeln!(out, "{NOTE}{}{NOTE:#}", refresh.sentence());
+    }
     if plan.budget.calls > 0 {
         let time = match plan.budget.per_minute {
             Some(rate) => format!(", about {} at {rate}/min", duration(plan.budget.seconds)),

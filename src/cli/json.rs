@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::cli::diagnostics::Finding;
 use crate::cli::outlook::OutlookJson;
+use crate::cli::refreshing::RefreshJson;
 use crate::cli::since::SinceJson;
 use crate::cli::text;
 use crate::model::manifest::Manifest;
@@ -38,6 +39,9 @@ pub struct PlanJson {
     /// What `--changed-since` left, where it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<SinceJson>,
+    /// What was read and what was assumed, where `--refresh` asked for something else than to read everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<RefreshJson>,
     /// The changes, in an order in which they can be carried out.
     pub changes: Vec<ChangeJson>,
     /// Resources about which nothing is known, because their tasklist could not be read.
@@ -307,6 +311,7 @@ impl PlanJson {
             format_version: FORMAT_VERSION,
             scope,
             since: None,
+            refresh: None,
             changes,
             unread: plan
                 .unread

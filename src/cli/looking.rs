@@ -2,6 +2,8 @@
 //!
 //! `plan` and `apply` make their plans with it, and `drift` is given nothing else.
 
+use std::sync::Arc;
+
 use super::args::Global;
 use super::error::Failure;
 use super::planning;
@@ -11,6 +13,7 @@ use super::ui::Ui;
 use crate::cli::clock;
 use crate::engine::people::{Directories, People, rosters};
 use crate::engine::refresh::{Live, Readers, refresh};
+use crate::engine::snapshot::{Sight, touched};
 use crate::engine::view::View;
 use crate::ledger::Access;
 use crate::model::Diagnostic;
@@ -84,36 +87,54 @@ impl Compared {
 /// # Errors
 ///
 /// When the ledger cannot be read.
-pub(super) async fn compare(looking: &Looking<'_>, choice: &Choice) -> Result<Compared, Failure> {
+pub(super) async fn compare(
+    looking: &Looking<'_>,
+    choice: &Choice,
+    sight: &Arc<Sight>,
+) -> Result<Compared, Failure> {
     let manifest = looking.manifest;
+    let readers = sight.readers(&looking.readers);
     let bindings = looking.ledger.bindings().await?;
     let claims = looking.ledger.claims().await?;
     let unsettled = planning::unsettled(&looking.ledger).await?;
     let remembered = looking.ledger.look_ups().await?;
     let progress = Progress::new("Reading tasklists", 0);
     let now = clock::now();
-    let directories = looking.directories;
-    let mut people = rosters(manifest, choice, &remembered, directories, now).await;
+    let directories = sight.directories(looking.directories);
+    let mut people = rosters(manifest, choice, &remembered, &directories, now).await;
     let rosters = std::mem::take(&mut people.rosters);
-    let live = refresh(
-        manifest,
-        &bindings,
-        choice,
-        &looking.readers,
-        rosters,
-        &|done, total| progress.set(done, total),
-    )
-    .await;
-    drop(progress);
     let mut compared = Compared {
         plan: Plan::default(),
-        live,
+        live: Live::default(),
         people,
         bindings,
         claims,
         unsettled,
     };
-    let mut plan = compared.again(manifest, looking.memory, choice);
+    let mut plan = loop {
+        compared.live = refresh(
+            manifest,
+            &compared.bindings,
+            choice,
+            &readers,
+            rosters.clone(),
+            &|done, total| progress.set(done, total),
+        )
+        .await;
+        let plan = compared.again(manifest, looking.memory, choice);
+        let bindings = &compared.bindings;
+        // What is to be done was perhaps planned from what is no longer so.
+        if !sight.demand(&touched(
+            &plan,
+            manifest,
+            &compared.live,
+            bindings,
+            &readers,
+        )) {
+            break plan;
+        }
+    };
+    drop(progress);
     plan.diagnostics
         .extend(compared.live.diagnostics.iter().cloned());
     compared.plan = plan;

@@ -112,6 +112,9 @@ fn head(plan: &PlanJson) -> String {
     if let Some(since) = &plan.since {
         let _ = writeln!(out, "{}\n", inert(start(&since.sentence(), 1_000)));
     }
+    if let Some(refresh) = &plan.refresh {
+        let _ = writeln!(out, "{}\n", inert(&refresh.sentence()));
+    }
     let refusals: Vec<String> = plan
         .refusals
         .iter()

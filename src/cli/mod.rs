@@ -28,6 +28,7 @@ pub mod people;
 mod planning;
 mod progress;
 mod reference;
+mod refreshing;
 pub mod remembered;
 pub mod report;
 mod server;

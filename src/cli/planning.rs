@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -15,6 +16,7 @@ use super::diagnostics;
 use super::error::Failure;
 use super::json::{ChangeJson, FORMAT_VERSION, PlanJson, RefusalJson, digest, labels};
 use super::looking::{Compared, compare};
+use super::refreshing::{self, RefreshJson, RefreshOption};
 use super::session::Session;
 use super::since::{Since, SinceJson};
 use super::ui::Ui;
@@ -22,6 +24,7 @@ use super::{human, markdown};
 use crate::engine::afterwards::Pause;
 use crate::engine::ledger::LookUp;
 use crate::engine::refresh::{Live, missing_chats};
+use crate::engine::snapshot::{Refresh, Sight};
 use crate::engine::view::View;
 use crate::model::diagnostic::has_errors;
 use crate::model::manifest::{Manifest, Provider};
@@ -39,6 +42,8 @@ pub(super) struct Planned {
     /// Who was looked up for it.
     pub(super) look_ups: Vec<LookUp>,
     pub(super) json: PlanJson,
+    /// What of the live side was read, and what was assumed.
+    pub(super) sight: Arc<Sight>,
 }
 
 /// What the user asked for, as it is kept in a saved plan.
@@ -57,6 +62,9 @@ pub(super) struct Options {
     /// What `--changed-since` left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) since: Option<SinceJson>,
+    /// `--refresh` and `--max-age`; null where everything is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) refresh: Option<RefreshOption>,
     /// `--allow-deletes`.
     pub(super) allow_deletes: bool,
     /// `--allow-member-changes`.
@@ -73,6 +81,7 @@ impl Options {
             adopt: words(&permissions.adopt),
             recreate: words(&permissions.recreate),
             since: None,
+            refresh: None,
             allow_deletes: permissions.allow_deletes,
             allow_member_changes: permissions.allow_member_changes,
         }
@@ -81,6 +90,13 @@ impl Options {
     /// Narrows them to what has changed since a revision.
     pub(super) fn narrow(&mut self, since: Option<&Since>, session: &Session) {
         self.since = since.map(|since| since.compare(&session.manifest, &session.sources));
+    }
+
+    /// Has a plan say what of the project and of the live side was looked at.
+    pub(super) fn tell(&self, planned: &mut Planned) {
+        planned.json.since = self.since.clone();
+        let tell = |asked| RefreshJson::new(asked, &planned.sight, clock::now());
+        planned.json.refresh = self.refresh.map(tell);
     }
 
     /// The command that applies a plan of these options and this digest, and no other.
@@ -102,6 +118,7 @@ impl Options {
         if let Some(since) = since {
             let _ = write!(command, " --changed-since {}", since.commit);
         }
+        command.extend(self.refresh.map(RefreshOption::flags));
         for (flag, is_given) in [
             ("--allow-deletes", self.allow_deletes),
             ("--allow-member-changes", self.allow_member_changes),
@@ -368,25 +385,41 @@ pub(super) async fn unsettled(ledger: &View) -> Result<Vec<Unsettled>, Failure> 
 /// # Errors
 ///
 /// When the ledger cannot be read, or a finding stands in the way of a plan.
-pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<Planned, Failure> {
+pub(super) async fn make(
+    session: &Session,
+    choice: &Choice,
+    refresh: Refresh,
+    ui: &Ui,
+) -> Result<Planned, Failure> {
     let looking = session.looking();
+    let refresh = match refresh {
+        // What the files change is what is looked at, and is read.
+        Refresh::Auto(_) if choice.changed.is_some() => Refresh::Always,
+        other => other,
+    };
+    let sight = refreshing::sight(session, refresh).await?;
     let Compared {
         mut plan,
         live,
         mut people,
         bindings,
         ..
-    } = compare(&looking, choice).await?;
+    } = compare(&looking, choice, &sight).await?;
     if has_errors(&plan.diagnostics) {
         return Err(session.findings(plan.diagnostics));
     }
     let (manifest, directories) = (&session.manifest, &session.directories);
     let now = clock::now();
-    let new = people.check_new(manifest, &plan.changes, directories).await;
+    let new = match sight.asks() {
+        true => people.check_new(manifest, &plan.changes, directories).await,
+        false => Vec::new(),
+    };
     plan.diagnostics.append(&mut people.diagnostics);
     plan.diagnostics.extend(new);
-    plan.diagnostics
-        .extend(missing_chats(manifest, &plan.changes, &looking.readers).await);
+    if sight.asks() {
+        let missing = missing_chats(manifest, &plan.changes, &looking.readers);
+        plan.diagnostics.extend(missing.await);
+    }
     let pauses = looking.ledger.pauses().await?;
     plan.diagnostics.extend(paused(manifest, &pauses, now));
     let vendors = manifest.providers.iter();
@@ -407,6 +440,7 @@ pub(super) async fn make(session: &Session, choice: &Choice, ui: &Ui) -> Result<
         live,
         look_ups: people.fresh,
         json,
+        sight,
     })
 }
 

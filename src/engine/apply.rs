@@ -29,6 +29,7 @@ pub use self::records::record;
 use super::ledger::{BindingChange, End, EntryOutcome, Ledger, LedgerError, NewEntry};
 use super::refresh::Live;
 use super::right::{Right, Stop};
+use super::snapshot::Snapshot;
 use super::{Answer, ApiError, Done, Object, Write, Writer};
 use crate::model::{Address, Collection, Field, Fields, Name, RemoteId};
 use crate::plan::{Action, Change, Plan, Subject};
@@ -114,6 +115,8 @@ pub enum Skip {
 pub struct Report {
     /// Every change with its outcome, in the order of the plan.
     pub outcomes: Vec<(Change, Outcome)>,
+    /// The tasklists that were written to, as they are now; without those of which that is not known.
+    pub left: Vec<Snapshot>,
 }
 
 impl Report {
@@ -133,6 +136,8 @@ struct Ground {
     fresh: Option<Result<Vec<Object>, ApiError>>,
     /// Every object seen in it or made in it.
     seen: Vec<RemoteId>,
+    /// As it was read, with what was written since; none when that is not known.
+    now: Option<Snapshot>,
 }
 
 /// Carries out the changes of a plan.
@@ -221,7 +226,13 @@ pub async fn apply(context: &Context<'_>, plan: &Plan) -> Result<Report, LedgerE
                 .map(|o| o.expect("every change waits only for changes of this plan")),
         )
         .collect();
-    Ok(Report { outcomes })
+    drop(under_way);
+    let grounds = run.grounds.into_values();
+    let left = grounds.filter_map(|ground| ground.into_inner().now);
+    Ok(Report {
+        outcomes,
+        left: left.collect(),
+    })
 }
 
 struct Run<'a> {
@@ -236,10 +247,20 @@ struct Run<'a> {
 type Meaning<'a> =
     dyn Fn(Option<&RemoteId>, &BTreeMap<String, String>) -> Vec<BindingChange> + Sync + 'a;
 
+/// What a call that succeeded has done.
+struct Sending {
+    /// To which object.
+    id: Option<RemoteId>,
+    /// People whom the vendor did not take.
+    rejected: BTreeMap<String, String>,
+    /// The object, as far as the answer tells of it.
+    object: Option<Object>,
+}
+
 /// How a single call ended.
 enum Sent {
-    /// It is done, to that object, save for people whom the vendor did not take.
-    Done(Option<RemoteId>, BTreeMap<String, String>),
+    /// It is done.
+    Done(Sending),
     Not(Outcome),
 }
 
@@ -372,7 +393,12 @@ impl Run<'_> {
                     n => format!("{n} people not taken"),
                 };
                 let end = self.end(EntryOutcome::Applied, detail, made.clone());
-                (end, changes, Sent::Done(made, rejected))
+                let done = Sending {
+                    id: made,
+                    rejected,
+                    object,
+                };
+                (end, changes, Sent::Done(done))
             }
             Err(error @ ApiError::Unknown(_)) => return Sent::Not(Outcome::Unknown(error)),
             Err(error) => {

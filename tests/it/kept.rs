@@ -10,6 +10,7 @@
 //! | `deaths` | an apply that dies at each of its steps |
 //! | `rounds` | the diff alone: rounds of edits and applies, many and at random |
 
+mod assumed;
 mod deaths;
 mod life;
 mod lost;

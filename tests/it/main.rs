@@ -81,6 +81,7 @@ mod pictures;
 mod plan;
 #[cfg(test)]
 mod readmes;
+mod refresh;
 #[cfg(test)]
 mod runner;
 #[cfg(test)]

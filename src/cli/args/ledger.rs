@@ -30,7 +30,7 @@ pub(in crate::cli) enum LedgerCommand {
         #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
         lease_wait: Duration,
     },
-    /// Forget calls, occurrences and look-ups that ended long ago
+    /// Forget calls, occurrences, look-ups and live values from long ago
     ///
     /// Bindings, what is held or open, calls without an end, and the marks that keep an instant from being
     /// sent again are never forgotten.

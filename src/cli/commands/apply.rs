@@ -14,6 +14,7 @@ use crate::cli::json::{ApplyEventJson, FORMAT_VERSION, PlanJson};
 use crate::cli::keeper::Keeper;
 use crate::cli::planning::{self, Options, Planned, SavedPlan, applied_values};
 use crate::cli::progress::Progress;
+use crate::cli::refreshing::RefreshOption;
 use crate::cli::session::Session;
 use crate::cli::since::Since;
 use crate::cli::text::{clean, count};
@@ -21,12 +22,13 @@ use crate::cli::ui::Ui;
 use crate::engine::apply::{
     self as engine, ApplyEvent, Context, Failure as Failed, Outcome, Report, Skip,
 };
-use crate::engine::ledger::{Binding, EntryOutcome};
+use crate::engine::ledger::{Binding, EntryOutcome, Note};
 use crate::engine::people::MAX_AGE;
 use crate::engine::right::Stop;
 use crate::engine::settle::{Settling, look};
+use crate::engine::snapshot::{KEPT, Scope, Snapshot, changed};
 use crate::ledger::Access;
-use crate::model::Fields;
+use crate::model::{AppId, Fields};
 use crate::plan::{Choice, Listing};
 
 pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
@@ -39,7 +41,11 @@ pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
             options.allow_member_changes |= args.permissions.allow_member_changes;
             (options, Some(saved))
         }
-        None => (Options::new(&args.selection, &args.permissions), None),
+        None => {
+            let mut options = Options::new(&args.selection, &args.permissions);
+            options.refresh = RefreshOption::asked(args.refreshing)?;
+            (options, None)
+        }
     };
     let work = Work {
         command: "apply",
@@ -164,7 +170,7 @@ impl Work<'_> {
         if stop.is_asked() {
             return Ok(ExitStatus::Interrupted);
         }
-        planned.json.since = self.options.since.clone();
+        self.options.tell(&mut planned);
         self.check(&planned, ui)?;
         self.options.lift(&mut planned.json.refusals);
         if ui.format() == Format::Json {
@@ -206,7 +212,9 @@ impl Work<'_> {
         stop: &Stop,
         ui: &Ui,
     ) -> std::result::Result<Planned, Failure> {
-        let planned = planning::make(session, &self.choice, ui).await?;
+        let refresh = self.options.refresh.map(RefreshOption::for_apply);
+        let refresh = refresh.unwrap_or_default();
+        let planned = planning::make(session, &self.choice, refresh, ui).await?;
         let is_missing = |binding: &Binding| match planned.live.listings.get(&binding.collection) {
             Some(Listing::Objects(objects)) => objects.iter().all(|o| o.id != binding.id),
             _ => false,
@@ -222,7 +230,7 @@ impl Work<'_> {
             Some(from) => {
                 ui.say("Something written a moment ago is not to be seen yet: looking again.");
                 pause_until(from, stop).await;
-                planning::make(session, &self.choice, ui).await
+                planning::make(session, &self.choice, refresh, ui).await
             }
             None => Ok(planned),
         }
@@ -297,9 +305,12 @@ impl Work<'_> {
         if !planned.look_ups.is_empty() {
             remembered.await?;
         }
+        let snapshots = Snapshots::new(session, &planned);
+        snapshots.note_read(keeper).await?;
         engine::record(&context, &planned.plan).await?;
         let mut report = engine::apply(&context, &planned.plan).await?;
         drop(progress);
+        snapshots.note_left(keeper, &report.left).await;
         // One more look: an answer that was lost is often a write that was done.
         if report
             .outcomes
@@ -342,6 +353,64 @@ impl Work<'_> {
             }
         }
         Ok(report)
+    }
+}
+
+/// What is kept of the live side while it is changed.
+struct Snapshots<'a> {
+    session: &'a Session,
+    read: Vec<Snapshot>,
+    /// Where something is changed.
+    changed: Vec<(AppId, Scope)>,
+}
+
+impl<'a> Snapshots<'a> {
+    fn new(session: &'a Session, planned: &Planned) -> Self {
+        let changed = changed(&planned.plan, &session.readers());
+        let mut read = planned.sight.read();
+        read.retain(|one| !changed.contains(&(one.app.clone(), one.scope.clone())));
+        Self {
+            session,
+            read,
+            changed: changed.into_iter().collect(),
+        }
+    }
+
+    /// Keeps what was read and will stay so, and drops what will not: before anything is written, so that
+    /// whatever happens then nobody takes it for what is.
+    async fn note_read(&self, keeper: &Keeper) -> Result<()> {
+        self.note(keeper, &self.changed, &self.read).await
+    }
+
+    /// Keeps what the writes have left.
+    async fn note_left(&self, keeper: &Keeper, left: &[Snapshot]) {
+        if left.is_empty() {
+            return;
+        }
+        if let Err(error) = self.note(keeper, &[], left).await {
+            // It is read again the next time.
+            tracing::debug!("what was written is not kept: {error}");
+        }
+    }
+
+    async fn note(
+        &self,
+        keeper: &Keeper,
+        drop: &[(AppId, Scope)],
+        keep: &[Snapshot],
+    ) -> Result<()> {
+        if !self.session.keeps() || (drop.is_empty() && keep.is_empty()) {
+            return Ok(());
+        }
+        let now = clock::now();
+        let since = now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
+        let note = Note { drop, keep, since };
+        let lease = &keeper.right.lease;
+        Ok(self
+            .session
+            .ledger
+            .note_snapshots(lease, now, &note)
+            .await?)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::cli::json::labels;
 use crate::cli::looking::{Compared, Looking, Opened, compare};
 use crate::cli::planning;
 use crate::cli::ui::Ui;
+use crate::engine::snapshot::Sight;
 use crate::model::diagnostic::has_errors;
 use crate::model::manifest::{Manifest, TasklistTarget};
 use crate::model::{Diagnostic, Span};
@@ -57,7 +58,7 @@ async fn look(looking: &Looking<'_>, global: &Global, args: &DriftArgs, ui: &Ui)
         observe: true,
         ..Choice::default()
     };
-    let mut compared = compare(looking, &choice).await?;
+    let mut compared = compare(looking, &choice, &Sight::live(Timestamp::now())).await?;
     let mut found = std::mem::take(&mut compared.plan.diagnostics);
     // To drift a pinned object that is gone is a difference like any other.
     found.retain(|d| d.code != "pin-gone");

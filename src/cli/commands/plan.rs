@@ -4,9 +4,11 @@ use super::Result;
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, PlanArgs};
 use crate::cli::planning::{self, Options, SavedPlan};
+use crate::cli::refreshing::{self, RefreshOption};
 use crate::cli::session::Session;
 use crate::cli::since::Since;
 use crate::cli::ui::Ui;
+use crate::engine::snapshot::Refresh;
 use crate::ledger::Access;
 
 pub(super) async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result {
@@ -21,12 +23,18 @@ pub(super) async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result {
         ],
     )?;
     let mut options = Options::new(&args.selection, &args.permissions);
+    options.refresh = RefreshOption::asked(args.refreshing)?;
     let since = Since::asked(global, &args.since)?;
     let session = Session::open(global, ui, Access::Read).await?;
     options.narrow(since.as_ref(), &session);
     let choice = options.choice()?;
-    let mut planned = planning::make(&session, &choice, ui).await?;
-    planned.json.since = options.since.clone();
+    let refresh = options.refresh.map(RefreshOption::for_plan);
+    let turn = session.ledger.turn().await?;
+    let mut planned = planning::make(&session, &choice, refresh.unwrap_or_default(), ui).await?;
+    if let Some(Refresh::Auto(_)) = refresh {
+        refreshing::keep(global, &session, turn, &planned.sight).await;
+    }
+    options.tell(&mut planned);
     planned.json.apply = options.command(&planned.json.digest);
     options.lift(&mut planned.json.refusals);
     planning::print(&planned.json, ui);

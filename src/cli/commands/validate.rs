@@ -11,6 +11,7 @@ use crate::cli::text::{clean, count};
 use crate::cli::ui::Ui;
 use crate::engine::people::People;
 use crate::engine::refresh::chats_out_of_reach;
+use crate::engine::snapshot::Refresh;
 use crate::ledger::Access;
 use crate::model::diagnostic::has_errors;
 use crate::model::parse::Secrets;
@@ -60,7 +61,7 @@ pub(super) fn offline(global: &Global, ui: &Ui) -> Result {
 pub(super) async fn online(global: &Global, ui: &Ui) -> Result {
     super::only(ui, "validate", &FORMATS)?;
     let session = Session::open(global, ui, Access::Read).await?;
-    let planned = planning::make(&session, &Choice::default(), ui).await?;
+    let planned = planning::make(&session, &Choice::default(), Refresh::Always, ui).await?;
     let unread = &planned.plan.unread;
     for unread in unread {
         ui.say(&format!(

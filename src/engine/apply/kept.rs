@@ -386,7 +386,7 @@ impl Run<'_> {
             .write(change, provider, writer, write, &mut seen, &bindings)
             .await;
         match sent {
-            Sent::Done(id, rejected) => Ok((id, rejected)),
+            Sent::Done(done) => Ok((done.id, done.rejected)),
             Sent::Not(outcome) => Err(outcome),
         }
     }

@@ -12,6 +12,7 @@ use super::{ApplyEvent, Failure, Ground, Outcome, Run, Sent};
 use crate::engine::ledger::{Binding, BindingChange};
 use crate::engine::refresh::objects;
 use crate::engine::settle::bind;
+use crate::engine::snapshot::{Scope, Seen, Snapshot};
 use crate::engine::{Object, Write, Writer};
 use crate::model::{ChatId, Collection, Field, Fields, Name, RemoteId, Value};
 use crate::plan::{Action, Change, Listing};
@@ -39,7 +40,7 @@ impl Run<'_> {
             .write_in(change, &change.provider, writer, &write, &mut ground)
             .await;
         let made = match sent {
-            Sent::Done(made, _) => made,
+            Sent::Done(done) => done.id,
             Sent::Not(outcome) => return outcome,
         };
         // Who waits for another tasklist holds nothing that its holder may wait for.
@@ -121,8 +122,11 @@ impl Run<'_> {
             self.bindings(change, provider, writer, write, write.collection(), made)
         };
         let seen = &mut ground.seen;
-        self.write(change, provider, writer, write, seen, &bindings)
-            .await
+        let sent = self
+            .write(change, provider, writer, write, seen, &bindings)
+            .await;
+        ground.note(write, &sent);
+        sent
     }
 
     /// Deletes what a replace has replaced.
@@ -174,9 +178,16 @@ impl Run<'_> {
         collection: &Collection,
     ) -> Result<(), Outcome> {
         if ground.fresh.is_none() {
+            let at = (self.context.now)();
             let fresh = objects(writer, collection).await;
             if let Ok(objects) = &fresh {
                 ground.seen = objects.iter().map(|o| o.id.clone()).collect();
+                ground.now = Some(Snapshot {
+                    app: writer.app().clone(),
+                    scope: Scope::All(collection.clone()),
+                    seen: Seen::Objects(objects.clone()),
+                    at,
+                });
             }
             ground.fresh = Some(fresh);
         }
@@ -272,6 +283,48 @@ impl Run<'_> {
         match self.context.live.listings.get(&binding.collection) {
             Some(Listing::Objects(objects)) => objects.iter().all(|o| o.id != binding.id),
             _ => false,
+        }
+    }
+}
+
+impl Ground {
+    /// Notes what a write has made of the tasklist.
+    fn note(&mut self, write: &Write, sent: &Sent) {
+        let done = match sent {
+            Sent::Done(done) => done,
+            // Nobody knows, or something is there that nobody could note.
+            Sent::Not(Outcome::Unknown(_)) => {
+                self.now = None;
+                return;
+            }
+            Sent::Not(_) => return,
+        };
+        let Some(Snapshot {
+            seen: Seen::Objects(objects),
+            ..
+        }) = &mut self.now
+        else {
+            return;
+        };
+        if let Write::Delete { id, .. } = write {
+            objects.retain(|object| object.id != *id);
+            return;
+        }
+        let whole = |object: &&Object| {
+            let all = [
+                Field::Name,
+                Field::Subscribers,
+                Field::Events,
+                Field::Enabled,
+            ];
+            all.iter().all(|field| object.fields.get(*field).is_some())
+        };
+        match done.object.as_ref().filter(whole) {
+            Some(object) => {
+                objects.retain(|known| known.id != object.id);
+                objects.push(object.clone());
+            }
+            None => self.now = None,
         }
     }
 }
