@@ -88,8 +88,21 @@ impl Options {
     }
 
     /// Narrows them to what has changed since a revision.
-    pub(super) fn narrow(&mut self, since: Option<&Since>, session: &Session) {
-        self.since = since.map(|since| since.compare(&session.manifest, &session.sources));
+    ///
+    /// # Errors
+    ///
+    /// When the ledger cannot be read.
+    pub(super) async fn narrow(
+        &mut self,
+        since: Option<&Since>,
+        session: &Session,
+    ) -> Result<(), Failure> {
+        if let Some(since) = since {
+            let bindings = session.ledger.bindings().await?;
+            let (manifest, sources) = (&session.manifest, &session.sources);
+            self.since = Some(since.compare(manifest, sources, &bindings));
+        }
+        Ok(())
     }
 
     /// Has a plan say what of the project and of the live side was looked at.

@@ -21,7 +21,8 @@ use crate::model::manifest::Manifest;
 use crate::model::parse::{self, Inputs, Scope, Secrets};
 use crate::model::yaml::MAX_BYTES;
 use crate::model::{Address, Severity, changed_setting};
-use crate::plan::changed::affected;
+use crate::plan::changed::{affected, awaited};
+use crate::plan::live::Binding;
 
 /// What `--changed-since` left of the project.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,7 +33,8 @@ pub struct SinceJson {
     pub commit: String,
     /// Why everything is looked at all the same, where it is.
     pub everything: Option<String>,
-    /// What a change of the files can affect, where not everything is looked at.
+    /// What a change of the files can affect, and what that waits for because it was never applied; where not
+    /// everything is looked at.
     pub addresses: Vec<String>,
     /// How many resources the project declares.
     pub of: usize,
@@ -49,7 +51,7 @@ impl SinceJson {
                 clean(why.trim_end_matches('.'))
             ),
             None => format!(
-                "Looked only at what has changed since {revision} (at {short}), and what depends on it: {}, with {} declared.",
+                "Looked only at what has changed since {revision} (at {short}), what depends on it, and what it waits for: {}, with {} declared.",
                 count(self.addresses.len(), "resource"),
                 self.of
             ),
@@ -111,7 +113,12 @@ impl Since {
     }
 
     /// What the files that are there now make of it.
-    pub(super) fn compare(&self, manifest: &Manifest, sources: &Sources) -> SinceJson {
+    pub(super) fn compare(
+        &self,
+        manifest: &Manifest,
+        sources: &Sources,
+        bindings: &[Binding],
+    ) -> SinceJson {
         let root = sources.0.iter().find(|source| source.name == ROOT);
         let root = root.map_or("", |source| source.text.as_str());
         let everything = match &self.before {
@@ -120,7 +127,11 @@ impl Since {
                 .map(|setting| format!("the setting `{setting}` has changed")),
         };
         let addresses = match (&self.before, &everything) {
-            (Ok(before), None) => affected(&before.manifest, manifest),
+            (Ok(before), None) => {
+                let mut affected = affected(&before.manifest, manifest);
+                affected.extend(awaited(&affected, manifest, bindings));
+                affected
+            }
             _ => BTreeSet::new(),
         };
         SinceJson {

@@ -9,6 +9,7 @@ use crate::model::group::{RecipientGroup, UserGroup};
 use crate::model::manifest::{ManagedChat, Manifest, Subscription, Tasklist};
 use crate::model::notice::{Notice, Target};
 use crate::model::{Address, ChatId, Name};
+use crate::plan::live::Binding;
 
 /// The resources that were added, changed, removed or moved between two manifests, and whatever names
 /// one of them.
@@ -95,6 +96,63 @@ pub fn affected(before: &Manifest, after: &Manifest) -> BTreeSet<Address> {
     let new = after.forget.iter().map(|(address, _)| address);
     affected.extend(new.filter(|address| !let_go.contains(address)).cloned());
     affected
+}
+
+/// What these resources cannot be applied without and what was never applied: managed chats and groups that
+/// are declared, named by one of them, and bound at no address.
+#[must_use]
+pub fn awaited(
+    affected: &BTreeSet<Address>,
+    manifest: &Manifest,
+    bindings: &[Binding],
+) -> BTreeSet<Address> {
+    let bound: BTreeSet<&Address> = bindings.iter().map(|binding| &binding.address).collect();
+    let is_open = |address: &Address, former: Option<&Name>| {
+        let former = former.map(|name| Address::new(address.kind, name.clone()));
+        !bound.contains(address) && !former.is_some_and(|former| bound.contains(&former))
+    };
+    let open_chats: BTreeMap<ChatId, &Address> = manifest
+        .managed_chats
+        .values()
+        .filter(|chat| is_open(&chat.address, chat.moved_from.as_ref()))
+        .map(|chat| (ChatId::to_come(&chat.address), &chat.address))
+        .collect();
+    let takes_part =
+        |address: &Address| affected.contains(address) || affected.contains(&address.resource());
+    let mut awaited = BTreeSet::new();
+    let subscriptions = manifest.subscriptions.iter();
+    for subscription in subscriptions.filter(|s| takes_part(&s.address)) {
+        let chats = subscription.subscribers.keys();
+        awaited.extend(chats.filter_map(|chat| open_chats.get(chat).copied()));
+    }
+    let mut groups: Vec<&Name> = Vec::new();
+    for notice in manifest.notices.values().filter(|n| takes_part(&n.address)) {
+        let after = &notice.after;
+        let told = after.track.iter().flat_map(|(t, _)| t.report_to.keys());
+        let told = told.chain(after.on_problem.keys());
+        for target in notice.to.keys().chain(told) {
+            match target {
+                Target::Group(name) => groups.push(name),
+                Target::Chat(chat) => awaited.extend(open_chats.get(chat).copied()),
+                Target::Conversation(..) => {}
+            }
+        }
+    }
+    let changed = manifest.groups.values().filter(|g| takes_part(&g.address));
+    groups.extend(changed.flat_map(|group| group.include.keys()));
+    let mut reached = BTreeSet::new();
+    while let Some(name) = groups.pop() {
+        if let Some(group) = manifest.groups.get(name)
+            && reached.insert(name)
+        {
+            groups.extend(group.include.keys());
+            if is_open(&group.address, group.moved_from.as_ref()) {
+                awaited.insert(&group.address);
+            }
+        }
+    }
+    let new = awaited.into_iter().filter(|address| !takes_part(address));
+    new.cloned().collect()
 }
 
 /// The keys that stand in one map only, or whose values differ.

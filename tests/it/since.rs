@@ -499,3 +499,82 @@ recurring_notices:
         &[],
     );
 }
+
+#[test]
+fn what_was_never_applied_and_is_waited_for_takes_part() {
+    let project = Project::new("");
+    let more = |subscription: &str| {
+        let groups = "recipient_groups:\n  crew: { feishu: { users: [ou_0001] } }\n  all: { include: [crew] }\n";
+        let text = project.manifest(subscription);
+        let chats =
+            "chats:\n  night: { manage: { name: Night } }\n  day: { manage: { name: Day } }\n";
+        text.replace("chats:\n", chats) + groups
+    };
+    let night = |event: &str| {
+        format!("  a: {{ tasklist: release, subscribers: [night], events: [{event}] }}\n")
+    };
+    project.write("beadle.yaml", &more(&night("task.added")));
+    let _repository = Repository::of(&project);
+    project.write("beadle.yaml", &more(&night("due.set")));
+    assert_eq!(
+        planned(&project),
+        ["create chat.night", "create tasklist_subscription.a"]
+    );
+    let apply = ["apply", "--auto-approve", SINCE, "main"];
+    project.beadle(&apply).exits(0);
+    // Now it is there, and as declared: nothing waits for it.
+    project.write("beadle.yaml", &more(&night("task.removed")));
+    let plan = project.beadle(&["plan", SINCE, "main", "--format", "json"]);
+    let plan = plan.exits(0).json();
+    assert_eq!(
+        plan["since"]["addresses"],
+        json!(["tasklist_subscription.a"])
+    );
+    assert_eq!(plan["unread"], json!([]));
+    // A notice's people are looked up in the groups that are registered.
+    let notice = "recurring_notices:\n  daily: { to: [all], schedule: { at: [\"2030-01-01T09:00\"], timezone: Asia/Shanghai }, message: { text: hello } }\n";
+    project.write("beadle.yaml", &(more(&night("task.added")) + notice));
+    assert_eq!(
+        planned(&project),
+        [
+            "create recipient_group.all",
+            "create recipient_group.crew",
+            "create recurring_notice.daily"
+        ]
+    );
+}
+
+#[test]
+fn drift_of_what_a_change_touches_looks_at_that_alone() {
+    let project = Project::new(&(sub("a", "") + &sub("b", "")));
+    project.beadle(APPLY).exits(0);
+    let repository = Repository::of(&project);
+    for name in ["a", "b"] {
+        let path = format!("subscriptions/{}", guid_of(&project, name));
+        project.control("POST", &path, &json!({"disabled": true}));
+    }
+    project.declare(&(sub("a", "") + &sub("b", ", name: \"Another\"")));
+    repository.commit("ours");
+    let drift = |more: &[&str], status: i32| {
+        let mut args = vec!["drift", "--format", "json"];
+        args.extend(more);
+        let found = project.beadle(&args).exits(status).json();
+        let drifted = found["drift"].as_array().unwrap().iter();
+        let drifted: Vec<_> = drifted.map(|d| d["address"].clone()).collect();
+        (drifted, found["since"]["of"].clone())
+    };
+    let (a, b) = ("tasklist_subscription.a", "tasklist_subscription.b");
+    assert_eq!(drift(&[], 2), (vec![json!(a), json!(b)], Value::Null));
+    assert_eq!(drift(&[SINCE, "HEAD~1"], 2), (vec![json!(b)], json!(2)));
+    assert_eq!(drift(&[SINCE, "HEAD"], 0), (vec![], json!(2)));
+    let shown = project.beadle(&["drift", SINCE, "HEAD"]).exits(0).stdout;
+    assert!(
+        shown.contains("Looked only at what has changed since HEAD"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("No drift in the part that was looked at."),
+        "{shown}"
+    );
+    project.beadle(&["drift", SINCE, "nowhere"]).exits(1);
+}

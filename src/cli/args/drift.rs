@@ -2,13 +2,15 @@
 
 use clap::Args as ClapArgs;
 
-use super::Selection;
+use super::{Selection, Since};
 use crate::plan::drift::Ignore;
 
 #[derive(Clone, Debug, ClapArgs)]
 pub(in crate::cli) struct DriftArgs {
     #[command(flatten)]
     pub(in crate::cli) selection: Selection,
+    #[command(flatten)]
+    pub(in crate::cli) since: Since,
     /// Let a difference be (may be repeated): ADDRESS[.FIELD][=UNTIL-DATE]
     ///
     /// Such as tasklist_subscription.release.events=2026-12-31. The date is the last day on which it holds,

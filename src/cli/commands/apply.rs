@@ -115,7 +115,7 @@ impl Work<'_> {
         let stop = super::watch_signals(ui);
         let session = Session::open(global, ui, Access::Write).await?;
         if self.since.is_some() {
-            self.options.narrow(self.since.as_ref(), &session);
+            self.options.narrow(self.since.as_ref(), &session).await?;
         }
         self.choice = Choice {
             destroy: self.choice.destroy,

@@ -15,6 +15,7 @@ use crate::cli::error::Failure;
 use crate::cli::json::labels;
 use crate::cli::looking::{Compared, Looking, Opened, compare};
 use crate::cli::planning;
+use crate::cli::since::{Since, SinceJson};
 use crate::cli::ui::Ui;
 use crate::engine::snapshot::Sight;
 use crate::model::diagnostic::has_errors;
@@ -30,8 +31,9 @@ pub(super) async fn run(global: &Global, args: &DriftArgs, ui: &Ui) -> Result {
         ));
     }
     refuse_expired(&args.ignores)?;
+    let since = Since::asked(global, &args.since)?;
     let opened = Opened::open(global, ui).await?;
-    let status = look(&opened.looking(), global, args, ui).await;
+    let status = look(&opened.looking(), global, args, since.as_ref(), ui).await;
     opened.close().await;
     status
 }
@@ -51,10 +53,25 @@ fn refuse_expired(ignores: &[Ignore]) -> Result<()> {
     }
 }
 
-async fn look(looking: &Looking<'_>, global: &Global, args: &DriftArgs, ui: &Ui) -> Result {
+async fn look(
+    looking: &Looking<'_>,
+    global: &Global,
+    args: &DriftArgs,
+    since: Option<&Since>,
+    ui: &Ui,
+) -> Result {
+    let since = match since {
+        Some(since) => {
+            let bindings = looking.ledger.bindings().await?;
+            Some(since.compare(looking.manifest, looking.sources, &bindings))
+        }
+        None => None,
+    };
+    let changed = since.as_ref().map(SinceJson::changed).transpose()?;
     let choice = Choice {
         targets: args.selection.targets.clone(),
         excludes: args.selection.excludes.clone(),
+        changed: changed.flatten(),
         observe: true,
         ..Choice::default()
     };
@@ -87,7 +104,7 @@ async fn look(looking: &Looking<'_>, global: &Global, args: &DriftArgs, ui: &Ui)
     if args.patch {
         patch::print(looking, &compared, &drift, &choice, global, ui)?;
     } else {
-        print(looking, &compared, &drift, &choice, &found, ui);
+        print(looking, &compared, &drift, (&choice, since), &found, ui);
     }
     let status = if !drift.unread.is_empty() || drift.is_unsettled() {
         ExitStatus::Failed
@@ -104,13 +121,13 @@ fn print(
     looking: &Looking<'_>,
     compared: &Compared,
     drift: &Drift,
-    choice: &Choice,
+    (choice, since): (&Choice, Option<SinceJson>),
     found: &[Diagnostic],
     ui: &Ui,
 ) {
     let places = Places::new(looking.manifest);
     let mut lines = Lines::new(looking.sources);
-    let shape = DriftJson::new(
+    let mut shape = DriftJson::new(
         drift,
         choice.into(),
         diagnostics::report(looking.sources, found).diagnostics,
@@ -125,6 +142,7 @@ fn print(
                 .map(|span| lines.range(span))
         },
     );
+    shape.since = since;
     match ui.format() {
         Format::Json => ui.print_json(&shape),
         Format::Human => ui.print(&render::human(&shape)),

@@ -26,7 +26,7 @@ pub(super) async fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result {
     options.refresh = RefreshOption::asked(args.refreshing)?;
     let since = Since::asked(global, &args.since)?;
     let session = Session::open(global, ui, Access::Read).await?;
-    options.narrow(since.as_ref(), &session);
+    options.narrow(since.as_ref(), &session).await?;
     let choice = options.choice()?;
     let refresh = options.refresh.map(RefreshOption::for_plan);
     let turn = session.ledger.turn().await?;

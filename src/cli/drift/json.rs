@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::diagnostics::{Finding, Range};
 use crate::cli::json::{FORMAT_VERSION, ForeignJson, ScopeJson, UnreadJson, of_field};
+use crate::cli::since::SinceJson;
 use crate::model::{Collection, Kind};
 use crate::plan::drift::{Difference, Drift};
 use crate::plan::{FieldChange, Foreign, Subject};
@@ -20,6 +21,9 @@ pub struct DriftJson {
     pub format_version: u32,
     /// How much was looked at.
     pub scope: ScopeJson,
+    /// What `--changed-since` left, where it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<SinceJson>,
     /// What is live and not as declared and applied.
     pub drift: Vec<DifferenceJson>,
     /// What is declared and not applied yet.
@@ -108,6 +112,7 @@ impl DriftJson {
         Self {
             format_version: FORMAT_VERSION,
             scope,
+            since: None,
             drift: all(&drift.drifted),
             ahead: all(&drift.ahead),
             ignored: all(&drift.ignored),

@@ -109,6 +109,9 @@ pub(in crate::cli) fn human(drift: &DriftJson) -> String {
         )
     });
     section(&mut out, "Foreign, and no drift:", foreign);
+    if let Some(since) = &drift.since {
+        let _ = writeln!(out, "{NOTE}{}{NOTE:#}", since.sentence());
+    }
     let _ = writeln!(out, "{STRONG}{}{STRONG:#}", summary(drift));
     out
 }
@@ -159,6 +162,9 @@ fn summary(drift: &DriftJson) -> String {
 #[must_use]
 pub(in crate::cli) fn markdown(drift: &DriftJson) -> String {
     let mut out = format!("### {}\n\n", summary(drift));
+    if let Some(since) = &drift.since {
+        let _ = writeln!(out, "{}\n", escape(&since.sentence()));
+    }
     let mut tail = String::new();
     let differences = |list: &[DifferenceJson]| -> Vec<String> {
         let line = |d: &DifferenceJson| {
