@@ -29,7 +29,7 @@ use crate::engine::outbox::{
     NewDelivery, Occurrence, Outbox, OutboxError, Outcome, State,
 };
 use crate::engine::polls::Rhythm;
-use crate::engine::quota::{Claimed, Quota};
+use crate::engine::quota::{Claimed, Quota, Take};
 use crate::engine::runner::Channels;
 use crate::engine::snapshot::Snapshot;
 use crate::engine::{ApiError, Call, Done, Object, Pending, Reader, RemoteTasklist, Write, Writer};
@@ -313,6 +313,14 @@ impl<T: Outbox + ?Sized> Outbox for Mortal<T> {
         now: Timestamp,
     ) -> Pending<'a, Result<Option<(String, Timestamp)>, LedgerError>> {
         Box::pin(self.risk("take", self.inner.take(quota, now)))
+    }
+
+    fn taken<'a>(
+        &'a self,
+        takes: &'a [Take],
+        now: Timestamp,
+    ) -> Pending<'a, Result<Vec<u64>, LedgerError>> {
+        self.inner.taken(takes, now)
     }
 
     fn give_up<'a>(

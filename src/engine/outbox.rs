@@ -22,7 +22,7 @@ use super::Pending;
 use super::afterwards::Afterwards;
 use super::channel::{Parcel, Repeat, To};
 use super::ledger::{Ledger, LedgerError};
-use super::quota::{Claimed, Quota};
+use super::quota::{Claimed, Quota, Take};
 use super::receipts::Receipts;
 use super::upkeep::Upkeep;
 use crate::model::{Address, AppId, Kind, Name};
@@ -91,6 +91,13 @@ pub trait Outbox: Send + Sync {
         quota: &'a Quota,
         now: Timestamp,
     ) -> Pending<'a, Result<Option<(String, Timestamp)>, LedgerError>>;
+
+    /// How much of each quota is taken in the time that it is of, in their order.
+    fn taken<'a>(
+        &'a self,
+        takes: &'a [Take],
+        now: Timestamp,
+    ) -> Pending<'a, Result<Vec<u64>, LedgerError>>;
 
     /// Ends a delivery that is pending, as refused or cancelled; false when it is not pending.
     fn give_up<'a>(

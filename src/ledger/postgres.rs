@@ -42,6 +42,7 @@ mod quota;
 mod receipts;
 mod rows;
 mod snapshots;
+mod standing;
 mod tls;
 mod transaction;
 mod trouble;
@@ -61,12 +62,13 @@ use crate::engine::outbox::{
     Admission, Admitted, Books, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key,
     Occurrence, Outbox, OutboxError, Outcome, State,
 };
-use crate::engine::quota::{Claimed, Quota};
+use crate::engine::quota::{Claimed, Quota, Take};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::upkeep::{Rows, Upkeep};
 use crate::model::{Address, Name};
 
 pub use connect::Server;
+pub use standing::{Standing, standing};
 pub use transaction::Clock;
 
 use super::sqlite::{Copy, SqliteLedger};
@@ -442,6 +444,14 @@ impl Outbox for PostgresLedger {
         now: Timestamp,
     ) -> Pending<'a, Result<Option<(String, Timestamp)>, LedgerError>> {
         Box::pin(async move { writing!(self, |tx| quota::take(&tx, &quota.takes, now)) })
+    }
+
+    fn taken<'a>(
+        &'a self,
+        takes: &'a [Take],
+        now: Timestamp,
+    ) -> Pending<'a, Result<Vec<u64>, LedgerError>> {
+        Box::pin(async move { looking!(self, |conn| quota::taken(&conn, takes, now)) })
     }
 
     fn give_up<'a>(

@@ -65,7 +65,7 @@ use crate::engine::outbox::{
     Admission, Admitted, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence,
     Outbox, OutboxError, Outcome, State,
 };
-use crate::engine::quota::{Claimed, Quota};
+use crate::engine::quota::{Claimed, Quota, Take};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::upkeep::{Cell, Rows, Upkeep};
 use crate::model::{Address, Name};
@@ -616,6 +616,14 @@ impl Outbox for SqliteLedger {
         now: Timestamp,
     ) -> Pending<'a, Result<Option<(String, Timestamp)>, LedgerError>> {
         Box::pin(async move { self.writing(|tx, _| quota::take(tx, &quota.takes, now)) })
+    }
+
+    fn taken<'a>(
+        &'a self,
+        takes: &'a [Take],
+        now: Timestamp,
+    ) -> Pending<'a, Result<Vec<u64>, LedgerError>> {
+        Box::pin(async move { self.looking(|conn| quota::taken(conn, takes, now)) })
     }
 
     fn give_up<'a>(

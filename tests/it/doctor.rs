@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use crate::support::postgres::Schema;
 use crate::support::project::{Project, Ran, beadle};
 
 const PROGRESS: &str =
@@ -416,4 +417,147 @@ fn the_report_fits_its_schema() {
     let project = Project::new(PROGRESS);
     let report: Value = doctor(&project).exits(0).json();
     crate::schemas::fits("doctor", &report);
+}
+
+#[test]
+fn what_is_left_of_a_vendors_allowance_is_told() {
+    let project = Project::empty();
+    let notice = |to: &str, provider: &str| {
+        format!(
+            "  {provider}:\n    to: [{to}]\n    via: [{provider}]\n    schedule: {{ cron: \"0 10 * * *\", timezone: Asia/Shanghai }}\n    message: {{ text: hello }}\n"
+        )
+    };
+    project.write(
+        "beadle.yaml",
+        &format!(
+            "version: 1\n{}  dingtalk: {{ app_key: cli_sandbox, agent_id: 1, app_secret: \"${{env:FEISHU_APP_SECRET}}\", base_url: \"{}\" }}\nrecipient_groups:\n  crew:\n    dingtalk: {{ users: [u1] }}\n    feishu: {{ users: [ou_0001] }}\nrecurring_notices:\n{}{}",
+            project.providers(),
+            project.base_url(),
+            notice("crew", "dingtalk"),
+            notice("crew", "feishu"),
+        ),
+    );
+    project.beadle(&["apply", "--auto-approve"]).exits(0);
+    let told = |ran: &Ran, check: &str| {
+        let report = ran.json();
+        let checks = report["checks"].as_array().unwrap().clone();
+        let of = checks.into_iter().filter(|c| c["check"] == check);
+        of.map(|c| c["summary"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let ran = doctor(&project).exits(0);
+    let quotas = told(&ran, "quota");
+    assert_eq!(quotas.len(), 3, "{quotas:?}");
+    for (quota, start) in quotas.iter().zip([
+        "5000 left of the 5000 calls that DingTalk allows the organisation in a month, until ",
+        "5000 left of the 5000 receivers that DingTalk allows in a minute, until ",
+        "3 left of the 3 notices to everyone that DingTalk allows in a day, until ",
+    ]) {
+        assert!(quota.starts_with(start), "{quota}");
+    }
+    let limits = told(&ran, "limits").join("\n");
+    assert!(
+        limits.contains("500000 messages to people a day"),
+        "{limits}"
+    );
+    assert!(
+        limits.contains("500 notices a day to one person"),
+        "{limits}"
+    );
+
+    let ledger = rusqlite::Connection::open(project.path().join(".beadle/ledger.db")).unwrap();
+    let use_up = |used: i64| {
+        let rows = ledger.execute(
+            "INSERT INTO quota (name, period, used, ends)
+             VALUES ('dingtalk/cli_sandbox/calls', strftime('%Y-%m', 'now', '+8 hours'), ?1, '2999')
+             ON CONFLICT (name, period) DO UPDATE SET used = excluded.used",
+            [used],
+        );
+        assert_eq!(rows.unwrap(), 1);
+    };
+    let month = |ran: &Ran| {
+        let report = ran.json();
+        let checks = report["checks"].as_array().unwrap().clone();
+        checks.into_iter().find(|c| c["check"] == "quota").unwrap()
+    };
+    use_up(4_900);
+    let ran = doctor(&project).exits(0);
+    assert_eq!(month(&ran)["status"], "warning");
+    assert!(told(&ran, "quota")[0].starts_with("100 left of the 5000 calls"));
+    use_up(5_000);
+    let ran = doctor(&project).exits(1);
+    assert_eq!(month(&ran)["status"], "failed");
+    assert!(
+        month(&ran)["help"]
+            .as_str()
+            .unwrap()
+            .starts_with("Nothing more of it is sent before")
+    );
+}
+
+#[test]
+fn a_server_says_how_it_stands_and_which_rights_are_missing() {
+    let Some(schema) = Schema::new() else { return };
+    let project = Project::empty();
+    let text = project.manifest(PROGRESS);
+    project.write(
+        "beadle.yaml",
+        &text.replacen("version: 1\n", "version: 1\nproject: p\n", 1),
+    );
+    let run = |url: &str, args: &[&str]| -> Ran {
+        let mut command = project.command(args);
+        command.env("BEADLE_LEDGER", url).output().unwrap().into()
+    };
+    let args = ["doctor", "--format", "json"];
+    let of = |ran: &Ran, check: &str| {
+        let report = ran.json();
+        let checks = report["checks"].as_array().unwrap().clone();
+        checks.into_iter().find(|c| c["check"] == check).unwrap()
+    };
+    let ran = run(&schema.url(), &args).exits(0);
+    let rights = of(&ran, "ledger rights");
+    let says = |check: &Value, words: &str| {
+        let summary = check["summary"].as_str().unwrap();
+        assert!(summary.contains(words), "{summary}");
+    };
+    says(&rights, "may make the schema");
+    run(&schema.url(), &["apply", "--auto-approve"]).exits(0);
+    let ran = run(&schema.url(), &args).exits(0);
+    says(&of(&ran, "ledger rights"), "may read and write");
+    says(&of(&ran, "ledger server"), "connections in use");
+    says(&of(&ran, "ledger space"), "MiB in the database");
+    // Somebody who may only look, and not at everything.
+    let role = format!("reader_{}", schema.name());
+    schema.sql(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {0} TO {role};
+         GRANT SELECT ON ALL TABLES IN SCHEMA {0} TO {role};
+         GRANT INSERT, UPDATE, DELETE ON {0}.binding TO {role}",
+        schema.name()
+    ));
+    let (before, rest) = schema
+        .url()
+        .split_once("://")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    let host = rest.split_once('@').map_or(rest.as_str(), |(_, host)| host);
+    let ran = run(&format!("{before}://{role}@{host}"), &args);
+    let rights = of(&ran, "ledger rights");
+    schema.sql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    ran.exits(1);
+    assert_eq!(rights["status"], "failed", "{rights}");
+    says(&rights, "table journal");
+    assert!(
+        !rights["summary"]
+            .as_str()
+            .unwrap()
+            .contains("table binding"),
+        "{rights}"
+    );
+    assert!(
+        rights["help"]
+            .as_str()
+            .unwrap()
+            .contains("GRANT SELECT, INSERT, UPDATE, DELETE"),
+        "{rights}"
+    );
 }

@@ -21,8 +21,8 @@ pub(super) async fn run(global: &Global, ui: &Ui) -> Result {
     let project = here::project(global, &mut checkup);
     here::permissions(global, project.as_ref(), &mut checkup);
     here::calendars(project.as_ref(), &mut checkup);
-    ledger::check(global, project.as_ref(), &mut checkup).await;
-    vendors::check(global, ui, project, &mut checkup).await;
+    let books = ledger::check(global, project.as_ref(), &mut checkup).await;
+    vendors::check(global, ui, project, books.as_deref(), &mut checkup).await;
     let failed = checkup.has_failed();
     let found = checkup.json();
     match ui.format() {

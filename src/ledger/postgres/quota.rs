@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::super::codec::sending::{invalid_from_json, invalid_to_json, state_to_text, to_to_text};
 use super::super::codec::{instant_from_text, instant_to_text};
+use super::connect::Connection;
 use super::text;
 use super::transaction::Tx;
 use super::trouble::Trouble;
@@ -79,6 +80,41 @@ pub(super) async fn claim(
     Ok(Claimed::Taken(dropped))
 }
 
+/// How much of each has been taken.
+pub(super) async fn taken(
+    conn: &Connection,
+    takes: &[Take],
+    now: Timestamp,
+) -> Result<Vec<u64>, Trouble> {
+    let mut all = Vec::with_capacity(takes.len());
+    for take in takes {
+        let kept = kept(conn, take, now).await?;
+        all.push(kept.iter().map(|(used, _)| used).sum());
+    }
+    Ok(all)
+}
+
+/// What counts with it, each with when it is there again, the first of these first.
+async fn kept(
+    conn: &Connection,
+    take: &Take,
+    now: Timestamp,
+) -> Result<Vec<(u64, Timestamp)>, Trouble> {
+    let until = take.counts_until(now);
+    let rows = conn
+        .rows(
+            "SELECT used, ends FROM quota WHERE name = $1 AND ends > $2 AND ends <= $3 ORDER BY ends",
+            &[&take.name, &instant_to_text(now), &instant_to_text(until)],
+        )
+        .await?;
+    let one = |row: &tokio_postgres::Row| {
+        let (used, ends): (i64, &str) = (row.try_get(0)?, row.try_get(1)?);
+        let ends = instant_from_text(ends).map_err(Trouble::Corrupt)?;
+        Ok((used.unsigned_abs(), ends))
+    };
+    rows.iter().map(one).collect()
+}
+
 /// Waits until nobody else is at what has this name; until the transaction ends it is ours.
 async fn turn(tx: &Tx<'_>, name: &str) -> Result<(), Trouble> {
     tx.row(
@@ -103,20 +139,7 @@ pub(super) async fn take(
         turn(tx, name).await?;
     }
     for take in takes {
-        let until = take.counts_until(now);
-        let rows = tx
-            .rows(
-                "SELECT used, ends FROM quota WHERE name = $1 AND ends > $2 AND ends <= $3 ORDER BY ends",
-                &[&take.name, &instant_to_text(now), &instant_to_text(until)],
-            )
-            .await?;
-        let mut kept = Vec::new();
-        for row in rows {
-            let (used, ends): (i64, &str) = (row.try_get(0)?, row.try_get(1)?);
-            let ends = instant_from_text(ends).map_err(Trouble::Corrupt)?;
-            kept.push((used.unsigned_abs(), ends));
-        }
-        if let Some(again) = take.waits(&kept, now) {
+        if let Some(again) = take.waits(&kept(tx, take, now).await?, now) {
             return Ok(Some((take.what.clone(), again)));
         }
     }

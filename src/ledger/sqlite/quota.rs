@@ -72,21 +72,7 @@ pub(super) fn take(
     now: Timestamp,
 ) -> Result<Option<(String, Timestamp)>, Trouble> {
     for take in takes {
-        let until = take.counts_until(now);
-        let mut kept = tx.prepare_cached(
-            "SELECT used, ends FROM quota WHERE name = ?1 AND ends > ?2 AND ends <= ?3 ORDER BY ends",
-        )?;
-        let rows = kept.query_map(
-            (&take.name, instant_to_text(now), instant_to_text(until)),
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
-        )?;
-        let mut kept = Vec::new();
-        for row in rows {
-            let (used, ends) = row?;
-            let ends = instant_from_text(&ends).map_err(Trouble::Corrupt)?;
-            kept.push((used.unsigned_abs(), ends));
-        }
-        if let Some(again) = take.waits(&kept, now) {
+        if let Some(again) = take.waits(&kept(tx, take, now)?, now) {
             return Ok(Some((take.what.clone(), again)));
         }
     }
@@ -106,6 +92,37 @@ pub(super) fn take(
             .execute((&take.name, instant_to_text(now)))?;
     }
     Ok(None)
+}
+
+/// How much of each has been taken.
+pub(super) fn taken(
+    conn: &Connection,
+    takes: &[Take],
+    now: Timestamp,
+) -> Result<Vec<u64>, Trouble> {
+    let of = |take| {
+        let kept = kept(conn, take, now)?;
+        Ok(kept.iter().map(|(used, _)| used).sum())
+    };
+    takes.iter().map(of).collect()
+}
+
+/// What counts with it, each with when it is there again, the first of these first.
+fn kept(conn: &Connection, take: &Take, now: Timestamp) -> Result<Vec<(u64, Timestamp)>, Trouble> {
+    let until = take.counts_until(now);
+    let mut kept = conn.prepare_cached(
+        "SELECT used, ends FROM quota WHERE name = ?1 AND ends > ?2 AND ends <= ?3 ORDER BY ends",
+    )?;
+    let rows = kept.query_map(
+        (&take.name, instant_to_text(now), instant_to_text(until)),
+        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
+    )?;
+    let one = |row: rusqlite::Result<(i64, String)>| {
+        let (used, ends) = row?;
+        let ends = instant_from_text(&ends).map_err(Trouble::Corrupt)?;
+        Ok((used.unsigned_abs(), ends))
+    };
+    rows.map(one).collect()
 }
 
 /// Whom the vendor will drop.

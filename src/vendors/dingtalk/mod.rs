@@ -40,6 +40,9 @@ use super::redact::Secrets;
 use super::token::Tokens;
 use super::{BuildError, Settings};
 use crate::engine::health::Heard;
+use jiff::Timestamp;
+
+use crate::engine::health::Allowances;
 use crate::engine::{ApiError, Directory, Health, Pending, Sighting};
 use crate::model::AppId;
 use crate::model::group::Recipient;
@@ -208,6 +211,10 @@ impl DingTalk {
 impl Health for DingTalk {
     fn sign_in(&self) -> Pending<'_, Result<(), ApiError>> {
         Box::pin(calls::sign_in(self))
+    }
+
+    fn allowances(&self, now: Timestamp) -> Allowances {
+        quota::allowances(&self.link.app, self.agency.edition, now)
     }
 
     fn clock(&self) -> Option<Heard> {

@@ -20,6 +20,7 @@ use jiff::{Timestamp, ToSpan};
 
 use super::notification::is_for_everyone;
 use crate::engine::channel::{Job, Parcel, To};
+use crate::engine::health::Allowances;
 use crate::engine::quota::{Daily, Over, Quota, Take};
 use crate::model::AppId;
 use crate::model::group::Recipient;
@@ -48,49 +49,17 @@ pub(super) fn quota(
     job: Job,
     now: Timestamp,
 ) -> Quota {
-    let today = SHANGHAI.to_datetime(now).date();
-    let midnight = |date: Date| {
-        let at = SHANGHAI.to_timestamp(date.to_datetime(Time::midnight()));
-        at.unwrap_or(Timestamp::MAX)
-    };
-    let name = |what: &str| format!("dingtalk/{app}/{what}");
-    let mut takes = Vec::new();
-    if let Some(most) = limits::calls_a_month(edition) {
-        let month = today.first_of_month();
-        takes.push(Take {
-            name: name("calls"),
-            over: Over::Period {
-                name: month.strftime("%Y-%m").to_string(),
-                ends: midnight(month.saturating_add(1.month())),
-            },
-            amount: counted(parcel, job),
-            most,
-            what: format!("the {most} calls that DingTalk allows the organisation in a month"),
-        });
-    }
+    let at = Periods::at(app, now);
+    let mut takes: Vec<Take> = at
+        .calls(edition, counted(parcel, job))
+        .into_iter()
+        .collect();
     if job != Job::Send || parcel.operation != SEND {
         return Quota { takes, daily: None };
     }
-    let most = count(limits::RECEIVERS_A_MINUTE);
-    takes.push(Take {
-        name: name("receivers"),
-        over: Over::Any(limits::MINUTE),
-        amount: count(parcel.to.len()),
-        most,
-        what: format!("the {most} receivers that DingTalk allows in a minute"),
-    });
+    takes.push(at.receivers(count(parcel.to.len())));
     if is_for_everyone(parcel) {
-        let most = count(limits::TO_EVERYONE_A_DAY);
-        takes.push(Take {
-            name: name("everyone"),
-            over: Over::Period {
-                name: today.to_string(),
-                ends: midnight(today.saturating_add(1.day())),
-            },
-            amount: 1,
-            most,
-            what: format!("the {most} notices to everyone that DingTalk allows in a day"),
-        });
+        takes.push(at.everyone(1));
         return Quota { takes, daily: None };
     }
     let people = parcel
@@ -99,7 +68,7 @@ pub(super) fn quota(
         .filter(|to| matches!(to, To::Recipient(Recipient::UserId(_))));
     let daily = Daily {
         app: format!("dingtalk/{app}"),
-        day: today.to_string(),
+        day: at.today.to_string(),
         content: content(parcel),
         people: people.cloned().collect(),
         most: count(limits::TO_A_PERSON_A_DAY),
@@ -108,6 +77,86 @@ pub(super) fn quota(
     };
     let daily = Some(daily).filter(|daily| !daily.people.is_empty());
     Quota { takes, daily }
+}
+
+/// What there is of everything in the times that we are in, and what nobody counts.
+pub(super) fn allowances(app: &AppId, edition: Edition, now: Timestamp) -> Allowances {
+    let at = Periods::at(app, now);
+    let a_day = limits::TO_A_PERSON_A_DAY;
+    let mut told = vec![format!(
+        "{a_day} notices a day to one person, and the same content once a day"
+    )];
+    let calls = at.calls(edition, 0);
+    if calls.is_none() {
+        told.push("the calls of a month, which are not published for this edition".to_owned());
+    }
+    let mut counted: Vec<Take> = calls.into_iter().collect();
+    counted.extend([at.receivers(0), at.everyone(0)]);
+    Allowances { counted, told }
+}
+
+/// The day and the month that we are in.
+struct Periods<'a> {
+    app: &'a AppId,
+    today: Date,
+}
+
+impl<'a> Periods<'a> {
+    fn at(app: &'a AppId, now: Timestamp) -> Self {
+        Self {
+            app,
+            today: SHANGHAI.to_datetime(now).date(),
+        }
+    }
+
+    fn name(&self, what: &str) -> String {
+        format!("dingtalk/{}/{what}", self.app)
+    }
+
+    fn calls(&self, edition: Edition, amount: u64) -> Option<Take> {
+        let most = limits::calls_a_month(edition)?;
+        let month = self.today.first_of_month();
+        Some(Take {
+            name: self.name("calls"),
+            over: Over::Period {
+                name: month.strftime("%Y-%m").to_string(),
+                ends: midnight(month.saturating_add(1.month())),
+            },
+            amount,
+            most,
+            what: format!("the {most} calls that DingTalk allows the organisation in a month"),
+        })
+    }
+
+    fn receivers(&self, amount: u64) -> Take {
+        let most = count(limits::RECEIVERS_A_MINUTE);
+        Take {
+            name: self.name("receivers"),
+            over: Over::Any(limits::MINUTE),
+            amount,
+            most,
+            what: format!("the {most} receivers that DingTalk allows in a minute"),
+        }
+    }
+
+    fn everyone(&self, amount: u64) -> Take {
+        let most = count(limits::TO_EVERYONE_A_DAY);
+        Take {
+            name: self.name("everyone"),
+            over: Over::Period {
+                name: self.today.to_string(),
+                ends: midnight(self.today.saturating_add(1.day())),
+            },
+            amount,
+            most,
+            what: format!("the {most} notices to everyone that DingTalk allows in a day"),
+        }
+    }
+}
+
+fn midnight(date: Date) -> Timestamp {
+    let at = SHANGHAI.to_timestamp(date.to_datetime(Time::midnight()));
+    at.unwrap_or(Timestamp::MAX)
 }
 
 fn count(number: usize) -> u64 {

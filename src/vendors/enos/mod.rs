@@ -34,6 +34,7 @@ use super::pace::Pace;
 use super::redact::Secrets;
 use super::token::Tokens;
 use super::{BuildError, Settings};
+use crate::engine::health::Allowances;
 use crate::engine::health::Heard;
 use crate::engine::{Answer, ApiError, Directory, Health, Pending, Sighting};
 use crate::model::AppId;
@@ -196,6 +197,11 @@ enum Answered {
 impl Health for Enos {
     fn sign_in(&self) -> Pending<'_, Result<(), ApiError>> {
         Box::pin(calls::sign_in(self))
+    }
+
+    fn allowances(&self, _: Timestamp) -> Allowances {
+        // No page of the vendor's gives a number.
+        Allowances::default()
     }
 
     fn clock(&self) -> Option<Heard> {

@@ -37,9 +37,13 @@ use super::pace::Pace;
 use super::redact::Secrets;
 use super::retry::Patience;
 use crate::engine::health::Heard;
+use jiff::Timestamp;
+
+use crate::engine::health::Allowances;
 use crate::engine::{
     ApiError, Call, Done, Health, Object, Pending, Reader, RemoteTasklist, Write, Writer,
 };
+use crate::model::quota::feishu::{MESSAGES_A_DAY, TO_A_CHAT_A_SECOND};
 use crate::model::{AppId, ChatId, Collection, RemoteId, TasklistGuid};
 
 /// The hosts that Feishu and Lark serve their API on.
@@ -141,6 +145,19 @@ fn json(body: &impl Serialize) -> String {
 impl Health for Feishu {
     fn sign_in(&self) -> Pending<'_, Result<(), ApiError>> {
         Box::pin(async { self.tokens.get(&self.link).await.map(drop) })
+    }
+
+    fn allowances(&self, _: Timestamp) -> Allowances {
+        let told = [
+            format!("{MESSAGES_A_DAY} messages to people a day"),
+            format!("{TO_A_CHAT_A_SECOND} messages a second into one chat, of all bots"),
+            "the calls that its plan allows in a month; the vendor's console shows what is left"
+                .to_owned(),
+        ];
+        Allowances {
+            told: told.into(),
+            ..Allowances::default()
+        }
     }
 
     fn clock(&self) -> Option<Heard> {

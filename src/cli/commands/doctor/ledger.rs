@@ -1,6 +1,7 @@
 //! What the ledger tells: whether it can be used, who is at work, and what waits for somebody.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::here::Project;
 use crate::cli::args::Global;
@@ -11,7 +12,9 @@ use crate::cli::text::count;
 use crate::engine::ledger::LedgerError;
 use crate::engine::outbox::{Books, Outcome};
 use crate::ledger::Access;
+use crate::ledger::postgres::{Standing, standing};
 use crate::model::Kind;
+use crate::model::manifest::LedgerUrl;
 use crate::model::notice::Registered;
 
 /// Less free space than this may not hold what one apply writes down.
@@ -20,7 +23,12 @@ const LITTLE: u64 = 64 * 1024 * 1024;
 /// How many of the latest occurrences are looked through.
 const LATEST: usize = 1000;
 
-pub(super) async fn check(global: &Global, project: Option<&Project>, checkup: &mut Checkup) {
+/// Looks at the ledger; what it was opened as, where it could be.
+pub(super) async fn check(
+    global: &Global,
+    project: Option<&Project>,
+    checkup: &mut Checkup,
+) -> Option<Arc<dyn Books>> {
     let nothing = |checkup: &mut Checkup, names: &[&str], why: &str| {
         for name in names {
             checkup.unchecked(name, None, why);
@@ -29,7 +37,8 @@ pub(super) async fn check(global: &Global, project: Option<&Project>, checkup: &
     const WITHIN: [&str; 4] = ["lease", "unsettled", "notices", "held"];
     let Some(project) = project else {
         nothing(checkup, &["ledger"], "no manifest says where it is");
-        return nothing(checkup, &WITHIN, "no manifest says where the ledger is");
+        nothing(checkup, &WITHIN, "no manifest says where the ledger is");
+        return None;
     };
     if let Some(path) = ledger_file(global, &project.manifest) {
         writable(&path, checkup);
@@ -42,13 +51,16 @@ pub(super) async fn check(global: &Global, project: Option<&Project>, checkup: &
                 .unwrap_or("Mend it, or restore a backup.")
                 .to_owned();
             checkup.failed("ledger", None, failure.to_string(), help);
-            return nothing(checkup, &WITHIN, "the ledger cannot be read");
+            nothing(checkup, &WITHIN, "the ledger cannot be read");
+            return None;
         }
     };
     if !keeps {
         checkup.ok("ledger", None, "`ledger: none` keeps nothing");
-        return nothing(checkup, &WITHIN, "`ledger: none` keeps nothing");
+        nothing(checkup, &WITHIN, "`ledger: none` keeps nothing");
+        return None;
     }
+    server(global, project, checkup).await;
     let name = &project.manifest.project;
     let remembered = async {
         let bound = books.bindings().await?.len();
@@ -72,7 +84,8 @@ pub(super) async fn check(global: &Global, project: Option<&Project>, checkup: &
             let failure = crate::cli::Failure::from(error);
             let help = failure.hint_text().unwrap_or_default().to_owned();
             checkup.failed("ledger", None, failure.to_string(), help);
-            return nothing(checkup, &WITHIN, "the ledger cannot be read");
+            nothing(checkup, &WITHIN, "the ledger cannot be read");
+            return None;
         }
     }
     for (name, found) in [
@@ -85,7 +98,89 @@ pub(super) async fn check(global: &Global, project: Option<&Project>, checkup: &
             checkup.unchecked(name, None, error.to_string());
         }
     }
+    Some(books)
 }
+
+/// What the server of a shared ledger says of itself, and of the rights there.
+async fn server(global: &Global, project: &Project, checkup: &mut Checkup) {
+    let LedgerUrl::Postgres(url) = &project.manifest.ledger else {
+        return;
+    };
+    if global.sandbox {
+        return;
+    }
+    let asked = async {
+        let server = crate::cli::server::server(global, url)?;
+        Ok::<_, crate::cli::Failure>(standing(&server).await?)
+    };
+    match asked.await {
+        Ok(found) => tell(&found, checkup),
+        Err(failure) => checkup.unchecked("ledger server", None, failure.to_string()),
+    }
+}
+
+fn tell(found: &Standing, checkup: &mut Checkup) {
+    let Standing {
+        version,
+        user,
+        schema,
+        is_standby,
+        used,
+        most,
+        bytes,
+        tables,
+        lacking,
+        may_make,
+    } = found;
+    let subject = None;
+    let summary = format!("PostgreSQL {version}; {used} of {most} connections in use");
+    if *is_standby {
+        checkup.failed(
+            "ledger server",
+            subject,
+            format!("{summary}; it is a standby, which takes no writes"),
+            "Name the primary under `ledger`, or several hosts' common address.",
+        );
+    } else if most.saturating_sub(*used) < SPARE_CONNECTIONS {
+        let help = "Raise `max_connections`, or put a pooler in session mode before it: an apply or a runner takes up to four.";
+        checkup.warning("ledger server", subject, summary, help);
+    } else {
+        checkup.ok("ledger server", subject, summary);
+    }
+    match (tables, lacking.as_slice(), may_make) {
+        (0, _, true) => {
+            let summary =
+                format!("{user} may make the schema {schema}; the first apply will make it");
+            checkup.ok("ledger rights", subject, summary);
+        }
+        (0, _, false) => checkup.failed(
+            "ledger rights",
+            subject,
+            format!("{user} may not make the schema {schema} in this database"),
+            format!("As the database's owner: GRANT CREATE ON DATABASE … TO {user}, or let {user} own it."),
+        ),
+        (n, [], _) => {
+            let tables = count(*n, "table");
+            let summary = format!("{user} may read and write {tables} in {schema}");
+            checkup.ok("ledger rights", subject, summary);
+        }
+        (_, lacking, _) => checkup.failed(
+            "ledger rights",
+            subject,
+            format!("{user} may not use all of {schema}: {}", lacking.join(", ")),
+            format!("As the owner of the tables: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {user}, and USAGE ON SCHEMA {schema}. Whoever brings the ledger forward has to own them."),
+        ),
+    }
+    let mib = bytes / 1024 / 1024;
+    checkup.ok(
+        "ledger space",
+        subject,
+        format!("{mib} MiB in the database; how much room is left a server does not tell, so watch its disk"),
+    );
+}
+
+/// Fewer connections than this are soon used up by one apply and one runner.
+const SPARE_CONNECTIONS: i64 = 8;
 
 /// Whether the file can be written, or made, and has room to grow. The file itself is not opened for it.
 fn writable(path: &Path, checkup: &mut Checkup) {

@@ -11,10 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::here::Project;
 use crate::cli::args::Global;
 use crate::cli::checkup::Checkup;
+use crate::cli::clock;
 use crate::cli::session::{self, Connected};
 use crate::cli::text::count;
 use crate::cli::ui::Ui;
-use crate::engine::{ApiError, Reader, RemoteTasklist};
+use crate::engine::outbox::Books;
+use crate::engine::quota::{Over, Take};
+use crate::engine::{ApiError, Health, Reader, RemoteTasklist};
 use crate::model::group::Recipient;
 use crate::model::manifest::{Manifest, TasklistTarget};
 use crate::model::{ChatId, Collection, Name};
@@ -32,6 +35,7 @@ pub(super) async fn check(
     global: &Global,
     ui: &Ui,
     project: Option<Project>,
+    books: Option<&dyn Books>,
     checkup: &mut Checkup,
 ) {
     let Some(mut project) = project else {
@@ -52,7 +56,7 @@ pub(super) async fn check(
         },
     };
     for key in project.manifest.providers.keys() {
-        provider(global, &project, key, sandbox.is_some(), checkup).await;
+        provider(global, &project, key, sandbox.is_some(), books, checkup).await;
     }
     if project.manifest.providers.is_empty() {
         checkup.unchecked("credentials", None, "the manifest names no provider");
@@ -68,6 +72,7 @@ async fn provider(
     project: &Project,
     key: &Name,
     in_sandbox: bool,
+    books: Option<&dyn Books>,
     checkup: &mut Checkup,
 ) {
     let manifest = &project.manifest;
@@ -116,7 +121,8 @@ async fn provider(
             checkup.failed("credentials", subject, error.to_string(), advice(error));
         }
     }
-    clock(skew, subject, checkup);
+    compare_clocks(skew, subject, checkup);
+    quotas(project, key, jobs.health.as_ref(), books, checkup).await;
     if signed_in.is_err() {
         return rest(checkup, &ALL[2..], "the app could not sign in");
     }
@@ -140,7 +146,7 @@ fn advice(error: &ApiError) -> String {
     .to_owned()
 }
 
-fn clock(skew: Option<SignedDuration>, subject: Option<&str>, checkup: &mut Checkup) {
+fn compare_clocks(skew: Option<SignedDuration>, subject: Option<&str>, checkup: &mut Checkup) {
     let Some(skew) = skew else {
         return checkup.unchecked("clock", subject, "no answer told the vendor's time");
     };
@@ -164,6 +170,61 @@ fn clock(skew: Option<SignedDuration>, subject: Option<&str>, checkup: &mut Chec
             subject,
             format!("within {} s of the vendor's", seconds.max(1)),
         );
+    }
+}
+
+/// What is left of what the vendor lets the app send, where notices are sent through it.
+async fn quotas(
+    project: &Project,
+    key: &Name,
+    health: &dyn Health,
+    books: Option<&dyn Books>,
+    checkup: &mut Checkup,
+) {
+    let notices = project.manifest.notices.values();
+    if !notices.into_iter().any(|notice| notice.via.contains(key)) {
+        return;
+    }
+    let subject = Some(key.as_str());
+    let now = clock::now();
+    let allowances = health.allowances(now);
+    let taken = match books {
+        Some(books) => books.taken(&allowances.counted, now).await,
+        None => Ok(vec![0; allowances.counted.len()]),
+    };
+    match taken {
+        Ok(taken) => {
+            for (take, taken) in allowances.counted.iter().zip(taken) {
+                quota(take, taken, now, subject, checkup);
+            }
+        }
+        Err(error) => checkup.unchecked("quota", subject, error.to_string()),
+    }
+    if !allowances.told.is_empty() {
+        let told = allowances.told.join("; ");
+        checkup.ok("limits", subject, format!("not counted here: {told}"));
+    }
+}
+
+/// What is left of one allowance.
+fn quota(take: &Take, taken: u64, now: Timestamp, subject: Option<&str>, checkup: &mut Checkup) {
+    let left = take.most.saturating_sub(taken);
+    let (_, ends) = take.kept(now);
+    let until = ends.strftime("%Y-%m-%dT%H:%M:%SZ");
+    let summary = match take.over {
+        Over::Period { .. } => format!("{left} left of {}, until {until}", take.what),
+        Over::Any(_) => format!("{left} left of {}", take.what),
+    };
+    if left == 0 {
+        let help = format!(
+            "Nothing more of it is sent before {until}: what is due waits, or is missed when that is later than its `late`."
+        );
+        checkup.failed("quota", subject, summary, help);
+    } else if left < take.most / 5 {
+        let help = "See `beadle simulate` for what is still to come, and send less, or have the allowance raised. Other apps of the organisation may take of it too.";
+        checkup.warning("quota", subject, summary, help);
+    } else {
+        checkup.ok("quota", subject, summary);
     }
 }
 
@@ -397,10 +458,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_allowance_that_runs_short_is_told_before_it_is_used_up() {
+        let take = Take {
+            name: "x".to_owned(),
+            over: Over::Period {
+                name: "2026-12".to_owned(),
+                ends: "2026-12-31T16:00:00Z".parse().unwrap(),
+            },
+            amount: 0,
+            most: 5_000,
+            what: "the 5000 calls of a month".to_owned(),
+        };
+        for (taken, status) in [
+            (0, "ok"),
+            (4_000, "ok"),
+            (4_001, "warning"),
+            (5_000, "failed"),
+            (6_000, "failed"),
+        ] {
+            let mut checkup = Checkup::default();
+            let now = "2026-12-02T00:00:00Z".parse().unwrap();
+            quota(&take, taken, now, Some("dingtalk"), &mut checkup);
+            let found = serde_json::to_value(checkup.json()).unwrap();
+            assert_eq!(found["checks"][0]["status"], status, "{taken}");
+        }
+    }
+
+    #[test]
     fn clocks_that_are_far_apart_fail() {
         for (seconds, failed) in [(0, false), (-30, false), (31, true), (-90, true)] {
             let mut checkup = Checkup::default();
-            clock(
+            compare_clocks(
                 Some(SignedDuration::from_secs(seconds)),
                 Some("feishu"),
                 &mut checkup,
