@@ -1,6 +1,7 @@
 //! `comment github`: one comment on a pull request, however often it runs and whatever goes wrong.
 
 use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use pulldown_cmark::{Event, Options, Parser, Tag};
@@ -168,6 +169,65 @@ fn a_lost_answer_makes_no_second_comment() {
         .filter(|c| c.starts_with("POST "))
         .count();
     assert_eq!(posts, 2);
+}
+
+#[test]
+fn a_connection_that_is_cut_in_the_middle_of_an_answer_makes_no_second_comment() {
+    let (project, hub) = (Project::new(&sub("a", "")), Hub::start());
+    let file = said(&project, "first\n");
+    // Of the list, of the create and of the change.
+    hub.fault(Method::GET, Fault::DoneAndHungUp);
+    hub.fault(Method::POST, Fault::DoneAndHungUp);
+    comment(&project, &hub, &[file]).exits(0);
+    assert_eq!(hub.ours().len(), 1);
+    said(&project, "second\n");
+    hub.fault(Method::PATCH, Fault::DoneAndHungUp);
+    comment(&project, &hub, &[file]).exits(0);
+    assert_eq!(hub.ours().len(), 1);
+    assert!(hub.ours()[0].contains("second"), "{:?}", hub.ours());
+}
+
+#[test]
+fn whoever_dies_between_its_calls_leaves_one_comment_to_the_next() {
+    let (project, hub) = (Project::new(&sub("a", "")), Hub::start());
+    let dies_at = |method: Method| {
+        hub.calls();
+        hub.fault(method.clone(), Fault::DoneAndSilent);
+        let mut command = project.command(&["comment", "github", "said.md"]);
+        let mut child = command
+            .env("GITHUB_API_URL", format!("http://{}", hub.addr))
+            .env("GITHUB_REPOSITORY", REPOSITORY)
+            .env("GITHUB_TOKEN", TOKEN)
+            .env("GITHUB_REF", "refs/pull/7/merge")
+            .spawn()
+            .unwrap();
+        let give_up = Instant::now() + Duration::from_secs(30);
+        let begins = method.to_string();
+        while !hub
+            .world()
+            .calls
+            .iter()
+            .any(|call| call.starts_with(&begins))
+        {
+            assert!(Instant::now() < give_up, "no {method} came");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    };
+    said(&project, "first\n");
+    dies_at(Method::GET);
+    assert_eq!(hub.ours().len(), 0);
+    dies_at(Method::POST);
+    assert_eq!(hub.ours().len(), 1);
+    comment(&project, &hub, &["said.md"]).exits(0);
+    assert_eq!(hub.ours().len(), 1);
+    said(&project, "second\n");
+    dies_at(Method::PATCH);
+    let again = comment(&project, &hub, &["said.md"]).exits(0);
+    assert!(again.stdout.starts_with("As it was: "), "{}", again.stdout);
+    assert_eq!(hub.ours().len(), 1);
+    assert!(hub.ours()[0].contains("second"), "{:?}", hub.ours());
 }
 
 #[test]

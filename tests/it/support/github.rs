@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -30,6 +30,10 @@ pub(crate) enum Fault {
     DoneBut(u16),
     /// It is done, and half of the answer comes.
     DoneAndCut,
+    /// It is done, and the connection is closed in the middle of the answer.
+    DoneAndHungUp,
+    /// It is done, and no answer ever comes.
+    DoneAndSilent,
 }
 
 #[derive(Default)]
@@ -42,6 +46,9 @@ pub(crate) struct World {
 }
 
 type Shared = Arc<Mutex<World>>;
+
+/// Marks an answer that is never sent.
+const SILENT: &str = "x-silent";
 
 /// A running GitHub.
 pub(crate) struct Hub {
@@ -65,7 +72,13 @@ impl Hub {
                 get(list).post(create),
             )
             .route("/repos/{owner}/{name}/issues/comments/{id}", patch(change))
-            .with_state(Arc::clone(&world));
+            .with_state(Arc::clone(&world))
+            .layer(axum::middleware::map_response(
+                async |answer: Response| match answer.headers().contains_key(SILENT) {
+                    true => std::future::pending().await,
+                    false => answer,
+                },
+            ));
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
             .unwrap();
@@ -168,6 +181,14 @@ fn leave(after: Option<Fault>, status: u16, body: &Value) -> Response {
     match after {
         Some(Fault::DoneBut(status)) => message(status, "Server Error"),
         Some(Fault::DoneAndCut) => (status, text[..text.len() / 2].to_owned()).into_response(),
+        Some(Fault::DoneAndHungUp) => {
+            let half = Ok(Bytes::from(text[..text.len() / 2].to_owned()));
+            let broken = Err(std::io::Error::other("hung up"));
+            let body = Body::from_stream(futures_util::stream::iter([half, broken]));
+            let length = [("content-length", text.len().to_string())];
+            (status, length, body).into_response()
+        }
+        Some(Fault::DoneAndSilent) => (status, [(SILENT, "")], text).into_response(),
         _ => (status, text).into_response(),
     }
 }
