@@ -2,12 +2,21 @@
 //!
 //! `docs/manifest.md` is what this makes of the manifest's schema, and a test finds it stale.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-/// The tables so far, each with the path that it stands at: what comes again is named and not repeated.
-type Seen = BTreeMap<String, String>;
+/// What was written so far.
+#[derive(Default)]
+struct Seen {
+    /// The tables, each with the path that it stands at and its required keys: what comes again is named and
+    /// not repeated.
+    tables: BTreeMap<String, (String, BTreeSet<String>)>,
+    /// How often each path has a section.
+    paths: BTreeMap<String, usize>,
+    /// The paths that have several: there a heading says of which kind it is.
+    several: BTreeSet<String>,
+}
 
 /// The page, in Markdown.
 pub(super) fn page(schema: &Value) -> String {
@@ -17,54 +26,96 @@ pub(super) fn page(schema: &Value) -> String {
          Text may hold `${var:NAME}`; secrets take `${env:NAME}` and `${file:PATH}`. Names are letters, digits, `-` and\n\
          `_`, at most 64. A key in **bold** is required.\n",
     );
-    section(&mut text, &mut Seen::new(), "", &[schema]);
+    // Once to see which headings come again.
+    let mut draft = Seen::default();
+    section(&mut String::new(), &mut draft, "", "", &[schema]);
+    let several = draft.paths.into_iter().filter(|(_, times)| *times > 1);
+    let mut seen = Seen {
+        several: several.map(|(path, _)| path).collect(),
+        ..Seen::default()
+    };
+    section(&mut text, &mut seen, "", "", &[schema]);
     text
 }
 
-/// A heading, the table of each block that may stand there, and after them the blocks within.
-fn section(text: &mut String, seen: &mut Seen, path: &str, blocks: &[&Value]) {
+/// A heading, the table of each block that may stand there, and after them the blocks within. `kind` says in
+/// which of several blocks that exclude each other it stands, such as `msg_type: text`.
+fn section(text: &mut String, seen: &mut Seen, path: &str, kind: &str, blocks: &[&Value]) {
     let title = if path.is_empty() { "beadle.yaml" } else { path };
-    text.push_str(&format!("\n## `{title}`\n"));
-    let (mut new, mut same) = (Vec::new(), Vec::new());
+    *seen.paths.entry(title.to_owned()).or_default() += 1;
+    text.push_str(&format!("\n## `{title}`"));
+    if seen.several.contains(title) && !kind.is_empty() {
+        text.push_str(&format!(" with `{kind}`"));
+    }
+    text.push('\n');
+    let (mut new, mut same, mut besides) = (Vec::new(), Vec::new(), BTreeSet::new());
     for block in blocks {
-        let table = table(block);
-        match seen.get(&table) {
-            Some(other) => same.push(format!("`{other}`")),
-            None => {
+        let required = required(block);
+        match seen.tables.get(&table(block, &BTreeSet::new())) {
+            Some((other, theirs)) if theirs.is_subset(&required) => {
+                same.push(format!("`{other}`"));
+                besides.extend(required.difference(theirs).map(|key| format!("`{key}`")));
+            }
+            _ => {
                 if let Some(says) = block["description"].as_str() {
                     text.push_str(&format!("\n{says}\n"));
                 }
                 if let Some(one) = one_of(block) {
                     text.push_str(&format!("\n{one}\n"));
                 }
-                text.push_str(&format!("\n{table}"));
-                seen.insert(table, title.to_owned());
+                text.push_str(&format!("\n{}", table(block, &required)));
+                let known = (title.to_owned(), required);
+                let table = table(block, &BTreeSet::new());
+                seen.tables.entry(table).or_insert(known);
                 new.push(*block);
             }
         }
     }
     if !same.is_empty() {
-        text.push_str(&format!("\nTakes the keys of {}.\n", listed(same)));
+        text.push_str(&format!("\nTakes the keys of {}", listed(same)));
+        if !besides.is_empty() {
+            let besides = besides.into_iter().collect();
+            text.push_str(&format!("; required besides: {}", listed(besides)));
+        }
+        text.push_str(".\n");
     }
     for block in new {
+        let of_this = if blocks.len() > 1 {
+            kind_of(block)
+        } else {
+            None
+        };
+        let kind = of_this.unwrap_or_else(|| kind.to_owned());
         for (key, value) in properties(block).into_iter().flatten() {
             let path = if path.is_empty() {
                 key.clone()
             } else {
                 format!("{path}.{key}")
             };
-            within(text, seen, &path, value);
+            within(text, seen, &path, &kind, value);
         }
     }
 }
 
+/// The key and the word that tell a block from its alternatives.
+fn kind_of(block: &Value) -> Option<String> {
+    properties(block)?.iter().find_map(|(key, value)| {
+        let word = value["const"].as_str()?;
+        Some(format!("{key}: {word}"))
+    })
+}
+
+fn required(block: &Value) -> BTreeSet<String> {
+    let keys = block["required"].as_array().into_iter().flatten();
+    keys.filter_map(|key| key.as_str().map(str::to_owned))
+        .collect()
+}
+
 /// The keys of a block in rows.
-fn table(block: &Value) -> String {
+fn table(block: &Value, required: &BTreeSet<String>) -> String {
     let mut text = String::from("| key | takes | default | meaning |\n|---|---|---|---|\n");
-    let required = block["required"].as_array();
     for (key, value) in properties(block).into_iter().flatten() {
-        let is_required = required.is_some_and(|keys| keys.iter().any(|k| k == key));
-        let name = if is_required {
+        let name = if required.contains(key) {
             format!("**`{key}`**")
         } else {
             format!("`{key}`")
@@ -83,21 +134,21 @@ fn table(block: &Value) -> String {
 }
 
 /// The blocks below a value: it may be one or one of several, or a list or map of them.
-fn within(text: &mut String, seen: &mut Seen, path: &str, schema: &Value) {
+fn within(text: &mut String, seen: &mut Seen, path: &str, kind: &str, schema: &Value) {
     // What differs by locale alone is told where it is taken.
     let is_block = |one: &&Value| properties(one).is_some() && one["patternProperties"].is_null();
     let own = std::iter::once(schema).chain(alternatives(schema));
     let blocks: Vec<&Value> = own.filter(is_block).collect();
     if !blocks.is_empty() {
-        section(text, seen, path, &blocks);
+        section(text, seen, path, kind, &blocks);
     }
     for one in std::iter::once(schema).chain(alternatives(schema)) {
         if one["additionalProperties"].is_object() {
             let path = format!("{path}.NAME");
-            within(text, seen, &path, &one["additionalProperties"]);
+            within(text, seen, &path, kind, &one["additionalProperties"]);
         }
         if one["items"].is_object() {
-            within(text, seen, &format!("{path}[]"), &one["items"]);
+            within(text, seen, &format!("{path}[]"), kind, &one["items"]);
         }
     }
 }
