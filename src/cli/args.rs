@@ -144,14 +144,24 @@ pub(super) enum Command {
     /// Write a project to begin with
     Init(Init),
     /// Check everything that can be checked without writing
+    ///
+    /// It reads the files alone, and needs no secret, no network and no ledger, unless --online is given.
     Validate(Validate),
     /// Show what would change
+    ///
+    /// Ends with 0 whether there are changes or not (see --detailed-exitcode), and with 1 when something could
+    /// not be read, or apply would refuse the plan.
     Plan(PlanArgs),
     /// Show a saved plan
     Show(Show),
     /// Plan, ask, and make it so
+    ///
+    /// Without a terminal it needs --auto-approve or a saved plan. One apply at a time has a project's lease.
     Apply(Apply),
     /// Show what was changed outside, by cause; writes nothing anywhere
+    ///
+    /// Ends with 2 when something has drifted, and with 1 when something could not be read. What is declared and
+    /// not applied yet is listed apart and is no drift. It always reads what is live, and so takes no --refresh.
     Drift(DriftArgs),
     /// Delete everything that is bound; what is protected is kept
     Destroy(Destroy),
@@ -192,6 +202,8 @@ pub(super) enum Command {
     /// Print the JSON Schema of the manifest or of an output; as Markdown, the page of the manifest's keys
     Schema(Schema),
     /// Print a completion script for a shell
+    ///
+    /// Such as `beadle completions bash > ~/.local/share/bash-completion/completions/beadle`.
     Completions(Completions),
     /// Print or write man pages
     Man(Man),
@@ -263,7 +275,7 @@ pub(super) struct Show {
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Patience {
     /// How long to wait for another apply to end
-    #[arg(long, value_name = "TIME", env = "BEADLE_LEASE_WAIT", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", env = "BEADLE_LEASE_WAIT", default_value = "0s", value_parser = parse_duration)]
     pub(super) lease_wait: Duration,
 }
 
@@ -275,8 +287,8 @@ pub(super) struct Consent {
     pub(super) auto_approve: bool,
     #[command(flatten)]
     pub(super) patience: Patience,
-    /// How long after its time-out an unanswered write may still come to light
-    #[arg(long, value_name = "TIME", env = "BEADLE_SETTLE_GRACE", default_value = "5s", hide_default_value = true, value_parser = parse_signed)]
+    /// How long after the time-out of a write without an answer to wait before its absence counts
+    #[arg(long, value_name = "TIME", env = "BEADLE_SETTLE_GRACE", default_value = "5s", value_parser = parse_signed)]
     pub(super) settle_grace: SignedDuration,
 }
 
@@ -293,7 +305,7 @@ pub(super) struct Apply {
     pub(super) refreshing: Refreshing,
     #[command(flatten)]
     pub(super) permissions: Permissions,
-    /// Go on only if the plan has this digest
+    /// Go on only if the plan has this digest, which a plan shows as Markdown and as JSON
     #[arg(long, value_name = "DIGEST")]
     pub(super) expect: Option<String>,
     #[command(flatten)]

@@ -28,7 +28,7 @@ pub(in crate::cli) struct OnGithub {
     /// Tells several comments of one project folder apart, such as `staging` and `production`
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) name: Option<String>,
-    /// How long after its answer was lost a comment may still come to light
-    #[arg(long, value_name = "TIME", env = "BEADLE_SETTLE_GRACE", default_value = "5s", hide_default_value = true, value_parser = super::parse_duration)]
+    /// How long after the answer was lost to wait before the absence of a comment counts
+    #[arg(long, value_name = "TIME", env = "BEADLE_SETTLE_GRACE", default_value = "5s", value_parser = super::parse_duration)]
     pub(in crate::cli) settle_grace: Duration,
 }

@@ -27,7 +27,7 @@ pub(in crate::cli) enum LedgerCommand {
         #[arg(long, value_name = "URL")]
         to: String,
         /// How long to wait for an apply to end
-        #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
+        #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
         lease_wait: Duration,
     },
     /// Forget calls, occurrences, look-ups and live values from long ago
@@ -39,7 +39,7 @@ pub(in crate::cli) enum LedgerCommand {
         #[arg(long, value_name = "TIME", default_value = "90d", value_parser = parse_keep)]
         keep: SignedDuration,
         /// How long to wait for an apply to end
-        #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = parse_duration)]
+        #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
         lease_wait: Duration,
     },
 }
