@@ -4,7 +4,7 @@
 //! the terminal that shows it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -16,6 +16,9 @@ use crate::model::{Diagnostic, Severity, Span};
 
 /// The most bytes of a line that are shown around a place.
 const MAX_LINE: usize = 400;
+
+/// The most findings of one kind that people are shown: what buries the others helps nobody.
+const SHOWN: usize = 20;
 
 /// The version of [`Report`]'s form.
 pub const FORMAT_VERSION: u32 = 1;
@@ -148,7 +151,15 @@ pub fn human(sources: &Sources, diagnostics: &[Diagnostic], colour: bool, width:
     let secrets = diagnostics.iter().filter(|d| d.code == "written-secret");
     lines.secrets = secrets.filter_map(|d| d.span).collect();
     let mut out = String::new();
+    let mut shown: BTreeMap<(Severity, &str), usize> = BTreeMap::new();
     for diagnostic in diagnostics {
+        let of_kind = shown
+            .entry((diagnostic.severity, diagnostic.code))
+            .or_default();
+        *of_kind += 1;
+        if *of_kind > SHOWN {
+            continue;
+        }
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -172,6 +183,15 @@ pub fn human(sources: &Sources, diagnostics: &[Diagnostic], colour: bool, width:
         }
         out.push_str(&renderer.render(&[group]));
         out.push_str("\n\n");
+    }
+    for ((severity, code), count) in shown {
+        if count > SHOWN {
+            let more = count - SHOWN;
+            let _ = write!(
+                out,
+                "{severity}[{code}]: {more} more like these; `beadle validate --format json` lists all {count}\n\n"
+            );
+        }
     }
     out
 }

@@ -297,6 +297,41 @@ fn a_notice_to_everyone_fires_three_times_a_day_at_most() {
     );
 }
 
+#[test]
+fn many_findings_of_one_kind_bury_no_other() {
+    use std::fmt::Write as _;
+    let mut notices = String::new();
+    for n in 0..25 {
+        writeln!(
+            notices,
+            "  n{n}: {{ to: [apart], schedule: {{ cron: \"0 9,12 * * MON\", timezone: UTC }}, message: {{ text: \"{n}\" }} }}"
+        )
+        .unwrap();
+    }
+    notices.push_str("  other: { to: [nobody], schedule: { cron: \"0 9 * * MON\", timezone: UTC }, message: { text: x } }\n");
+    let dir = project(&notices.replace("to: [nobody]", "to: [all]"));
+    let shown = run(dir.path(), &["validate"]).exits(1).stderr;
+    assert_eq!(
+        shown.matches("error[same-content]: it says").count(),
+        20,
+        "{shown}"
+    );
+    assert_eq!(shown.matches("error[large-audience]").count(), 1, "{shown}");
+    let more =
+        "error[same-content]: 5 more like these; `beadle validate --format json` lists all 25";
+    assert!(shown.contains(more), "{shown}");
+    let all = run(dir.path(), &["validate", "--format", "json"]).exits(1);
+    let all = found(&all.json(), "diagnostics");
+    assert_eq!(
+        all.iter().filter(|f| f.contains("same-content")).count(),
+        25
+    );
+    let annotations = run(dir.path(), &["validate", "--format", "github"])
+        .exits(1)
+        .stdout;
+    assert_eq!(annotations.matches("title=same-content").count(), 25);
+}
+
 /// A group of so many people at DingTalk.
 fn crowd(people: usize) -> String {
     let ids: Vec<String> = (0..people).map(|n| format!("p{n}")).collect();
