@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::model::forecast::{Audience, Reach};
 use crate::model::group::Resolution;
 use crate::model::manifest::{Manifest, Vendor};
 use crate::model::notice::{Notice, People, Target, teller};
@@ -21,19 +22,21 @@ const RECALL: SignedDuration = SignedDuration::from_hours(24);
 /// How many of the next firings are looked at for how close they are.
 const FIRINGS: usize = 12;
 
-/// Everything that is checked, with the findings of one notice.
+/// Everything that is checked, with the findings of one notice. Its audience is worked out by whoever has
+/// many notices for the same people.
 pub(super) fn check(
     manifest: &Manifest,
     notice: &Notice,
+    audience: &Audience<'_>,
     resolution: &Resolution<'_>,
     now: Timestamp,
     found: &mut Vec<Diagnostic>,
 ) {
-    let channels = channels(manifest, notice, resolution);
+    let channels = channels(notice, audience);
     late(notice, now, found);
     revoke(notice, &channels, found);
     track(notice, &channels, found);
-    messages(manifest, notice, resolution, found);
+    messages(notice, audience, found);
     if let Some((track, _)) = &notice.after.track {
         told(manifest, notice, resolution, &track.report_to, found);
     }
@@ -81,36 +84,33 @@ impl Channel {
     }
 }
 
-fn channels(
-    manifest: &Manifest,
-    notice: &Notice,
-    resolution: &Resolution<'_>,
-) -> BTreeSet<Channel> {
+fn channels(notice: &Notice, audience: &Audience<'_>) -> BTreeSet<Channel> {
     let mut channels = BTreeSet::new();
     for target in notice.to.keys() {
-        let name = match target {
-            Target::Group(name) => name,
-            Target::Chat(_) => {
-                channels.insert(Channel::FeishuMessage);
-                continue;
-            }
-            Target::Conversation(..) => {
-                channels.insert(Channel::Robot);
-                continue;
-            }
+        match target {
+            Target::Chat(_) => channels.insert(Channel::FeishuMessage),
+            Target::Conversation(..) => channels.insert(Channel::Robot),
+            Target::Group(_) => false,
         };
-        for member in resolution.members(name.as_str()) {
-            let provider = manifest.providers.get(member.provider);
-            let Some(provider) = provider.filter(|_| notice.via.contains(member.provider)) else {
-                continue;
-            };
-            let alone = notice.after.people.0 == People::Messages && member.recipient.is_person();
-            channels.insert(match provider.vendor {
-                Vendor::Feishu if alone => Channel::FeishuMessage,
-                Vendor::Feishu => Channel::FeishuBatch,
-                Vendor::DingTalk => Channel::DingTalk,
-                Vendor::Enos => Channel::Enos,
-            });
+    }
+    let alone = notice.after.people.0 == People::Messages;
+    for reach in audience.iter().filter(|reach| reach.has_people()) {
+        let many = reach.everyone || !reach.departments.is_empty();
+        match reach.vendor {
+            Vendor::Feishu => {
+                if alone && reach.named() > 0 {
+                    channels.insert(Channel::FeishuMessage);
+                }
+                if !alone || many {
+                    channels.insert(Channel::FeishuBatch);
+                }
+            }
+            Vendor::DingTalk => {
+                channels.insert(Channel::DingTalk);
+            }
+            Vendor::Enos => {
+                channels.insert(Channel::Enos);
+            }
         }
     }
     channels
@@ -260,30 +260,13 @@ fn days(time: SignedDuration) -> String {
 }
 
 /// A message each is for a few people, at Feishu.
-fn messages(
-    manifest: &Manifest,
-    notice: &Notice,
-    resolution: &Resolution<'_>,
-    found: &mut Vec<Diagnostic>,
-) {
+fn messages(notice: &Notice, audience: &Audience<'_>, found: &mut Vec<Diagnostic>) {
     let (People::Messages, Some(span)) = notice.after.people else {
         return;
     };
-    let mut people = BTreeSet::new();
-    for target in notice.to.keys() {
-        let Target::Group(name) = target else {
-            continue;
-        };
-        let members = resolution.members(name.as_str());
-        let ours = members.iter().filter(|member| {
-            let provider = manifest.providers.get(member.provider);
-            notice.via.contains(member.provider)
-                && member.recipient.is_person()
-                && provider.is_some_and(|p| p.vendor == Vendor::Feishu)
-        });
-        people.extend(ours.map(|member| (member.provider, member.recipient)));
-    }
-    if people.is_empty() {
+    let at_feishu = audience.iter().filter(|r| r.vendor == Vendor::Feishu);
+    let people: usize = at_feishu.map(Reach::named).sum();
+    if people == 0 {
         found.push(
             Diagnostic::error(
                 "messages-to-nobody",
@@ -292,13 +275,12 @@ fn messages(
             )
             .help("Remove `people`."),
         );
-    } else if people.len() > MESSAGES {
-        let count = people.len();
+    } else if people > MESSAGES {
         found.push(
             Diagnostic::error(
                 "messages-to-many",
                 span,
-                format!("it goes to {count} people at Feishu, and a message each is for at most {MESSAGES}"),
+                format!("it goes to {people} people at Feishu, and a message each is for at most {MESSAGES}"),
             )
             .help("Remove `people`, or post to a chat that they are in, which has the same promise."),
         );
@@ -320,7 +302,7 @@ fn told(
         .collect();
     for (target, span) in targets {
         let (why, help) = match target {
-            Target::Group(name) if resolution.members(name.as_str()).is_empty() => (
+            Target::Group(name) if resolution.is_empty(name.as_str()) => (
                 format!("nobody is in the group `{name}`"),
                 "List people in it, or name another.",
             ),

@@ -92,7 +92,7 @@ pub fn check_notices(manifest: &Manifest, now: Timestamp) -> Vec<Diagnostic> {
         let reached = audiences.of(notice.to.keys(), &notice.via);
         audience(manifest, notice, &reached, &mut here);
         agents(manifest, notice, &reached, &mut here);
-        after::check(manifest, notice, &resolution, now, &mut here);
+        after::check(manifest, notice, &reached, &resolution, now, &mut here);
         found.extend(here.into_iter().map(|d| d.address(notice.address.clone())));
     }
     found
