@@ -60,7 +60,7 @@ pub(super) fn a_claim_takes_all_that_it_needs_or_nothing(store: &dyn Store) {
     assert_eq!(open(&*one, 0), mine[1..], "nothing was claimed, or counted");
     // Nor does a claim that fails count: one more of the day's three is left.
     assert_eq!(
-        claim(&*one, &mine[0], &takes(&[day.clone()]), 0),
+        claim(&*one, &mine[0], &takes(std::slice::from_ref(&day)), 0),
         Claimed::Gone
     );
     let next = take("v/minute", "m2", 2, 5, 120);
