@@ -346,11 +346,11 @@ fn change(
             }
             for (field, value) in after.iter().filter(|(field, _)| *field != "tasklist") {
                 match value {
+                    // What is not said need not be shown either.
+                    Value::Array(items) if items.is_empty() && is_registered(change) => {}
                     Value::Array(people) if is_people(field) => {
                         people_change(out, field, &[], people);
                     }
-                    // What is not said need not be shown either.
-                    Value::Array(items) if items.is_empty() && is_group(change) => {}
                     Value::String(text) if text.is_empty() => {}
                     value if value.is_object() => {
                         let _ = writeln!(out, "    {field}:");
@@ -452,8 +452,10 @@ fn yaml(value: &Value) -> String {
     }
 }
 
-fn is_group(change: &ChangeJson) -> bool {
-    change.kind == Kind::RecipientGroup.as_str()
+/// Whether it is in the ledger alone, and so is what the files say.
+fn is_registered(change: &ChangeJson) -> bool {
+    let kinds = [Kind::RecipientGroup, Kind::RecurringNotice];
+    kinds.iter().any(|kind| change.kind == kind.as_str())
 }
 
 /// The number of people who come and go, and who they are, up to a bound.

@@ -193,6 +193,8 @@ impl Loading<'_> {
 
     fn root(&mut self) -> Option<FileId> {
         let shown = self.dir.display();
+        let mut help =
+            format!("A project is a folder with a {ROOT}; name the folder with `-C DIR`");
         let (code, summary) = match std::fs::metadata(self.dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 ("no-project", format!("there is no folder `{shown}`"))
@@ -203,14 +205,13 @@ impl Loading<'_> {
             ),
             Ok(meta) if !meta.is_dir() => ("no-project", format!("`{shown}` is not a folder")),
             Ok(_) if std::fs::symlink_metadata(self.dir.join(ROOT)).is_err() => {
+                help.push_str(", or begin one there with `beadle init`");
                 ("no-project", format!("there is no {ROOT} in `{shown}`"))
             }
             Ok(_) => return self.read(&self.dir.join(ROOT), ROOT, None),
         };
         self.diagnostics
-            .push(Diagnostic::error(code, None, summary).help(format!(
-                "A project is a folder with a {ROOT}; name the folder with `-C DIR`."
-            )));
+            .push(Diagnostic::error(code, None, summary).help(format!("{help}.")));
         None
     }
 

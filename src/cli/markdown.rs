@@ -253,7 +253,11 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
     let mut lines: Vec<String> = Vec::new();
     let fields: Vec<&String> = match change.action.as_str() {
         "update" | "adopt" => change.update_fields.iter().collect(),
-        "create" | "replace" => after.keys().filter(|field| *field != "tasklist").collect(),
+        "create" | "replace" => after
+            .iter()
+            .filter(|(field, value)| *field != "tasklist" && !is_unsaid(change, value))
+            .map(|(field, _)| field)
+            .collect(),
         _ => Vec::new(),
     };
     for field in fields {
@@ -301,6 +305,17 @@ fn change(change: &ChangeJson, plan: &PlanJson) -> String {
     }
     out.push('\n');
     out
+}
+
+/// Whether a value is one that the files leave out: of what is in the ledger alone.
+fn is_unsaid(change: &ChangeJson, value: &serde_json::Value) -> bool {
+    let kinds = [Kind::RecipientGroup, Kind::RecurringNotice];
+    let is_empty = match value {
+        serde_json::Value::Array(items) => items.is_empty(),
+        serde_json::Value::String(text) => text.is_empty(),
+        _ => false,
+    };
+    is_empty && kinds.iter().any(|kind| change.kind == kind.as_str())
 }
 
 /// Whom a notice reaches, and when it fires next, as lines of a diff.

@@ -230,7 +230,9 @@ impl SavedPlan {
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let shown = path.display();
         let text = std::fs::read_to_string(path).map_err(|e| {
-            Failure::new(format!("the plan file {shown} cannot be read")).because(e)
+            Failure::new(format!("the plan file {shown} cannot be read"))
+                .because(e)
+                .hint("`beadle plan --out FILE` writes one.")
         })?;
         Self::parse(&text, &shown.to_string())
     }

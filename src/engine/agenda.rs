@@ -142,7 +142,7 @@ impl Roster {
 
     /// The notices of which something may have ended that is to be followed: all that are tracked from time
     /// to time, for another runner may have died before it came to that.
-    pub(super) fn to_follow(&mut self, now: Timestamp) -> Vec<Arc<dyn Notice>> {
+    pub(super) fn may_have_ended(&mut self, now: Timestamp) -> Vec<Arc<dyn Notice>> {
         let ended = std::mem::take(&mut self.ended);
         let since = self.swept.map(|swept| now.duration_since(swept));
         let places = if since.is_some_and(|since| (SignedDuration::ZERO..SWEEP).contains(&since)) {

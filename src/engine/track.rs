@@ -37,7 +37,7 @@ pub(super) async fn follow(
     done: &mut Round,
 ) -> Result<(), LedgerError> {
     let now = (context.now)();
-    for notice in roster.to_follow(now) {
+    for notice in roster.may_have_ended(now) {
         if let Some(terms) = notice.track() {
             context.outbox.follow(notice.address(), &terms, now).await?;
         }

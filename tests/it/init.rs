@@ -372,3 +372,21 @@ fn every_command_in_a_file_for_a_platform_exists_with_its_flags() {
     }
     assert_eq!(seen, 7 + 6 + 2);
 }
+
+#[test]
+fn without_its_secret_that_alone_is_wrong() {
+    let (_dir, project, _) = started(&["--ci", "none"]);
+    let ran = run(&project, &["plan"]).exits(1);
+    assert!(
+        ran.stderr
+            .contains("the environment variable FEISHU_APP_SECRET is not set"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(ran.stderr.matches("error[").count(), 1, "{}", ran.stderr);
+    // What is new says what it says, and nothing of what it does not.
+    let plan = run(&project, &["plan", "--sandbox"]).exits(0);
+    assert!(!plan.stdout.contains("none"), "{}", plan.stdout);
+    let plan = run(&project, &["plan", "--sandbox", "--format", "markdown"]).exits(0);
+    assert!(!plan.stdout.contains("+ on_problem"), "{}", plan.stdout);
+}

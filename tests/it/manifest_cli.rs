@@ -93,7 +93,7 @@ fn what_cannot_be_read_is_said() {
 
     error[no-project]: there is no beadle.yaml in `DIR/bare`
      |
-     = help: A project is a folder with a beadle.yaml; name the folder with `-C DIR`.
+     = help: A project is a folder with a beadle.yaml; name the folder with `-C DIR`, or begin one there with `beadle init`.
 
     error[unreadable-file]: beadle.yaml cannot be read: it is a folder
      |

@@ -305,7 +305,7 @@ impl Work<'_> {
         if !planned.look_ups.is_empty() {
             remembered.await?;
         }
-        let snapshots = Snapshots::new(session, &planned);
+        let snapshots = Snapshots::new(session, planned);
         snapshots.note_read(keeper).await?;
         engine::record(&context, &planned.plan).await?;
         let mut report = engine::apply(&context, &planned.plan).await?;

@@ -15,7 +15,7 @@ const TASKLISTS: &str = ":tasklists";
 enum SeenRow {
     Tasklists(Vec<TasklistRow>),
     Objects(Vec<ObjectRow>),
-    Object(ObjectRow),
+    Object(Box<ObjectRow>),
     Gone,
 }
 
@@ -69,7 +69,7 @@ pub fn seen_to_json(seen: &Seen) -> Result<String, String> {
         Seen::Objects(all) => {
             SeenRow::Objects(all.iter().map(ObjectRow::of).collect::<Result<_, _>>()?)
         }
-        Seen::Object(Some(object)) => SeenRow::Object(ObjectRow::of(object)?),
+        Seen::Object(Some(object)) => SeenRow::Object(Box::new(ObjectRow::of(object)?)),
         Seen::Object(None) => SeenRow::Gone,
     };
     Ok(serde_json::to_string(&row).expect("text, numbers and flags are always JSON"))

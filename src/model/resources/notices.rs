@@ -248,6 +248,7 @@ impl Names {
                     .help("Name groups or chats."),
             );
         }
+        let all_providers = self.providers.values().all(Option::is_some);
         let mut chat = None;
         let mut robots: BTreeSet<Name> = BTreeSet::new();
         for (target, place) in targets {
@@ -275,7 +276,10 @@ impl Names {
                     let hit = asked
                         .as_ref()
                         .is_none_or(|via| at.iter().any(|p| via.contains(p)));
-                    if at.is_empty() || !hit {
+                    if at.is_empty() && !all_providers {
+                        // Whom it has at a provider with a mistake, that mistake hides.
+                        good = false;
+                    } else if at.is_empty() || !hit {
                         let where_ = match at.is_empty() {
                             true => "nobody is in it".to_owned(),
                             false => format!(
