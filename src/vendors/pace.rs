@@ -3,9 +3,9 @@
 //!
 //! # Guarantees
 //!
-//! - In no span of a window do more calls leave than the window holds: a token comes back one whole
-//!   window after it was taken, not drop by drop, so a burst at the start of a minute cannot be
-//!   followed by another at its end, whichever way the vendor counts its minutes.
+//! - In no span of a window do more calls reach the vendor than the window holds, however long each is on its
+//!   way: a token comes back one whole window after its call has ended, not drop by drop, so a burst at the
+//!   start of a minute cannot be followed by another at its end, whichever way the vendor counts its minutes.
 //! - Calls of one operation leave in the order in which they asked.
 //! - Operations do not wait for each other, save for the cap.
 //!
@@ -18,7 +18,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
 use super::limits::{Rate, Row};
@@ -53,15 +53,22 @@ impl Pace {
         }
     }
 
-    /// Waits until a call may leave, and counts it; it is under way while the permit is held.
-    pub(crate) async fn turn(&self, operation: &'static str) -> SemaphorePermit<'_> {
+    /// Waits until a call may leave, and counts it; it is under way while the turn is held.
+    pub(crate) async fn turn(&self, operation: &'static str) -> Turn<'_> {
         let bucket = &self.buckets[operation];
         let _first_in_line = bucket.line.lock().await;
         loop {
             let free = bucket.state().free(Instant::now());
-            if let Err(until) = free {
-                sleep_until(until).await;
-                continue;
+            match free {
+                Ok(()) => {}
+                Err(Some(until)) => {
+                    sleep_until(until).await;
+                    continue;
+                }
+                Err(None) => {
+                    bucket.ended.notified().await;
+                    continue;
+                }
             }
             // Counted only with the permit in hand: a call that had its token and then waited for
             // others would leave later than it was counted.
@@ -69,8 +76,12 @@ impl Pace {
             let now = Instant::now();
             let mut state = bucket.state();
             if state.free(now).is_ok() {
-                state.take(now);
-                return permit;
+                state.take();
+                drop(state);
+                return Turn {
+                    bucket,
+                    _permit: permit,
+                };
             }
         }
     }
@@ -83,9 +94,24 @@ impl Pace {
     }
 }
 
+/// The right of one call to be under way.
+pub(crate) struct Turn<'p> {
+    bucket: &'p Bucket,
+    _permit: SemaphorePermit<'p>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.bucket.state().end(Instant::now());
+        self.bucket.ended.notify_one();
+    }
+}
+
 struct Bucket {
     /// Held by the call whose turn is next; the lock is fair.
     line: tokio::sync::Mutex<()>,
+    /// Told when a call has ended.
+    ended: Notify,
     state: Mutex<State>,
 }
 
@@ -97,6 +123,9 @@ struct State {
 struct Window {
     tokens: usize,
     span: Duration,
+    /// Tokens of calls that are under way: when they reach the vendor is not known.
+    under_way: usize,
+    /// When the calls of the other tokens ended.
     taken: VecDeque<Instant>,
 }
 
@@ -105,8 +134,9 @@ impl Bucket {
         let window = |tokens: Option<u32>, span: Duration| {
             tokens.map(|tokens| Window {
                 tokens: tokens as usize,
-                // The vendor counts what arrives, and a call can overtake the one before it.
+                // The vendor's clock may be faster than ours.
                 span: span + span / 50,
+                under_way: 0,
                 taken: VecDeque::new(),
             })
         };
@@ -116,6 +146,7 @@ impl Bucket {
         ];
         Self {
             line: tokio::sync::Mutex::new(()),
+            ended: Notify::new(),
             state: Mutex::new(State {
                 windows: windows.into_iter().flatten().collect(),
                 frozen: None,
@@ -129,8 +160,8 @@ impl Bucket {
 }
 
 impl State {
-    /// Whether a call may leave now, or else when to ask again.
-    fn free(&mut self, now: Instant) -> Result<(), Instant> {
+    /// Whether a call may leave now, or else when to ask again; none for when another has ended.
+    fn free(&mut self, now: Instant) -> Result<(), Option<Instant>> {
         let mut until = self.frozen.filter(|frozen| *frozen > now);
         for window in &mut self.windows {
             while window
@@ -140,15 +171,25 @@ impl State {
             {
                 window.taken.pop_front();
             }
-            if window.taken.len() >= window.tokens {
-                until = until.max(window.taken.front().map(|t| *t + window.span));
+            if window.taken.len() + window.under_way >= window.tokens {
+                match window.taken.front() {
+                    Some(first) => until = until.max(Some(*first + window.span)),
+                    None => return Err(None),
+                }
             }
         }
-        until.map_or(Ok(()), Err)
+        until.map_or(Ok(()), |until| Err(Some(until)))
     }
 
-    fn take(&mut self, now: Instant) {
+    fn take(&mut self) {
         for window in &mut self.windows {
+            window.under_way += 1;
+        }
+    }
+
+    fn end(&mut self, now: Instant) {
+        for window in &mut self.windows {
+            window.under_way -= 1;
             window.taken.push_back(now);
         }
     }
@@ -231,6 +272,24 @@ mod tests {
         drop(held);
         let at = waiting.await.unwrap();
         assert!(at[100] - at[0] >= 60.0, "{} {}", at[0], at[100]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_counts_until_a_window_after_its_end() {
+        let pace = Arc::new(Pace::new(&ROWS, true, 200));
+        let mut slow = Vec::new();
+        for _ in 0..100 {
+            slow.push(pace.turn(LIST_SUBSCRIPTIONS).await);
+        }
+        let waiting = tokio::spawn({
+            let pace = Arc::clone(&pace);
+            async move { departures(&pace, LIST_SUBSCRIPTIONS, 1).await[0] }
+        });
+        // They may reach the vendor as late as they end, and the first that ends makes room for the next.
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        drop(slow.pop());
+        let left = waiting.await.unwrap();
+        assert!((90.0..92.0).contains(&left), "{left}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -450,7 +450,7 @@ fn what_is_left_of_a_vendors_allowance_is_told() {
     assert_eq!(quotas.len(), 3, "{quotas:?}");
     for (quota, start) in quotas.iter().zip([
         "5000 left of the 5000 calls that DingTalk allows the organisation in a month, until ",
-        "5000 left of the 5000 receivers that DingTalk allows in a minute, until ",
+        "5000 left of the 5000 receivers that DingTalk allows in a minute",
         "3 left of the 3 notices to everyone that DingTalk allows in a day, until ",
     ]) {
         assert!(quota.starts_with(start), "{quota}");
@@ -469,7 +469,9 @@ fn what_is_left_of_a_vendors_allowance_is_told() {
     let use_up = |used: i64| {
         let rows = ledger.execute(
             "INSERT INTO quota (name, period, used, ends)
-             VALUES ('dingtalk/cli_sandbox/calls', strftime('%Y-%m', 'now', '+8 hours'), ?1, '2999')
+             VALUES ('dingtalk/cli_sandbox/calls', strftime('%Y-%m', 'now', '+8 hours'), ?1,
+                 strftime('%Y-%m-%dT%H:%M:%S.000000000Z', 'now', '+8 hours', 'start of month',
+                     '+1 month', '-8 hours'))
              ON CONFLICT (name, period) DO UPDATE SET used = excluded.used",
             [used],
         );

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod agenda;
+#[cfg(test)]
 mod apply;
 #[cfg(test)]
 mod bad_input;
@@ -81,6 +82,7 @@ mod pictures;
 mod plan;
 #[cfg(test)]
 mod readmes;
+#[cfg(test)]
 mod refresh;
 #[cfg(test)]
 mod runner;

@@ -1040,6 +1040,10 @@ fn all_of_it_holds_on_postgres_too() {
             "somebody_who_gets_nothing_makes_the_rest_no_less",
             somebody_who_gets_nothing_makes_the_rest_no_less,
         ),
+        (
+            "what_may_be_sent_once_more_is_sent_once_more_and_then_held",
+            what_may_be_sent_once_more_is_sent_once_more_and_then_held,
+        ),
     ];
     let written = include_str!("runner.rs").matches("\n#[tokio::test]\n");
     assert_eq!(ALL.len(), written.count(), "each of them");

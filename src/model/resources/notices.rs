@@ -343,6 +343,8 @@ impl Names {
             let feishu = via.iter().filter(|name| is_feishu(&self.providers, name));
             match feishu.count() {
                 1 => {}
+                // The one that is meant may be there, with a mistake of its own.
+                0 if !all_providers => good = false,
                 0 => {
                     found.push(
                         Diagnostic::error(
