@@ -46,12 +46,14 @@ mod outbox;
 mod quota;
 mod receipts;
 pub(super) mod rows;
+mod sends;
 mod snapshots;
 mod together;
 mod trouble;
+mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -61,19 +63,14 @@ use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
     LedgerError, LookUp, NewEntry, Note, Turn,
 };
-use crate::engine::outbox::{
-    Admission, Admitted, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key, Occurrence,
-    Outbox, OutboxError, Outcome, State,
-};
-use crate::engine::quota::{Claimed, Quota, Take};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::upkeep::{Cell, Rows, Upkeep};
-use crate::model::{Address, Name};
+use crate::model::Name;
 
 use super::layout::{Layout, TableLayout};
 use holder_lock::{HolderLock, LockFile};
-use together::Together;
 use trouble::Trouble;
+use writer::Writer;
 
 /// A project's ledger in an SQLite file or in memory.
 pub struct SqliteLedger {
@@ -120,62 +117,6 @@ impl Copy {
     pub(super) fn put(&self, table: &TableLayout, rows: &[Vec<Cell>]) -> Result<(), LedgerError> {
         let put = rows::insert(&self.0, table, rows);
         put.map_err(|trouble| trouble.at("the ledger in memory"))
-    }
-}
-
-/// Kept; the file is folded together when it is dropped.
-struct Writer {
-    conn: Arc<Mutex<Connection>>,
-    path: PathBuf,
-    /// Where those who ask at the same time write, once somebody has.
-    together: OnceLock<Together>,
-    /// With which it is looked meanwhile: nobody who looks waits for a commit.
-    beside: Mutex<Option<Connection>>,
-}
-
-impl Writer {
-    fn new(conn: Connection, path: PathBuf) -> Self {
-        Self {
-            conn: Arc::new(Mutex::new(conn)),
-            path,
-            together: OnceLock::new(),
-            beside: Mutex::new(None),
-        }
-    }
-
-    fn look<T>(&self, look: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, Trouble> {
-        if self.together.get().is_none() {
-            return look(&locked(&self.conn));
-        }
-        let mut beside = locked(&self.beside);
-        let conn = match beside.take() {
-            Some(conn) => conn,
-            None => file::beside(&self.path)?,
-        };
-        look(beside.insert(conn))
-    }
-
-    fn together(&self) -> Result<&Together, Trouble> {
-        if let Some(together) = self.together.get() {
-            return Ok(together);
-        }
-        let started = Together::start(Arc::clone(&self.conn))?;
-        if let Err(second) = self.together.set(started) {
-            second.stop();
-        }
-        let kept = self.together.get();
-        kept.ok_or_else(|| Trouble::Failed("the writer did not start".into()))
-    }
-
-    fn leave(self) {
-        if let Some(together) = self.together.into_inner() {
-            together.stop();
-        }
-        drop(self.beside);
-        if let Some(conn) = Arc::into_inner(self.conn) {
-            let conn = conn.into_inner().unwrap_or_else(PoisonError::into_inner);
-            file::fold(conn, &self.path);
-        }
     }
 }
 
@@ -534,162 +475,6 @@ impl Ledger for SqliteLedger {
                 bindings::change(tx, &self.project, changes)
             })
         })
-    }
-}
-
-impl Outbox for SqliteLedger {
-    fn handled(&self) -> Pending<'_, Result<Vec<(Address, Timestamp)>, LedgerError>> {
-        Box::pin(async { self.looking(|conn| outbox::handled(conn, &self.project)) })
-    }
-
-    fn handled_until<'a>(
-        &'a self,
-        notice: &'a Address,
-    ) -> Pending<'a, Result<Option<Timestamp>, LedgerError>> {
-        Box::pin(async move {
-            let notice = notice.to_string();
-            self.looking(|conn| outbox::handled_until(conn, &self.project, &notice))
-        })
-    }
-
-    fn admit<'a>(
-        &'a self,
-        notice: &'a Address,
-        until: Timestamp,
-        admissions: &'a [Admission],
-    ) -> Pending<'a, Result<Admitted, LedgerError>> {
-        Box::pin(async move {
-            let (project, notice) = (self.project.clone(), notice.clone());
-            let admissions = admissions.to_vec();
-            self.sharing(move |tx| outbox::admit(tx, &project, &notice, until, &admissions))
-                .await
-        })
-    }
-
-    fn occurrences<'a>(
-        &'a self,
-        notice: Option<&'a Address>,
-        limit: usize,
-    ) -> Pending<'a, Result<Vec<Occurrence>, LedgerError>> {
-        Box::pin(async move {
-            self.looking(|conn| outbox::occurrences(conn, &self.project, notice, limit))
-        })
-    }
-
-    fn occurrence<'a>(
-        &'a self,
-        key: &'a Key,
-    ) -> Pending<'a, Result<Option<Occurrence>, LedgerError>> {
-        Box::pin(async move { self.looking(|conn| outbox::occurrence(conn, &self.project, key)) })
-    }
-
-    fn undecided(&self) -> Pending<'_, Result<Vec<Key>, LedgerError>> {
-        Box::pin(async { self.looking(|conn| outbox::undecided(conn, &self.project)) })
-    }
-
-    fn deliveries<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Vec<Delivery>, LedgerError>> {
-        Box::pin(async move { self.looking(|conn| outbox::deliveries(conn, &self.project, key)) })
-    }
-
-    fn open(&self, now: Timestamp) -> Pending<'_, Result<Vec<Delivery>, LedgerError>> {
-        Box::pin(async move { self.writing(|tx, _| outbox::open(tx, &self.project, now)) })
-    }
-
-    fn claim<'a>(
-        &'a self,
-        seen: &'a Delivery,
-        claim: &'a DeliveryClaim,
-        quota: &'a Quota,
-        now: Timestamp,
-    ) -> Pending<'a, Result<Claimed, LedgerError>> {
-        Box::pin(async move {
-            let (project, seen) = (self.project.clone(), seen.clone());
-            let (claim, quota) = (claim.clone(), quota.clone());
-            self.sharing(move |tx| quota::claim(tx, &project, &seen, &claim, &quota, now))
-                .await
-        })
-    }
-
-    fn take<'a>(
-        &'a self,
-        quota: &'a Quota,
-        now: Timestamp,
-    ) -> Pending<'a, Result<Option<(String, Timestamp)>, LedgerError>> {
-        Box::pin(async move { self.writing(|tx, _| quota::take(tx, &quota.takes, now)) })
-    }
-
-    fn taken<'a>(
-        &'a self,
-        takes: &'a [Take],
-        now: Timestamp,
-    ) -> Pending<'a, Result<Vec<u64>, LedgerError>> {
-        Box::pin(async move { self.looking(|conn| quota::taken(conn, takes, now)) })
-    }
-
-    fn give_up<'a>(
-        &'a self,
-        delivery: DeliveryId,
-        state: State,
-        reason: &'a str,
-    ) -> Pending<'a, Result<bool, LedgerError>> {
-        Box::pin(async move {
-            self.writing(|tx, _| outbox::give_up(tx, &self.project, delivery, state, reason))
-        })
-    }
-
-    fn end<'a>(
-        &'a self,
-        delivery: DeliveryId,
-        runner: &'a str,
-        now: Timestamp,
-        ending: &'a Ending,
-    ) -> Pending<'a, Result<(), OutboxError>> {
-        Box::pin(async move {
-            let (project, runner) = (self.project.clone(), runner.to_owned());
-            let ending = ending.clone();
-            let ended =
-                self.sharing(move |tx| outbox::end(tx, &project, delivery, &runner, now, &ending));
-            if ended.await? {
-                Ok(())
-            } else {
-                Err(OutboxError::Lost)
-            }
-        })
-    }
-
-    fn hold<'a>(
-        &'a self,
-        delivery: DeliveryId,
-        reason: &'a str,
-    ) -> Pending<'a, Result<bool, LedgerError>> {
-        Box::pin(
-            async move { self.writing(|tx, _| outbox::hold(tx, &self.project, delivery, reason)) },
-        )
-    }
-
-    fn conclude<'a>(
-        &'a self,
-        key: &'a Key,
-        outcome: Outcome,
-        reason: &'a str,
-        now: Timestamp,
-    ) -> Pending<'a, Result<(), LedgerError>> {
-        Box::pin(async move {
-            let (project, key) = (self.project.clone(), key.clone());
-            let reason = reason.to_owned();
-            self.sharing(move |tx| outbox::conclude(tx, &project, &key, outcome, &reason, now))
-                .await
-        })
-    }
-
-    fn cancel<'a>(
-        &'a self,
-        notice: &'a Address,
-        reason: &'a str,
-    ) -> Pending<'a, Result<usize, LedgerError>> {
-        Box::pin(
-            async move { self.writing(|tx, _| outbox::cancel(tx, &self.project, notice, reason)) },
-        )
     }
 }
 
