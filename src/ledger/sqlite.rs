@@ -31,7 +31,7 @@
 //! - Methods block: for a commit, some milliseconds; at most `file::BUSY` when another process keeps
 //!   the file locked. They run inline and not on a thread of their own, so that a future is done at its
 //!   first poll and cannot be cancelled between a write and the word of it. What is written for each of
-//!   many deliveries is not: those who ask at the same time share a commit ([`together`]), and a future that
+//!   many deliveries is not: those who ask at the same time share a commit (`together`), and a future that
 //!   is dropped may leave its write behind.
 
 mod afterwards;
