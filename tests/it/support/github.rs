@@ -202,6 +202,7 @@ async fn user(
     let mut world = world.lock().unwrap();
     match enter(&mut world, &method, &uri, &headers) {
         Err(answer) => *answer,
+        Ok(Some(Fault::DoneAndSilent)) => leave(Some(Fault::DoneAndSilent), 200, &json!({})),
         Ok(_) => match world.user {
             Some(login) => leave(None, 200, &json!({ "login": login, "type": "User" })),
             None => message(403, "Resource not accessible by integration"),
