@@ -235,6 +235,7 @@ pub async fn round(context: &Context<'_>, roster: &mut Roster) -> Result<Round, 
     for (key, ..) in &done.ended {
         roster.has_ended(&key.notice);
     }
+    track::begin(context, roster).await?;
     if problems::tell(context, roster, &mut done).await? {
         deliver::send(context, &mut done).await?;
     }

@@ -36,18 +36,25 @@ pub(super) async fn follow(
     roster: &mut Roster,
     done: &mut Round,
 ) -> Result<(), LedgerError> {
-    let now = (context.now)();
-    for notice in roster.may_have_ended(now) {
-        if let Some(terms) = notice.track() {
-            context.outbox.follow(notice.address(), &terms, now).await?;
-        }
-    }
+    begin(context, roster).await?;
     for following in context.outbox.followed().await? {
         if context.stop.is_asked() {
             return Ok(());
         }
         let notice = roster.get(&following.key.notice);
         one(context, notice, following, done).await?;
+    }
+    Ok(())
+}
+
+/// Begins to follow what has ended. It is done in the round in which it ended: the next may come when all is
+/// over.
+pub(super) async fn begin(context: &Context<'_>, roster: &mut Roster) -> Result<(), LedgerError> {
+    let now = (context.now)();
+    for notice in roster.may_have_ended(now) {
+        if let Some(terms) = notice.track() {
+            context.outbox.follow(notice.address(), &terms, now).await?;
+        }
     }
     Ok(())
 }
