@@ -361,3 +361,16 @@ fn a_notice_that_is_deleted_takes_along_what_waits() {
     let none = tick(&project, &at(0, "10:06:00")).exits(1);
     assert!(none.stderr.contains("holds no notice"), "{}", none.stderr);
 }
+
+#[test]
+fn who_ticks_once_a_day_follows_what_is_followed_for_a_day() {
+    let project = staffed();
+    let tracked = "    to: [team]\n    via: [feishu]\n    track: { until: 80%, for: 24h, report_to: [room] }\n";
+    declare(&project, &[GROUP, &daily(tracked)]);
+    apply(&project);
+    tick(&project, &at(0, "10:00:00")).exits(0);
+    tick(&project, &at(1, "10:05:00")).exits(0);
+    let key = format!("recurring_notice.review@{}", at(0, "10:00:00"));
+    let told = project.beadle(&["notice", "report", &key]).exits(0);
+    assert!(told.stdout.contains("followed until"), "{}", told.stdout);
+}
