@@ -17,6 +17,7 @@
 //! | edge | [`ledger`] | what we remember | engine, model, plan |
 //! | edge | [`sandbox`] | the vendors' APIs, played by us | nothing of ours |
 //! | edge | [`forge`] | the comment on a pull request | vendors, its HTTP client alone |
+//! | edge | [`self_test`] | the proof: beadle driven through trouble, in the sandbox | sandbox |
 //! | edge | [`cli`] | the terminal | everything |
 //!
 //! `tests/it/tidy.rs` reads the `use` lines and fails when an arrow points the wrong way.
@@ -30,4 +31,5 @@ pub mod ledger;
 pub mod model;
 pub mod plan;
 pub mod sandbox;
+pub mod self_test;
 pub mod vendors;

@@ -8,6 +8,7 @@ mod ledger;
 mod man;
 mod notice;
 mod run;
+mod self_test;
 mod simulate;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(super) use ledger::LedgerCommand;
 pub(super) use man::Man;
 pub(super) use notice::{NoticeCommand, Send as NoticeSend, Settle};
 pub(super) use run::Run;
+pub(super) use self_test::SelfTest;
 pub(super) use simulate::{Simulate, When};
 
 /// Infrastructure as code for workplace messaging: who hears about what and when, written in YAML,
@@ -197,6 +199,12 @@ pub(super) enum Command {
     History(History),
     /// Serve the vendors' APIs, played by beadle, for any client
     Sandbox(SandboxArgs),
+    /// Walk made-up projects through faults, kills and restarts, and check that nothing is lost or doubled
+    ///
+    /// Each scenario runs this beadle against a sandbox of its own on loopback, in a temporary folder: no
+    /// project, ledger or credential of yours takes part. It ends with 1 when a rule is broken, and says how to
+    /// walk that scenario again.
+    SelfTest(SelfTest),
     /// Look at everything that beadle depends on, and say what to do; writes nothing
     Doctor,
     /// Print the JSON Schema of the manifest or of an output; as Markdown, the page of the manifest's keys
@@ -488,6 +496,8 @@ pub(super) enum SchemaName {
     Report,
     /// `doctor --format json`
     Doctor,
+    /// `self-test --format json`
+    SelfTest,
     /// `version --format json`
     Version,
 }

@@ -27,6 +27,7 @@ pub mod outlook;
 pub mod people;
 mod planning;
 mod progress;
+pub mod proof;
 mod reference;
 mod refreshing;
 pub mod remembered;

@@ -62,7 +62,7 @@ pub use world::WorldError;
 use faults::Board;
 use holds::Holds;
 use serve::Shared;
-use wire::{Shears, WireListener};
+use wire::{Connections, Shears, WireListener};
 use world::World;
 
 /// The id of the app that every sandbox knows.
@@ -141,11 +141,16 @@ impl Sandbox {
             enforce_limits,
             latency,
             holds: Holds::new(),
+            connections: Connections::default(),
         });
         let listener = tokio::net::TcpListener::bind(listen)
             .await
             .map_err(cannot_listen)?;
         let addr = listener.local_addr().map_err(cannot_listen)?;
+        let listener = WireListener {
+            listener,
+            connections: shared.connections.clone(),
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let service = control::routes()
             .fallback(serve::vendor_call)
@@ -157,11 +162,10 @@ impl Sandbox {
             .with_state(Arc::clone(&shared))
             .into_make_service_with_connect_info::<Shears>();
         let server = tokio::spawn(async move {
-            let serving =
-                axum::serve(WireListener(listener), service).with_graceful_shutdown(async move {
-                    // An error means that the sandbox was dropped, which stops it as well.
-                    let _ = stopped.await;
-                });
+            let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+                // An error means that the sandbox was dropped, which stops it as well.
+                let _ = stopped.await;
+            });
             if let Err(error) = serving.await {
                 tracing::error!(%error, "the sandbox stopped by itself");
             }

@@ -21,7 +21,7 @@ use super::holds::{Holds, Ticket};
 use super::multipart;
 use super::trickle;
 use super::vendor::{self, Answer, Asked, Outcome, Route};
-use super::wire::Shears;
+use super::wire::{Connections, Shears};
 use super::world::{Moment, View, World, WorldError};
 use super::{enos, log, mail};
 
@@ -46,6 +46,7 @@ pub(super) struct Shared {
     pub(super) enforce_limits: bool,
     pub(super) latency: Duration,
     pub(super) holds: Holds,
+    pub(super) connections: Connections,
 }
 
 impl Shared {
@@ -130,7 +131,7 @@ pub(super) async fn vendor_call(
             &log_id,
         );
     };
-    let delivery = match carry_out(&shared, arrived).await {
+    let delivery = match carry_out(&shared, arrived, &shears).await {
         Ok(delivery) => delivery,
         Err(error) => {
             tracing::error!(%error, "the sandbox cannot answer");
@@ -187,7 +188,11 @@ async fn read(shared: &Shared, request: Request, log_id: String) -> Option<Arriv
     })
 }
 
-async fn carry_out(shared: &Arc<Shared>, arrived: Arrived) -> Result<Delivery, WorldError> {
+async fn carry_out(
+    shared: &Arc<Shared>,
+    arrived: Arrived,
+    shears: &Shears,
+) -> Result<Delivery, WorldError> {
     let mut held = None;
     let arrived = Arc::new(arrived);
     if arrived.trouble.hold_before {
@@ -203,6 +208,7 @@ async fn carry_out(shared: &Arc<Shared>, arrived: Arrived) -> Result<Delivery, W
     }
     let done = {
         let shared = Arc::clone(shared);
+        let shears = shears.clone();
         let task = tokio::spawn(async move {
             let trouble = &arrived.trouble;
             let wait = shared.latency + Duration::from_millis(trouble.delay_before_ms);
@@ -211,6 +217,8 @@ async fn carry_out(shared: &Arc<Shared>, arrived: Arrived) -> Result<Delivery, W
             let done = shared
                 .act(move |shared, moment| perform(shared, &arrived, held, moment))
                 .await?;
+            // From here on nothing comes of the call any more.
+            drop(shears);
             pause(rest).await;
             Ok::<Done, WorldError>(done)
         });

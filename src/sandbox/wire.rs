@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use axum::extract::connect_info::Connected;
@@ -18,41 +18,77 @@ const WHOLE: u8 = 0;
 const HALF: u8 = 1;
 const SILENT: u8 = 2;
 
-/// The switch of one connection.
+/// How many connections are open.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shears(Arc<AtomicU8>);
+pub(super) struct Connections(Arc<AtomicUsize>);
+
+impl Connections {
+    /// How many there are now. A connection counts from the moment that it is taken up until its client has
+    /// gone and what it asked for has been carried out.
+    pub(super) fn open(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn one_more(&self) -> Shears {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Shears(Arc::new(Switch {
+            out: AtomicU8::new(WHOLE),
+            of: self.clone(),
+        }))
+    }
+}
+
+/// The switch of one connection, which is open as long as somebody holds it.
+#[derive(Clone, Debug)]
+pub(super) struct Shears(Arc<Switch>);
+
+#[derive(Debug)]
+struct Switch {
+    /// What of an answer is let out.
+    out: AtomicU8,
+    of: Connections,
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        self.of.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 impl Shears {
     /// Lets not one more byte out.
     pub(super) fn cut(&self) {
-        self.0.store(SILENT, Ordering::SeqCst);
+        self.0.out.store(SILENT, Ordering::SeqCst);
     }
 
     /// Lets the head of the next answer out, and half of its body.
     pub(super) fn cut_in_body(&self) {
-        self.0.store(HALF, Ordering::SeqCst);
+        self.0.out.store(HALF, Ordering::SeqCst);
     }
 }
 
 /// A TCP listener whose connections have shears.
 #[derive(Debug)]
-pub(super) struct WireListener(pub(super) TcpListener);
+pub(super) struct WireListener {
+    pub(super) listener: TcpListener,
+    pub(super) connections: Connections,
+}
 
 impl Listener for WireListener {
     type Io = Wire;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
-        let (stream, addr) = Listener::accept(&mut self.0).await;
+        let (stream, addr) = Listener::accept(&mut self.listener).await;
         if let Err(error) = stream.set_nodelay(true) {
             tracing::trace!(%error, "no TCP_NODELAY");
         }
-        let shears = Shears::default();
+        let shears = self.connections.one_more();
         (Wire { stream, shears }, addr)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
@@ -86,7 +122,7 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.shears.0.load(Ordering::SeqCst) {
+        match self.shears.0.out.load(Ordering::SeqCst) {
             WHOLE => Pin::new(&mut self.stream).poll_write(cx, buf),
             HALF => {
                 let head = buf

@@ -97,6 +97,8 @@ mod schemas;
 #[cfg(test)]
 mod security;
 #[cfg(test)]
+mod self_test;
+#[cfg(test)]
 mod shared_ledger;
 #[cfg(test)]
 mod shared_runners;

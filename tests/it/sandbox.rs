@@ -178,6 +178,15 @@ impl Stage {
 }
 
 pub(crate) fn client() -> Client {
+    builder().build().unwrap()
+}
+
+/// A client that makes a connection for each call.
+pub(crate) fn unpooled() -> Client {
+    builder().pool_max_idle_per_host(0).build().unwrap()
+}
+
+fn builder() -> reqwest::ClientBuilder {
     // Another test may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // Nothing here speaks TLS, but a client cannot be built without a root; one is quick to read.
@@ -185,8 +194,6 @@ pub(crate) fn client() -> Client {
     Client::builder()
         .no_proxy()
         .tls_certs_only([reqwest::Certificate::from_der(root).unwrap()])
-        .build()
-        .unwrap()
 }
 
 pub(crate) fn subscriptions() -> String {

@@ -4,7 +4,7 @@
 use beadle::sandbox::{Fault, FaultParseError, Options};
 use serde_json::{Value, json};
 
-use crate::sandbox::{Reply, Stage, subscription, subscriptions};
+use crate::sandbox::{Reply, Stage, subscription, subscriptions, unpooled};
 
 const CREATE: &str = "createTasklistActivitySubscription";
 const LIST: &str = "listTasklistActivitySubscriptions";
@@ -255,6 +255,32 @@ async fn a_client_that_goes_away_takes_its_held_call_along() {
         }
         assert_eq!(made(&stage).await, effects, "{kind}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_is_open_until_what_its_client_asked_for_has_been_carried_out() {
+    let mut stage = stage(&[&format!("slow@{CREATE},ms=400,when=before")]).await;
+    // A connection of its own for each call: none is open but the one that asks.
+    stage.client = unpooled();
+    let open = async |stage: &Stage| stage.control("GET", "/connections", Value::Null).await;
+    while open(&stage).await != json!({"open": 1}) {
+        tokio::task::yield_now().await;
+    }
+    let arrived = async {
+        let faults = async || stage.control("GET", "/faults", Value::Null).await;
+        while faults().await["faults"][0]["counted"] != 1 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(open(&stage).await, json!({"open": 2}));
+    };
+    tokio::select! {
+        _ = create(&stage) => panic!("the call is slow"),
+        () = arrived => {}
+    }
+    while open(&stage).await != json!({"open": 1}) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(made(&stage).await, 1);
 }
 
 #[tokio::test]

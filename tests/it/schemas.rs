@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::project::{Project, RELEASE, beadle};
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "manifest",
     "plan",
     "drift",
@@ -23,6 +23,7 @@ const NAMES: [&str; 15] = [
     "simulation",
     "report",
     "doctor",
+    "self-test",
     "version",
 ];
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each top-level module may name of ours.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("model", &[]),
     ("plan", &["model"]),
     ("engine", &["model", "plan"]),
@@ -12,10 +12,18 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
     ("ledger", &["engine", "model", "plan"]),
     ("sandbox", &[]),
     ("forge", &["vendors"]),
+    ("self_test", &["sandbox"]),
     (
         "cli",
         &[
-            "model", "plan", "engine", "vendors", "ledger", "sandbox", "forge",
+            "model",
+            "plan",
+            "engine",
+            "vendors",
+            "ledger",
+            "sandbox",
+            "self_test",
+            "forge",
         ],
     ),
 ];

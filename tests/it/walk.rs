@@ -1,36 +1,15 @@
-//! Walks generated projects through generated edits, faults, deaths and restarts, and checks what must
-//! hold whatever happens.
+//! The walks of `beadle self-test`: some in every test run, more when asked, and each rule broken on
+//! purpose.
 //!
-//! A scenario comes from its seed alone. Each runs the binary against a sandbox of its own: some rounds of
-//! edits on both sides with an apply that something befalls, then an apply without trouble, then ticks.
 //! `BEADLE_WALK_SEED=N` walks one seed again, `BEADLE_WALK_SCENARIOS=N` so many from `BEADLE_WALK_FROM`;
 //! `docs/faults.md` has the commands.
-//!
-//! | file | about |
-//! |---|---|
-//! | `manifest` | what is declared, and how it changes |
-//! | `trouble` | what goes wrong |
-//! | `stage` | the world, the project folder, and running beadle |
-//! | `rules` | what must hold |
-//! | `sabotage` | each rule broken on purpose, and caught |
 
-mod dice;
-mod manifest;
-mod rules;
 mod sabotage;
-mod stage;
-mod trouble;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::LazyLock;
 
-use serde_json::{Value, json};
-
-use dice::Dice;
-use manifest::{Declared, FIXED, TASKLISTS};
-use rules::{Broken, Rule};
-use stage::{OUTSIDERS, Ran, Stage};
-use trouble::Trouble;
+use beadle::self_test::{self, Lab, Walked};
+use tokio::runtime::Runtime;
 
 /// Scenarios where nobody says how many.
 const SCENARIOS: u64 = 60;
@@ -38,342 +17,34 @@ const SCENARIOS: u64 = 60;
 /// Scenarios under way at one time: they wait for time-outs more than they work.
 const AT_ONCE: usize = 12;
 
-const APPLY: [&str; 6] = [
-    "apply",
-    "--auto-approve",
-    "--allow-deletes",
-    "--allow-member-changes",
-    "--format",
-    "json",
-];
-
-/// Where a saboteur may step in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moment {
-    AfterApply,
-    BeforeLastApply,
-    WhileReading,
-    AfterTicks,
-}
-
-/// What a saboteur does, at each moment.
-type Sabotage<'s> = &'s (dyn Fn(Moment, &mut Stage) + Sync);
-
-/// A scenario under way.
-struct Walk<'s> {
-    dice: Dice,
-    stage: Stage,
-    declared: Declared,
-    /// What the ledger may go by: the manifests since the last apply that ended well.
-    recent: Vec<Declared>,
-    sabotage: Sabotage<'s>,
-}
-
-/// Walks one scenario, and says which rule it breaks, with all that was run.
-fn walk(seed: u64, sabotage: Sabotage<'_>) -> Result<(), (Broken, String)> {
-    let mut dice = Dice::new(seed);
-    let declared = Declared::first(&mut dice);
-    let mut walk = Walk {
-        dice,
-        stage: Stage::new(seed),
-        recent: vec![declared.clone()],
-        declared,
-        sabotage,
-    };
-    let done = walk.run();
-    done.map_err(|broken| (broken, walk.stage.transcript.join("\n")))
-}
-
-impl Walk<'_> {
-    fn run(&mut self) -> Result<(), Broken> {
-        for round in 0..1 + self.dice.below(2) {
-            if round > 0 {
-                for _ in 0..1 + self.dice.below(2) {
-                    self.declared.edit(&mut self.dice);
-                }
-                for _ in 0..self.dice.below(3) {
-                    self.somebody_does_something();
-                }
-                self.recent.push(self.declared.clone());
-            }
-            self.declare();
-            let trouble = Trouble::of_apply(&mut self.dice);
-            self.befall(&trouble, &APPLY)?;
-            if self.dice.in_hundred(25) {
-                self.read()?;
-            }
-            self.stage.no_faults();
-        }
-        self.converge()?;
-        if self.declared.notice.is_some() {
-            self.tick()?;
-        }
-        (self.sabotage)(Moment::AfterTicks, &mut self.stage);
-        for name in [".beadle/ledger.db", ".beadle/ledger.db-wal"] {
-            let bytes = self.stage.bytes(name);
-            self.stage.no_secret(&bytes, name)?;
-        }
-        Ok(())
-    }
-
-    fn recent(&self) -> Vec<&Declared> {
-        self.recent.iter().collect()
-    }
-
-    fn declare(&mut self) {
-        let yaml = self.declared.yaml(&self.stage.base);
-        self.stage.write("beadle.yaml", &yaml);
-    }
-
-    /// Runs beadle while that goes wrong, and checks an apply's calls against its plan.
-    fn befall(&mut self, trouble: &Trouble, args: &[&str]) -> Result<(), Broken> {
-        self.stage.transcript.push(format!("# {trouble:?}"));
-        let before = self.stage.new_calls();
-        rules::only_ours(&self.stage, &self.recent(), &before)?;
-        let timeout = [args, &["--timeout", "1s"]].concat();
-        let none: [(&str, String); 0] = [];
-        let ran = match trouble {
-            Trouble::None => self.stage.run(args, &none, None)?,
-            Trouble::Faults(faults) => {
-                self.stage.faults(faults);
-                self.stage.run(&timeout, &none, None)?
-            }
-            Trouble::Crash(at) => {
-                let at = [("BEADLE_CRASH_AT", at.to_string())];
-                self.stage.run(&timeout, &at, None)?
-            }
-            Trouble::Kill(hold) => {
-                self.stage.faults(std::slice::from_ref(hold));
-                let ran = self.stage.run(&timeout, &none, Some(()))?;
-                self.stage.no_faults();
-                ran
-            }
-        };
-        if args[0] == "apply" {
-            (self.sabotage)(Moment::AfterApply, &mut self.stage);
-            let calls = self.stage.new_calls();
-            rules::only_ours(&self.stage, &self.recent(), &calls)?;
-            rules::planned(&ran, &calls)?;
-        }
-        Ok(())
-    }
-
-    /// Somebody does something that no manifest knows of.
-    fn somebody_does_something(&mut self) {
-        let world = self.stage.world();
-        let rows = |kind: &str| world[kind].as_array().unwrap().clone();
-        let is_theirs = |row: &Value| {
-            let mut theirs = self.stage.foreign.iter();
-            theirs.any(|(id, _)| row["guid"] == id.as_str())
-        };
-        let subscriptions: Vec<Value> = rows("subscriptions")
-            .into_iter()
-            .filter(|row| !is_theirs(row))
-            .collect();
-        let fixed = FIXED.map(|(_, id)| id);
-        let chats: Vec<Value> = rows("chats")
-            .into_iter()
-            .filter(|row| !fixed.contains(&row["chat_id"].as_str().unwrap()))
-            .filter(|row| row["dissolved"] == false)
-            .collect();
-        let what = self.dice.below(10);
-        let one = |dice: &mut Dice, of: &[Value], id: &str| {
-            let row = (!of.is_empty()).then(|| &of[dice.below(of.len())]);
-            row.map(|row| row[id].as_str().unwrap().to_owned())
-        };
-        let subscription = one(&mut self.dice, &subscriptions, "guid");
-        let chat = one(&mut self.dice, &chats, "chat_id");
-        let group = one(&mut self.dice, &rows("user_groups"), "id");
-        let outsider = self.dice.pick(&OUTSIDERS);
-        let (method, path, body) = match (what, subscription, chat, group) {
-            (0, Some(id), ..) => {
-                let name = json!({"name": format!("renamed by somebody {}", self.dice.below(3))});
-                ("POST", format!("subscriptions/{id}"), name)
-            }
-            (1, Some(id), ..) => {
-                let edit = json!({"disabled": true, "include_keys": [101]});
-                ("POST", format!("subscriptions/{id}"), edit)
-            }
-            (2, Some(id), ..) => ("DELETE", format!("subscriptions/{id}"), Value::Null),
-            (3, _, Some(id), _) => {
-                let user = json!({"user": outsider});
-                ("POST", format!("chats/{id}/members"), user)
-            }
-            (4, _, Some(id), _) => {
-                let gone = self.dice.pick(&["ou_p0", "ou_p1"]);
-                ("DELETE", format!("chats/{id}/members/{gone}"), Value::Null)
-            }
-            (5, _, Some(id), _) => {
-                let name = json!({"name": "renamed by somebody"});
-                ("POST", format!("chats/{id}"), name)
-            }
-            (6, _, _, Some(id)) => {
-                let user = json!({"user": outsider});
-                ("POST", format!("user_groups/{id}/members"), user)
-            }
-            (7, ..) => {
-                let (_, id) = FIXED[1];
-                (
-                    "DELETE",
-                    format!("chats/{id}/members/cli_sandbox"),
-                    Value::Null,
-                )
-            }
-            (8, ..) => {
-                let name = format!("theirs {}", self.stage.foreign.len());
-                self.stage
-                    .transcript
-                    .push(format!("# somebody adds {name}"));
-                let tasklist = self.dice.below(2);
-                return self.stage.somebody_subscribes(tasklist, &name);
-            }
-            _ => {
-                let (_, guid) = TASKLISTS[self.dice.below(2)];
-                let member = format!("tasklists/{guid}/members/cli_sandbox");
-                ("DELETE", member, Value::Null)
-            }
-        };
-        let words = format!("# somebody: {method} {path} {body}");
-        self.stage.transcript.push(words);
-        // Where it is done already, nobody does it again.
-        self.stage.try_control(method, &path, &body);
-    }
-
-    /// A command that only reads, while what is wrong is still wrong.
-    fn read(&mut self) -> Result<(), Broken> {
-        let commands: [&[&str]; 8] = [
-            &["plan"],
-            &["plan", "--format", "markdown", "--out", "plan.json"],
-            &["validate", "--online"],
-            &["state", "list"],
-            &["history", "--format", "json"],
-            &["lease", "show"],
-            &["notice", "history"],
-            &["export"],
-        ];
-        let command = self.dice.pick(&commands);
-        let before = self.stage.new_calls();
-        rules::only_ours(&self.stage, &self.recent(), &before)?;
-        self.stage
-            .beadle(&[command, &["--timeout", "1s", "-vvv"]].concat())?;
-        (self.sabotage)(Moment::WhileReading, &mut self.stage);
-        let calls = self.stage.new_calls();
-        rules::reads_only(command[0], &calls)?;
-        let saved = self.stage.bytes("plan.json");
-        self.stage.no_secret(&saved, "the saved plan")
-    }
-
-    /// Somebody gives back what beadle needs; then one apply converges and the next plan is empty.
-    fn converge(&mut self) -> Result<(), Broken> {
-        self.stage.no_faults();
-        for (_, guid) in TASKLISTS {
-            let path = format!("tasklists/{guid}/members");
-            self.stage
-                .control("POST", &path, &json!({"id": "cli_sandbox"}));
-        }
-        for (_, id) in FIXED {
-            let path = format!("chats/{id}/members");
-            self.stage
-                .try_control("POST", &path, &json!({"app_id": "cli_sandbox"}));
-        }
-        (self.sabotage)(Moment::BeforeLastApply, &mut self.stage);
-        self.befall(&Trouble::None, &APPLY)?;
-        let mut plan = self.last_plan()?;
-        // Whatever was made by a call whose answer was lost and then changed by somebody is nobody's: it is
-        // taken over on a person's word only.
-        let consent = wants_consent(&plan);
-        if !consent.is_empty() {
-            let named = consent.iter().flat_map(|address| ["--adopt", address]);
-            let args: Vec<&str> = APPLY.into_iter().chain(named).collect();
-            self.befall(&Trouble::None, &args)?;
-            plan = self.last_plan()?;
-        }
-        if plan.status != Some(0) {
-            let plan: Value = serde_json::from_str(&plan.stdout).unwrap_or_default();
-            let what = format!(
-                "{} {} {}",
-                plan["changes"], plan["unread"], plan["unsettled"]
-            );
-            return Err(Broken::new(Rule::Converges, what));
-        }
-        self.recent = vec![self.declared.clone()];
-        Ok(())
-    }
-
-    fn last_plan(&mut self) -> Result<Ran, Broken> {
-        let plan = self
-            .stage
-            .beadle(&["plan", "--detailed-exitcode", "--format", "json"])?;
-        let calls = self.stage.new_calls();
-        rules::reads_only("plan", &calls)?;
-        Ok(plan)
-    }
-
-    /// Days go by, with a tick or none in each, and something that befalls it.
-    fn tick(&mut self) -> Result<(), Broken> {
-        let mut day = 1;
-        let now = |day: i64, time: &str| format!("2030-01-{day:02}T{time}Z");
-        for _ in 0..1 + self.dice.below(2) {
-            let time = self.dice.pick(&["10:00:00", "10:04:59", "10:20:00"]);
-            let trouble = Trouble::of_tick(&mut self.dice);
-            self.befall(&trouble, &["tick", "--now", &now(day, time)])?;
-            self.stage.no_faults();
-            if self.dice.in_hundred(30) {
-                // The answer to what was left open.
-                self.befall(&Trouble::None, &["tick", "--now", &now(day, "10:30:00")])?;
-            }
-            if self.dice.in_hundred(25)
-                && let Some(notice) = &mut self.declared.notice
-            {
-                notice.version += 1;
-                self.declare();
-                self.befall(&Trouble::None, &APPLY)?;
-            }
-            day += 1 + i64::try_from(self.dice.below(2)).unwrap();
-        }
-        let last = day;
-        for time in ["12:00:00", "23:59:59"] {
-            self.befall(&Trouble::None, &["tick", "--now", &now(last, time)])?;
-        }
-        (self.sabotage)(Moment::AfterTicks, &mut self.stage);
-        let history = self
-            .stage
-            .beadle(&["notice", "history", "--format", "json", "--limit", "1000"])?;
-        let history: Value = serde_json::from_str(&history.stdout).unwrap();
-        rules::one_outcome(&history, 1..=last)?;
-        rules::sent_once(&self.stage.arrived())
-    }
-}
+/// All sandboxes run here, and all control calls are made from here.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+});
+static LAB: LazyLock<Lab> = LazyLock::new(|| {
+    let program = env!("CARGO_BIN_EXE_beadle").into();
+    Lab::new(program, RUNTIME.handle().clone()).unwrap()
+});
 
 fn from_env(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Runs scenarios, several at a time, and tells of every one that breaks a rule.
-fn walk_all(seeds: std::ops::Range<u64>) {
-    let next = AtomicU64::new(seeds.start);
-    let broken = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end || broken.lock().unwrap().len() >= 5 {
-                        return;
-                    }
-                    if let Err((found, transcript)) = walk(seed, &|_, _| {}) {
-                        let words = format!(
-                            "scenario {seed} breaks {:?}: {}\n{transcript}\n\nwalk it again: BEADLE_WALK_SEED={seed} cargo test --test it walk::scenarios -- --nocapture\n",
-                            found.rule, found.what
-                        );
-                        broken.lock().unwrap().push(words);
-                    }
-                }
-            });
-        }
-    });
-    let broken = broken.into_inner().unwrap();
-    assert!(broken.is_empty(), "{}", broken.join("\n\n"));
+fn words(walked: &Walked) -> String {
+    let Walked {
+        seed,
+        transcript,
+        end,
+        ..
+    } = walked;
+    let end = end.as_ref().unwrap_err();
+    format!(
+        "scenario {seed}: {end}\n{transcript}\n\nwalk it again: BEADLE_WALK_SEED={seed} cargo test --test it walk::scenarios -- --nocapture\n"
+    )
 }
 
 #[test]
@@ -385,17 +56,9 @@ fn scenarios_break_no_rule_whatever_befalls_them() {
             from..from + from_env("BEADLE_WALK_SCENARIOS").unwrap_or(SCENARIOS)
         }
     };
-    walk_all(seeds);
-}
-
-/// The resources whose namesakes a plan does not take over unasked.
-fn wants_consent(plan: &Ran) -> Vec<String> {
-    let said: Value = serde_json::from_str(&plan.stdout).unwrap_or_default();
-    let found = said["diagnostics"].as_array().cloned().unwrap_or_default();
-    let wants = found
-        .iter()
-        .filter(|finding| finding["code"] == "adopt-needs-consent");
-    wants
-        .filter_map(|finding| Some(finding["address"].as_str()?.to_owned()))
-        .collect()
+    let wanted = usize::try_from(seeds.end - seeds.start).unwrap();
+    let (broken, tally) = self_test::walk_all(&LAB, seeds, AT_ONCE, &|_| {}, &|| false);
+    let broken: Vec<String> = broken.iter().map(words).collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n\n"));
+    assert_eq!(tally.scenarios, wanted);
 }

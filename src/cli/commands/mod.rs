@@ -17,6 +17,7 @@ mod plan;
 mod run;
 mod sandbox;
 mod schema;
+mod self_test;
 mod show;
 pub(super) mod simulate;
 mod state;
@@ -72,6 +73,7 @@ pub(super) async fn run(args: &Args, ui: &Ui) -> Result {
         Command::Notice(command) => notice::run(global, command, ui).await,
         Command::Doctor => doctor::run(global, ui).await,
         Command::Sandbox(sandbox) => sandbox::run(global, sandbox, ui).await,
+        Command::SelfTest(args) => self_test::run(args, ui).await,
         Command::Init(_)
         | Command::Schema(_)
         | Command::Completions(_)

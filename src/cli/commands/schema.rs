@@ -11,6 +11,7 @@ use crate::cli::error::Failure;
 use crate::cli::json::{ApplyEventJson, PlanJson};
 use crate::cli::people::{GroupJson, GroupsJson};
 use crate::cli::planning::SavedPlan;
+use crate::cli::proof::ProofJson;
 use crate::cli::remembered::{HistoryJson, LeaseJson, StateJson};
 use crate::cli::report::ReportJson;
 use crate::cli::simulation::SimulationJson;
@@ -55,6 +56,7 @@ pub(super) fn schema(name: SchemaName) -> serde_json::Value {
         SchemaName::Simulation => schemars::schema_for!(SimulationJson).to_value(),
         SchemaName::Report => schemars::schema_for!(ReportJson).to_value(),
         SchemaName::Version => schemars::schema_for!(VersionJson).to_value(),
+        SchemaName::SelfTest => schemars::schema_for!(ProofJson).to_value(),
         SchemaName::Doctor => schemars::schema_for!(CheckupJson).to_value(),
         SchemaName::ApplyEvent => schemars::schema_for!(ApplyEventJson).to_value(),
         SchemaName::Diagnostics => schemars::schema_for!(diagnostics::Report).to_value(),

@@ -100,6 +100,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
             get(faults).post(add_faults).delete(clear_faults),
         )
         .route("/_sandbox/release", post(release))
+        .route("/_sandbox/connections", get(connections))
         .route("/_sandbox/apps", post(add_app))
         .route("/_sandbox/tokens/expire", post(expire_tokens))
         .route(
@@ -301,6 +302,12 @@ async fn add_faults(State(shared): State<Arc<Shared>>, body: Bytes) -> Reply {
 async fn clear_faults(State(shared): State<Arc<Shared>>) -> Reply {
     shared.board.clear();
     Ok(Json(json!({})))
+}
+
+/// How many connections are open, the one that asks included. Whoever asks by a new connection hears of all
+/// that came before it.
+async fn connections(State(shared): State<Arc<Shared>>) -> Reply {
+    Ok(Json(json!({"open": shared.connections.open()})))
 }
 
 async fn release(State(shared): State<Arc<Shared>>) -> Reply {

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::manifest::{Declared, TASKLISTS};
+use super::declared::{Declared, TASKLISTS};
 use super::stage::{OUTSIDERS, Ran, Stage};
 
 /// What must hold in every scenario.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rule {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
     /// No call outside the plan.
     Planned,
     /// Once the faults stop, one apply converges and the next plan is empty.
@@ -28,11 +31,45 @@ pub(super) enum Rule {
     Ends,
 }
 
+impl Rule {
+    /// All of them.
+    pub const ALL: [Rule; 8] = [
+        Rule::Planned,
+        Rule::Converges,
+        Rule::OnlyOurs,
+        Rule::OneOutcome,
+        Rule::SentOnce,
+        Rule::ReadsOnly,
+        Rule::NoSecret,
+        Rule::Ends,
+    ];
+
+    /// What must hold, in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Rule::Planned => "no call outside the plan",
+            Rule::Converges => {
+                "one apply converges once the faults stop, and the next plan is empty"
+            }
+            Rule::OnlyOurs => "nothing that is somebody else's is taken away",
+            Rule::OneOutcome => "each nominal instant has exactly one outcome",
+            Rule::SentOnce => "nothing is sent twice",
+            Rule::ReadsOnly => "commands that only read make no write call",
+            Rule::NoSecret => "no secret in any output, plan or ledger",
+            Rule::Ends => "every run ends with a documented status, and none with a panic",
+        }
+    }
+}
+
 /// A rule that did not hold.
-#[derive(Debug)]
-pub(super) struct Broken {
-    pub(super) rule: Rule,
-    pub(super) what: String,
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {what}", rule.words())]
+pub struct Broken {
+    /// What should have held.
+    pub rule: Rule,
+    /// What was seen in its place.
+    pub what: String,
 }
 
 impl Broken {
@@ -55,6 +92,11 @@ fn segments(call: &Value) -> Vec<&str> {
     word(call, "path").split('/').collect()
 }
 
+/// The rows of a list; none where there is no list, and then no rule is content.
+fn rows(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
 fn writes(calls: &[Value]) -> impl Iterator<Item = &Value> {
     calls.iter().filter(|call| call["write"] == true)
 }
@@ -65,10 +107,8 @@ pub(super) fn planned(ran: &Ran, calls: &[Value]) -> Held {
     let lines = ran.stdout.lines();
     let events = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let plan = events.into_iter().find(|event| event["event"] == "plan");
-    let changes = match &plan {
-        Some(plan) => plan["plan"]["changes"].as_array().unwrap().as_slice(),
-        None => &[],
-    };
+    let changes = plan.as_ref().map(|plan| rows(&plan["plan"]["changes"]));
+    let changes = changes.unwrap_or_default();
     let mut made: BTreeMap<String, usize> = BTreeMap::new();
     for call in writes(calls) {
         let fits = |change: &&Value| is_of(call, change);
@@ -116,10 +156,11 @@ fn is_of(call: &Value, change: &Value) -> bool {
                 }
                 .to_owned()
             };
-            let planned = change["update_fields"].as_array().unwrap();
-            let mask = body["update_fields"].as_array().unwrap();
+            let planned = rows(&change["update_fields"]);
+            let mask = rows(&body["update_fields"]);
             is("tasklist_subscription", &["update", "adopt"])
                 && names_it
+                && !mask.is_empty()
                 && mask.iter().all(|name| {
                     planned
                         .iter()
@@ -150,10 +191,7 @@ fn is_of(call: &Value, change: &Value) -> bool {
             };
             let comes = !operation.to_lowercase().contains("remove");
             let after = &change["after"]["members"];
-            let stays = |who: &String| {
-                let members = after.as_array();
-                members.is_some_and(|members| members.iter().any(|m| m == who.as_str()))
-            };
+            let stays = |who: &String| rows(after).iter().any(|member| member == who.as_str());
             // What is deleted is emptied first.
             let emptied = !comes && is("recipient_group", &["delete"]) && wanted == kind;
             (emptied || is(wanted, &["create", "update", "adopt"]))
@@ -167,16 +205,17 @@ fn is_of(call: &Value, change: &Value) -> bool {
 /// The people in the body of a call.
 fn people_of(call: &Value) -> BTreeSet<String> {
     let body = &call["body"];
-    let ids = body["id_list"].as_array().into_iter().flatten();
-    let members = body["members"].as_array().into_iter().flatten();
-    ids.chain(members.map(|member| &member["member_id"]))
+    let members = rows(&body["members"]).iter();
+    rows(&body["id_list"])
+        .iter()
+        .chain(members.map(|member| &member["member_id"]))
         .filter_map(Value::as_str)
         .map(str::to_owned)
         .collect()
 }
 
 /// No call takes away what somebody else made or put there.
-pub(super) fn only_ours(stage: &Stage, declared: &[&Declared], calls: &[Value]) -> Held {
+pub(super) fn only_ours(stage: &Stage<'_>, declared: &[&Declared], calls: &[Value]) -> Held {
     let authoritative = declared.iter().any(|declared| declared.authoritative);
     let removes = |kept: fn(&Declared) -> Option<bool>| {
         declared
@@ -259,15 +298,15 @@ pub(super) fn sent_once(arrived: &[(String, String, String)]) -> Held {
 pub(super) fn one_outcome(history: &Value, days: std::ops::RangeInclusive<i64>) -> Held {
     let broken = |why: String| Err(Broken::new(Rule::OneOutcome, why));
     let mut of_day: BTreeMap<i64, usize> = BTreeMap::new();
-    for occurrence in history["occurrences"].as_array().unwrap() {
+    for occurrence in rows(&history["occurrences"]) {
         if word(occurrence, "outcome").is_empty() {
             return broken(format!("{occurrence} has no outcome"));
         }
-        let day = |name: &str| -> i64 {
-            let text = word(occurrence, name);
-            text[8..10].parse().unwrap()
+        let day = |name: &str| -> Option<i64> { word(occurrence, name).get(8..10)?.parse().ok() };
+        let (Some(first), Some(last)) = (day("scheduled"), day("last")) else {
+            return broken(format!("{occurrence} has no day"));
         };
-        for day in day("scheduled")..=day("last") {
+        for day in first..=last {
             *of_day.entry(day).or_default() += 1;
         }
     }

@@ -19,7 +19,8 @@ impl Dice {
 
     /// From 0 up to a bound, without it.
     pub(super) fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).unwrap()
+        // Less than the bound, which is a usize.
+        (self.next() % bound as u64) as usize
     }
 
     /// True so many times in a hundred.

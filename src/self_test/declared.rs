@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dice::Dice;
 
-/// The tasklists, by key.
-pub(super) const TASKLISTS: [(&str, &str); 2] = [
+/// The tasklists of every scenario: key and guid.
+pub const TASKLISTS: [(&str, &str); 2] = [
     ("release", "d300a75f-c56a-4be9-80d1-e47653028ceb"),
     ("board", "0b4f1b0e-6d3e-4a55-9a4a-3f0b8d5e7c11"),
 ];
-/// The chats that are there already, by key.
-pub(super) const FIXED: [(&str, &str); 2] = [
+/// The chats that are there already: key and id.
+pub const FIXED_CHATS: [(&str, &str); 2] = [
     ("one", "oc_a0553eda9014c201e6969b478895c230"),
     ("two", "oc_2cefb2f014f8d0c6c2d2eb7bafb0e54f"),
 ];
@@ -18,8 +18,9 @@ const EVENTS: [&str; 4] = ["task.added", "task.completed", "due.set", "comment.a
 /// How many people can be listed. Others are never listed.
 pub(super) const PEOPLE: usize = 4;
 
+/// The manifest of a scenario.
 #[derive(Clone, Debug)]
-pub(super) struct Declared {
+pub struct Declared {
     pub(super) subscriptions: BTreeMap<&'static str, Subscription>,
     /// Whether what nobody declared on the board goes, save `manual *`.
     pub(super) authoritative: bool,
@@ -56,6 +57,18 @@ pub(super) struct Notice {
 }
 
 impl Declared {
+    /// Whether it has a subscription.
+    #[must_use]
+    pub fn subscribes(&self) -> bool {
+        !self.subscriptions.is_empty()
+    }
+
+    /// Whether it has a notice.
+    #[must_use]
+    pub fn sends(&self) -> bool {
+        self.notice.is_some()
+    }
+
     pub(super) fn first(dice: &mut Dice) -> Declared {
         let mut declared = Declared {
             subscriptions: BTreeMap::new(),
@@ -186,7 +199,7 @@ tasklists:
             },
         );
         text += "chats:\n";
-        for (key, id) in FIXED {
+        for (key, id) in FIXED_CHATS {
             text += &format!("  {key}: {{ id: {id} }}\n");
         }
         if let Some(room) = &self.room {

@@ -82,7 +82,7 @@ impl Trouble {
     pub(super) fn of_apply(dice: &mut Dice) -> Trouble {
         match dice.below(10) {
             0 => Trouble::None,
-            1..=3 => Trouble::Crash(1 + dice.below(36)),
+            1..=3 => Trouble::death(1 + dice.below(36)),
             4 => {
                 let side = dice.pick(&["hold-before", "hold-after"]);
                 Trouble::Kill(format!("{side}@{}:1", dice.pick(&WRITES)))
@@ -95,6 +95,16 @@ impl Trouble {
                 Trouble::Faults(faults)
             }
         }
+    }
+
+    /// At that crash point, or while a vendor has the call that comes about then.
+    fn death(at: usize) -> Trouble {
+        if cfg!(debug_assertions) {
+            return Trouble::Crash(at);
+        }
+        // A write call has four crash points around it.
+        let side = ["hold-before", "hold-after"][at % 2];
+        Trouble::Kill(format!("{side}@*:{}", at.div_ceil(2)))
     }
 
     fn of_call(dice: &mut Dice) -> String {
