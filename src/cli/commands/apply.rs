@@ -1,9 +1,17 @@
 //! `apply` and `destroy`: plan, ask, do.
 
+mod kept;
+mod settling;
+mod tell;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+
+use kept::Snapshots;
+use settling::{pause_until, settle};
+use tell::{summarise, tell, tell_settled};
 
 use super::Result;
 use crate::cli::ExitStatus;
@@ -17,18 +25,14 @@ use crate::cli::progress::Progress;
 use crate::cli::refreshing::RefreshOption;
 use crate::cli::session::Session;
 use crate::cli::since::Since;
-use crate::cli::text::{clean, count};
+use crate::cli::text::clean;
 use crate::cli::ui::Ui;
-use crate::engine::apply::{
-    self as engine, ApplyEvent, Context, Failure as Failed, Outcome, Report, Skip,
-};
-use crate::engine::ledger::{Binding, EntryOutcome, Note};
+use crate::engine::apply::{self as engine, ApplyEvent, Context, Outcome, Report};
+use crate::engine::ledger::{Binding, EntryOutcome};
 use crate::engine::people::MAX_AGE;
 use crate::engine::right::Stop;
 use crate::engine::settle::{Settling, look};
-use crate::engine::snapshot::{KEPT, Scope, Snapshot, changed};
 use crate::ledger::Access;
-use crate::model::{AppId, Fields};
 use crate::plan::{Choice, Listing};
 
 pub(super) async fn run(global: &Global, args: &Apply, ui: &Ui) -> Result {
@@ -356,64 +360,6 @@ impl Work<'_> {
     }
 }
 
-/// What is kept of the live side while it is changed.
-struct Snapshots<'a> {
-    session: &'a Session,
-    read: Vec<Snapshot>,
-    /// Where something is changed.
-    changed: Vec<(AppId, Scope)>,
-}
-
-impl<'a> Snapshots<'a> {
-    fn new(session: &'a Session, planned: &Planned) -> Self {
-        let changed = changed(&planned.plan, &session.readers());
-        let mut read = planned.sight.read();
-        read.retain(|one| !changed.contains(&(one.app.clone(), one.scope.clone())));
-        Self {
-            session,
-            read,
-            changed: changed.into_iter().collect(),
-        }
-    }
-
-    /// Keeps what was read and will stay so, and drops what will not: before anything is written, so that
-    /// whatever happens then nobody takes it for what is.
-    async fn note_read(&self, keeper: &Keeper) -> Result<()> {
-        self.note(keeper, &self.changed, &self.read).await
-    }
-
-    /// Keeps what the writes have left.
-    async fn note_left(&self, keeper: &Keeper, left: &[Snapshot]) {
-        if left.is_empty() {
-            return;
-        }
-        if let Err(error) = self.note(keeper, &[], left).await {
-            // It is read again the next time.
-            tracing::debug!("what was written is not kept: {error}");
-        }
-    }
-
-    async fn note(
-        &self,
-        keeper: &Keeper,
-        drop: &[(AppId, Scope)],
-        keep: &[Snapshot],
-    ) -> Result<()> {
-        if !self.session.keeps() || (drop.is_empty() && keep.is_empty()) {
-            return Ok(());
-        }
-        let now = clock::now();
-        let since = now.saturating_sub(KEPT).unwrap_or(Timestamp::MIN);
-        let note = Note { drop, keep, since };
-        let lease = &keeper.right.lease;
-        Ok(self
-            .session
-            .ledger
-            .note_snapshots(lease, now, &note)
-            .await?)
-    }
-}
-
 /// Asks for consent; a signal while nobody has answered counts as none.
 async fn ask(ui: &Ui, command: &str, stop: &Stop) -> bool {
     let question = match command {
@@ -431,234 +377,4 @@ async fn ask(ui: &Ui, command: &str, stop: &Stop) -> bool {
         answer = answer => answer.unwrap_or(false),
         () = asked_to_stop => false,
     }
-}
-
-/// Settles what earlier runs left unknown; returns how many writes stay so.
-async fn settle(
-    session: &Session,
-    keeper: &Keeper,
-    stop: &Stop,
-    grace: SignedDuration,
-    ui: &Ui,
-) -> std::result::Result<usize, Failure> {
-    let mut settling = Settling::default();
-    let readers = session.readers();
-    let mut said = false;
-    loop {
-        let again = look(
-            &mut settling,
-            session.ledger.as_ref(),
-            &keeper.right,
-            &readers,
-            grace,
-            &clock::now,
-        )
-        .await?;
-        for (entry, outcome) in settling.settled.drain(..) {
-            let address = entry
-                .call
-                .address
-                .as_ref()
-                .map_or_else(|| "an undeclared object".to_owned(), ToString::to_string);
-            tell_settled(&address, &entry.call.call.operation, outcome, ui);
-        }
-        let Some(again) = again else { break };
-        let wait = again.duration_since(clock::now());
-        if !said && wait > SignedDuration::from_secs(1) {
-            ui.say(&format!(
-                "Settling writes of an earlier run: an absence counts only in {} s.",
-                wait.as_secs().max(1)
-            ));
-            said = true;
-        }
-        pause_until(again, stop).await;
-        if stop.is_asked() {
-            return Ok(1);
-        }
-    }
-    for (collection, why) in &settling.unread {
-        ui.say(&format!(
-            "Writes to {collection} stay unsettled: {}.",
-            clean(why.trim_end_matches('.'))
-        ));
-    }
-    Ok(session.ledger.unsettled().await?.len())
-}
-
-/// Waits until just after an instant, or until somebody asks to stop.
-async fn pause_until(instant: Timestamp, stop: &Stop) {
-    let wait = instant.duration_since(clock::now());
-    let pause = Duration::try_from(wait).unwrap_or_default() + Duration::from_millis(5);
-    let until = tokio::time::Instant::now() + pause;
-    while !stop.is_asked() && tokio::time::Instant::now() < until {
-        let left = until - tokio::time::Instant::now();
-        tokio::time::sleep(left.min(Duration::from_millis(100))).await;
-    }
-}
-
-fn tell_settled(address: &str, operation: &str, outcome: EntryOutcome, ui: &Ui) {
-    let word = if outcome == EntryOutcome::SettledApplied {
-        "applied"
-    } else {
-        "absent"
-    };
-    if ui.format() == Format::Json {
-        ui.print_json_line(&ApplyEventJson::Settled {
-            address: address.to_owned(),
-            operation: operation.to_owned(),
-            outcome: word.to_owned(),
-        });
-    } else {
-        let words = match word {
-            "applied" => "it had taken effect",
-            _ => "it had not taken effect",
-        };
-        ui.say(&format!("Settled {address}: {operation}, {words}."));
-    }
-}
-
-fn tell(event: &ApplyEvent<'_>, ui: &Ui) {
-    match event {
-        ApplyEvent::Started(change) => {
-            if ui.format() == Format::Json {
-                ui.print_json_line(&ApplyEventJson::Started {
-                    address: change.subject.to_string(),
-                    action: change.action.as_str().to_owned(),
-                });
-            }
-        }
-        ApplyEvent::Finished(change, outcome) => {
-            let (word, id, why) = words(outcome);
-            let action = change.action.as_str();
-            let mut address = change.subject.to_string();
-            if let (None, Some(name), Format::Human) = (
-                change.subject.address(),
-                change.before().and_then(Fields::name),
-                ui.format(),
-            ) {
-                address = format!("{address} \"{}\"", clean(name));
-            }
-            if ui.format() == Format::Json {
-                ui.print_json_line(&ApplyEventJson::Finished {
-                    address,
-                    action: action.to_owned(),
-                    outcome: word.to_owned(),
-                    id,
-                    why,
-                });
-            } else {
-                let line = match why {
-                    None => format!("{address}: {}", done(action)),
-                    Some(why) => format!("{address}: {action} {word}: {}", clean(&why)),
-                };
-                ui.say(&line);
-            }
-        }
-    }
-}
-
-fn done(action: &str) -> &'static str {
-    match action {
-        "create" => "created",
-        "update" => "updated",
-        "replace" => "replaced",
-        "delete" => "deleted",
-        "adopt" => "adopted",
-        _ => "forgotten",
-    }
-}
-
-fn words(outcome: &Outcome) -> (&'static str, Option<String>, Option<String>) {
-    match outcome {
-        Outcome::Applied(id) => ("applied", id.as_ref().map(ToString::to_string), None),
-        Outcome::Failed(failed) => {
-            let why = match failed {
-                Failed::Api(error) => error.with_hint(),
-                Failed::Stale(why) => format!("stale: {why}"),
-                Failed::Ledger(why) => format!("the ledger: {why}"),
-                Failed::Rejected(people) => {
-                    let each: Vec<_> = people
-                        .iter()
-                        .take(10)
-                        .map(|(id, why)| format!("{id} {why}"))
-                        .collect();
-                    let more = match people.len().saturating_sub(each.len()) {
-                        0 => String::new(),
-                        n => format!(", and {n} more"),
-                    };
-                    format!(
-                        "the rest is done, but {}{more}; `beadle validate --online` names the lines that list them",
-                        each.join(", ")
-                    )
-                }
-                Failed::Half(error) => {
-                    format!(
-                        "the new object is there, the old one could not be deleted: {}",
-                        error.with_hint()
-                    )
-                }
-            };
-            ("failed", None, Some(why))
-        }
-        Outcome::Skipped(skip) => {
-            let why = match skip {
-                Skip::Requires(subject) => format!("it requires {subject}, which was not applied"),
-                Skip::Interrupted => "interrupted".to_owned(),
-                Skip::LeaseLost => "the lease was lost".to_owned(),
-                Skip::LedgerFailed => "the ledger failed before".to_owned(),
-            };
-            ("skipped", None, Some(why))
-        }
-        Outcome::Unknown(error) => (
-            "unknown",
-            None,
-            Some(format!("{error}; the next apply settles it")),
-        ),
-    }
-}
-
-fn summarise(report: &Report, planned: &Planned, ui: &Ui) {
-    let count_of = |word: &str| {
-        report
-            .outcomes
-            .iter()
-            .filter(|(_, o)| words(o).0 == word)
-            .count()
-    };
-    let (applied, failed, skipped, unknown) = (
-        count_of("applied"),
-        count_of("failed"),
-        count_of("skipped"),
-        count_of("unknown"),
-    );
-    let unread = planned.plan.unread.len();
-    if ui.format() == Format::Json {
-        ui.print_json_line(&ApplyEventJson::Summary {
-            format_version: FORMAT_VERSION,
-            applied,
-            failed,
-            skipped,
-            unknown,
-            unread,
-        });
-        return;
-    }
-    let mut parts = vec![format!("{applied} applied")];
-    for (n, word) in [
-        (failed, "failed"),
-        (skipped, "skipped"),
-        (unknown, "unknown"),
-        (unread, "unread"),
-    ] {
-        if n > 0 {
-            parts.push(format!("{n} {word}"));
-        }
-    }
-    let bound = planned.json.binds.len();
-    let tail = if bound > 0 {
-        format!(" {} bound.", count(bound, "object"))
-    } else {
-        String::new()
-    };
-    ui.print(&format!("Apply: {}.{tail}\n", parts.join(", ")));
 }
