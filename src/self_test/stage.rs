@@ -22,6 +22,9 @@ const QUIET_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a process may neither end nor make the call that it is to be killed at.
 const KILL_PATIENCE: Duration = Duration::from_secs(60);
 
+/// Between two looks at the sandbox.
+const A_MOMENT: Duration = Duration::from_millis(1);
+
 /// Why a scenario does not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Halt {
@@ -327,7 +330,7 @@ impl<'l> Stage<'l> {
             if Instant::now() > give_up {
                 return Err(StageError::Restless.into());
             }
-            std::thread::yield_now();
+            std::thread::sleep(A_MOMENT);
         }
         Ok(())
     }
@@ -454,7 +457,7 @@ impl<'l> Stage<'l> {
                 }
                 break;
             }
-            std::thread::yield_now();
+            std::thread::sleep(A_MOMENT);
         }
         child.wait_with_output().map_err(io(what))
     }
