@@ -103,6 +103,9 @@ impl From<LedgerError> for Failure {
             LedgerError::Claimed { .. } => {
                 "An object has one owner: remove it from one of the two projects."
             }
+            LedgerError::Holds { .. } => {
+                "A copy arrives whole or not at all. Point `ledger:` there if it is a copy of yours that has been used since; else name another place."
+            }
             LedgerError::Newer { .. } => "Use the version of beadle that wrote it, or a later one.",
             LedgerError::Corrupt { .. } => {
                 "Restore a backup, or move the file away: beadle then adopts equal objects by name and asks about the rest."

@@ -352,6 +352,14 @@ pub enum LedgerError {
         /// Why.
         why: String,
     },
+    /// It has rows of a project whose rows were to be put in.
+    #[error("{place}: it holds the project {project} already")]
+    Holds {
+        /// The file or server.
+        place: String,
+        /// The project.
+        project: Name,
+    },
     /// The server that keeps it is not there, or went away.
     #[error("{place} cannot be reached: {why}")]
     Away {

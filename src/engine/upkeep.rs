@@ -22,10 +22,11 @@ pub trait Upkeep: Send + Sync {
     /// Every row of the project, all at one instant.
     fn rows(&self) -> Pending<'_, Result<Rows, LedgerError>>;
 
-    /// Puts the rows of a project in, which must have none here.
+    /// Puts the rows of a project in, which must have none here, or these: then nothing is put in.
     ///
     /// Numbers of calls and deliveries are raised where another project has them; what refers to them
-    /// goes along.
+    /// goes along. Who has had what on a day is known once to an app: where another project has told
+    /// somebody the same, its row stays and says so for both.
     fn put_rows<'a>(&'a self, rows: &'a Rows) -> Pending<'a, Result<(), LedgerError>>;
 
     /// What the database itself finds wrong with its files.

@@ -3,6 +3,7 @@
 //! The shapes here are the only ones of the ledger that derive serde. They are closed: a field or a word
 //! that a later beadle wrote is an error and not a loss.
 
+pub(in crate::ledger) mod bindings;
 pub mod sending;
 pub mod snapshot;
 
@@ -16,6 +17,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::engine::ledger::EntryOutcome;
 use crate::model::{Address, ChatId, EventKey, Events, Field, Fields, RemoteId, Value};
+
+/// A row that cannot be read: which, and why not.
+#[derive(Debug)]
+pub(in crate::ledger) struct Unreadable {
+    pub(in crate::ledger) row: String,
+    pub(in crate::ledger) why: String,
+}
 
 /// Values by field, such as `{"name":"x","subscribers":["oc_1"],"events":[100],"enabled":true}`.
 #[derive(Serialize, Deserialize, Default)]

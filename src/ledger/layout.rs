@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 
 use crate::engine::upkeep::{Cell, Rows, Table};
 
+/// Who has had what on which day: by app, not by project.
+const HAD: &str = "had";
+
 /// A table that holds rows of projects.
 pub(super) struct TableLayout {
     pub(super) name: String,
@@ -39,6 +42,21 @@ impl TableLayout {
         self.has("project") || self.has("delivery")
     }
 
+    /// What puts a row in. Who has had what is known once to an app, whichever of its projects told it;
+    /// everywhere else a row that is in the way is an error.
+    pub(super) fn insertion(&self, mark: char) -> String {
+        let unless = match self.name.as_str() {
+            HAD => " ON CONFLICT DO NOTHING",
+            _ => "",
+        };
+        format!(
+            "INSERT INTO {} ({}) VALUES ({}){unless}",
+            self.name,
+            self.quoted(),
+            self.placeholders(mark)
+        )
+    }
+
     /// The columns, quoted, with commas.
     pub(super) fn quoted(&self) -> String {
         let columns: Vec<_> = self
@@ -50,7 +68,7 @@ impl TableLayout {
     }
 
     /// As many placeholders as columns, each behind its mark.
-    pub(super) fn placeholders(&self, mark: char) -> String {
+    fn placeholders(&self, mark: char) -> String {
         let numbered: Vec<_> = (1..=self.columns.len())
             .map(|n| format!("{mark}{n}"))
             .collect();
@@ -83,6 +101,43 @@ pub(super) fn raised(rows: &Rows, by: &BTreeMap<String, i64>) -> Vec<Table> {
         }
     };
     rows.tables.iter().map(raise).collect()
+}
+
+/// Whether what a ledger holds of a project is what it was given once and nothing has changed since, there or
+/// here. Numbers were raised, all by the same; the lease is each ledger's own.
+pub(super) fn is_copy(layout: &Layout, given: &Rows, held: &Rows) -> bool {
+    let mut by = BTreeMap::new();
+    for (table, number) in layout.iter().filter_map(|t| Some((t, t.number.as_ref()?))) {
+        let lowest = |rows: &Rows| {
+            let table = rows.table(&table.name)?;
+            let numbers = table.rows.iter().filter_map(|row| table.cell(row, number));
+            match numbers.min()? {
+                Cell::Number(lowest) => Some(*lowest),
+                Cell::Null | Cell::Real(_) | Cell::Text(_) => None,
+            }
+        };
+        match (lowest(given), lowest(held)) {
+            (Some(given), Some(held)) => {
+                by.insert(number.clone(), held - given);
+            }
+            (None, None) => {}
+            _ => return false,
+        }
+    }
+    let given = raised(given, &by);
+    let same = |(given, held): (&Table, &Table)| match given.name.as_str() {
+        "lease" => true,
+        // Some may be known by another project's row.
+        HAD => held.rows.iter().all(|row| given.rows.contains(row)),
+        _ => given == held,
+    };
+    given.len() == held.tables.len() && given.iter().zip(&held.tables).all(same)
+}
+
+/// Leaves the rows of a table that were put in.
+pub(super) fn keep(table: &mut Table, put: &[bool]) {
+    let mut put = put.iter();
+    table.rows.retain(|_| put.next() == Some(&true));
 }
 
 /// What pruning deletes, a table at a time, what refers first. Each statement takes the project and the

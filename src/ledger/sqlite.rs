@@ -116,7 +116,8 @@ impl Copy {
     /// Puts rows in as they are.
     pub(super) fn put(&self, table: &TableLayout, rows: &[Vec<Cell>]) -> Result<(), LedgerError> {
         let put = rows::insert(&self.0, table, rows);
-        put.map_err(|trouble| trouble.at("the ledger in memory"))
+        put.map(drop)
+            .map_err(|trouble| trouble.at("the ledger in memory"))
     }
 }
 

@@ -59,6 +59,8 @@ mod lease;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod ledger_command;
+#[cfg(test)]
 mod long_runner;
 #[cfg(test)]
 mod managed;

@@ -262,6 +262,7 @@ fn passes(error: &LedgerError) -> bool {
         | LedgerError::Claimed { .. }
         | LedgerError::Newer { .. }
         | LedgerError::Corrupt { .. }
-        | LedgerError::ReadOnly { .. } => false,
+        | LedgerError::ReadOnly { .. }
+        | LedgerError::Holds { .. } => false,
     }
 }

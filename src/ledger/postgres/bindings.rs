@@ -2,6 +2,7 @@
 
 use tokio_postgres::Row;
 
+use super::super::codec::bindings::{claimed, objects, owner};
 use super::super::codec::{
     address_from_text, fields_from_json, fields_to_json, instant_from_text, instant_to_text,
 };
@@ -9,7 +10,8 @@ use super::connect::Connection;
 use super::transaction::Tx;
 use super::trouble::Trouble;
 use super::{afterwards, outbox, text};
-use crate::engine::ledger::{Binding, BindingChange, Claim, LedgerError};
+use crate::engine::ledger::{Binding, BindingChange, Claim};
+use crate::engine::upkeep::Table;
 use crate::model::{Address, AppId, Collection, Kind, Name, RemoteId};
 
 /// Every binding of the project, by address.
@@ -119,23 +121,10 @@ async fn bind(tx: &Tx<'_>, project: &Name, binding: &Binding) -> Result<(), Trou
         updated_at,
     } = binding;
     let id_text = text(id.as_str());
-    let owned = tx
-        .maybe_row(
-            "SELECT project, address FROM binding
-             WHERE collection = $1 AND id = $2 AND collection <> ':ledger'",
-            &[&collection.as_str(), &id_text],
-        )
-        .await?;
-    if let Some(row) = owned {
-        let (other_project, other_address) = owner(row.try_get(0)?, row.try_get(1)?)?;
-        if (&other_project, &other_address) != (project, address) {
-            return Err(Trouble::Said(LedgerError::Claimed {
-                project: other_project,
-                address: Box::new(other_address),
-                collection: collection.clone(),
-                id: id.clone(),
-            }));
-        }
+    if let Some(owner) = owned(tx, collection, id).await?
+        && owner != (project.clone(), address.clone())
+    {
+        return Err(Trouble::Said(claimed(owner, collection, id)));
     }
     let applied = fields_to_json(applied)
         .map_err(|why| Trouble::Failed(format!("{address} cannot be bound: {why}")))?;
@@ -159,6 +148,35 @@ async fn bind(tx: &Tx<'_>, project: &Name, binding: &Binding) -> Result<(), Trou
         ],
     )
     .await?;
+    Ok(())
+}
+
+/// Who has an object.
+async fn owned(
+    tx: &Tx<'_>,
+    collection: &Collection,
+    id: &RemoteId,
+) -> Result<Option<(Name, Address)>, Trouble> {
+    let found = tx
+        .maybe_row(
+            "SELECT project, address FROM binding
+             WHERE collection = $1 AND id = $2 AND collection <> ':ledger'",
+            &[&collection.as_str(), &text(id.as_str())],
+        )
+        .await?;
+    match found {
+        Some(row) => Ok(Some(owner(row.try_get(0)?, row.try_get(1)?)?)),
+        None => Ok(None),
+    }
+}
+
+/// Fails when another project has an object of these rows, and names it.
+pub(super) async fn unclaimed(tx: &Tx<'_>, rows: &Table) -> Result<(), Trouble> {
+    for (collection, id) in objects(rows) {
+        if let Some(owner) = owned(tx, &collection, &id).await? {
+            return Err(Trouble::Said(claimed(owner, &collection, &id)));
+        }
+    }
     Ok(())
 }
 
@@ -193,10 +211,4 @@ async fn is_bound(tx: &Tx<'_>, project: &Name, address: &Address) -> Result<bool
         )
         .await?;
     Ok(found.is_some())
-}
-
-fn owner(project: &str, address: &str) -> Result<(Name, Address), Trouble> {
-    let wrong = |why| Trouble::Row(format!("the binding of {address} of {project}"), why);
-    let name = Name::new(project).map_err(|e| wrong(e.to_string()))?;
-    Ok((name, address_from_text(address).map_err(wrong)?))
 }

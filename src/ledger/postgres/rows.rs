@@ -8,13 +8,13 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use super::super::codec::instant_to_text;
-use super::super::layout::{Layout, TableLayout, pruning, raised};
+use super::super::layout::{Layout, TableLayout, is_copy, keep, pruning, raised};
 use super::super::sqlite::Copy;
 use super::super::sqlite::rows::known_layout;
 use super::connect::Connection;
-use super::migrate;
 use super::transaction::Tx;
 use super::trouble::Trouble;
+use super::{bindings, migrate};
 use crate::engine::upkeep::{Cell, Rows, Table};
 use crate::model::Name;
 
@@ -159,9 +159,10 @@ pub(super) async fn put(tx: &Tx<'_>, project: &Name, given: &Rows) -> Result<(),
     .await?;
     let held = rows(tx, project).await?;
     if held.tables.iter().any(|table| !table.rows.is_empty()) {
-        return Err(Trouble::Failed(format!(
-            "it holds the project {project} already"
-        )));
+        return match is_copy(&layout, given, &held) {
+            true => Ok(()),
+            false => Err(Trouble::Holds(project.clone())),
+        };
     }
     let mut raise = BTreeMap::new();
     for table in &layout {
@@ -173,15 +174,19 @@ pub(super) async fn put(tx: &Tx<'_>, project: &Name, given: &Rows) -> Result<(),
             raise.insert(number.clone(), tx.row(&sql, &[]).await?.try_get(0)?);
         }
     }
-    let raised = raised(given, &raise);
-    for (table, layout) in raised.iter().zip(&layout) {
+    let mut raised = raised(given, &raise);
+    for (table, layout) in raised.iter_mut().zip(&layout) {
         if (&table.name, &table.columns) != (&layout.name, &layout.columns) {
             return Err(Trouble::Failed(format!(
                 "the table {} is another there than here",
                 table.name
             )));
         }
-        insert(tx, table, layout).await?;
+        if table.name == "binding" {
+            bindings::unclaimed(tx, table).await?;
+        }
+        let put = insert(tx, table, layout).await?;
+        keep(table, &put);
     }
     if rows(tx, project).await?.tables != raised {
         return Err(Trouble::Failed(
@@ -191,17 +196,14 @@ pub(super) async fn put(tx: &Tx<'_>, project: &Name, given: &Rows) -> Result<(),
     Ok(())
 }
 
-async fn insert(tx: &Tx<'_>, table: &Table, layout: &TableLayout) -> Result<(), Trouble> {
-    let sql = format!(
-        "INSERT INTO {} ({}) VALUES ({})",
-        table.name,
-        layout.quoted(),
-        layout.placeholders('$')
-    );
+/// Says of each row whether it was put in.
+async fn insert(tx: &Tx<'_>, table: &Table, layout: &TableLayout) -> Result<Vec<bool>, Trouble> {
+    let sql = layout.insertion('$');
+    let mut put = Vec::with_capacity(table.rows.len());
     for row in &table.rows {
         let cells: Vec<&(dyn ToSql + Sync)> =
             row.iter().map(|cell| cell as &(dyn ToSql + Sync)).collect();
-        tx.run(&sql, &cells).await?;
+        put.push(tx.run(&sql, &cells).await? == 1);
     }
     if let Some(number) = &layout.number {
         // The next one that is given out comes after them.
@@ -212,7 +214,7 @@ async fn insert(tx: &Tx<'_>, table: &Table, layout: &TableLayout) -> Result<(), 
         );
         tx.row(&sql, &[]).await?;
     }
-    Ok(())
+    Ok(put)
 }
 
 /// Forgets what ended before an instant.

@@ -2,8 +2,10 @@
 
 use tokio_postgres::error::SqlState;
 
+use super::super::codec::Unreadable;
 use super::migrate::KNOWN;
 use crate::engine::ledger::LedgerError;
+use crate::model::Name;
 
 pub(super) enum Trouble {
     Sql(tokio_postgres::Error),
@@ -11,6 +13,8 @@ pub(super) enum Trouble {
     Silent,
     /// A row that we cannot read: which, and why not.
     Row(String, String),
+    /// It has rows of the project.
+    Holds(Name),
     Newer(i64),
     Corrupt(String),
     ReadOnly(String),
@@ -31,12 +35,19 @@ impl From<LedgerError> for Trouble {
     }
 }
 
+impl From<Unreadable> for Trouble {
+    fn from(Unreadable { row, why }: Unreadable) -> Self {
+        Trouble::Row(row, why)
+    }
+}
+
 impl Trouble {
     /// Names the place.
     pub(super) fn at(self, place: &str) -> LedgerError {
         let place = place.to_owned();
         match self {
             Trouble::Said(error) => error,
+            Trouble::Holds(project) => LedgerError::Holds { place, project },
             Trouble::Newer(found) => LedgerError::Newer {
                 place,
                 found,

@@ -3,10 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 pub(super) use super::super::codec::address_from_text as parse_address;
+use super::super::codec::bindings::{claimed, objects, owner};
 use super::super::codec::{fields_from_json, fields_to_json, instant_from_text, instant_to_text};
 use super::trouble::Trouble;
 use super::{afterwards, outbox};
-use crate::engine::ledger::{Binding, BindingChange, Claim, LedgerError};
+use crate::engine::ledger::{Binding, BindingChange, Claim};
+use crate::engine::upkeep::Table;
 use crate::model::{Address, AppId, Collection, Kind, Name, RemoteId};
 
 /// Every binding of the project, by address.
@@ -121,25 +123,10 @@ fn bind(tx: &Connection, project: &Name, binding: &Binding) -> Result<(), Troubl
         protect,
         updated_at,
     } = binding;
-    let owned = tx
-        .prepare_cached(
-            "SELECT project, address FROM binding
-         WHERE collection = ?1 AND id = ?2 AND collection <> ':ledger'",
-        )?
-        .query_row((collection.as_str(), id.as_str()), |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-        })
-        .optional()?;
-    if let Some((other_project, other_address)) = owned {
-        let (other_project, other_address) = owner(&other_project, &other_address)?;
-        if (&other_project, &other_address) != (project, address) {
-            return Err(Trouble::Said(LedgerError::Claimed {
-                project: other_project,
-                address: Box::new(other_address),
-                collection: collection.clone(),
-                id: id.clone(),
-            }));
-        }
+    if let Some(owner) = owned(tx, collection, id)?
+        && owner != (project.clone(), address.clone())
+    {
+        return Err(Trouble::Said(claimed(owner, collection, id)));
     }
     let applied = fields_to_json(applied)
         .map_err(|why| Trouble::Failed(format!("{address} cannot be bound: {why}")))?;
@@ -165,6 +152,35 @@ fn bind(tx: &Connection, project: &Name, binding: &Binding) -> Result<(), Troubl
     Ok(())
 }
 
+/// Who has an object.
+fn owned(
+    tx: &Connection,
+    collection: &Collection,
+    id: &RemoteId,
+) -> Result<Option<(Name, Address)>, Trouble> {
+    let found = tx
+        .prepare_cached(
+            "SELECT project, address FROM binding
+             WHERE collection = ?1 AND id = ?2 AND collection <> ':ledger'",
+        )?
+        .query_row((collection.as_str(), id.as_str()), |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })
+        .optional()?;
+    let owner = found.map(|(project, address)| owner(&project, &address));
+    Ok(owner.transpose()?)
+}
+
+/// Fails when another project has an object of these rows, and names it.
+pub(super) fn unclaimed(tx: &Connection, rows: &Table) -> Result<(), Trouble> {
+    for (collection, id) in objects(rows) {
+        if let Some(owner) = owned(tx, &collection, &id)? {
+            return Err(Trouble::Said(claimed(owner, &collection, &id)));
+        }
+    }
+    Ok(())
+}
+
 fn rename(tx: &Connection, project: &Name, from: &Address, to: &Address) -> Result<(), Trouble> {
     let bound = |address: &Address| {
         tx.prepare_cached("SELECT 1 FROM binding WHERE project = ?1 AND address = ?2")?
@@ -187,12 +203,6 @@ fn rename(tx: &Connection, project: &Name, from: &Address, to: &Address) -> Resu
     tx.prepare_cached("UPDATE binding SET address = ?3 WHERE project = ?1 AND address = ?2")?
         .execute((project.as_str(), from.to_string(), to.to_string()))?;
     Ok(())
-}
-
-fn owner(project: &str, address: &str) -> Result<(Name, Address), Trouble> {
-    let wrong = |why| Trouble::Row(format!("the binding of {address} of {project}"), why);
-    let name = Name::new(project).map_err(|e| wrong(e.to_string()))?;
-    Ok((name, parse_address(address).map_err(wrong)?))
 }
 
 /// The text of a column, without a copy.

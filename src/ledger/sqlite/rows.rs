@@ -10,9 +10,9 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::super::codec::instant_to_text;
-use super::super::layout::{Layout, TableLayout, pruning, raised};
+use super::super::layout::{Layout, TableLayout, is_copy, keep, pruning, raised};
 use super::trouble::Trouble;
-use super::{file, migrate};
+use super::{bindings, file, migrate};
 use crate::engine::upkeep::{Cell, Rows, Table};
 use crate::model::Name;
 
@@ -119,28 +119,35 @@ pub(super) fn put(tx: &Connection, project: &Name, given: &Rows) -> Result<(), T
     if given.format != migrate::KNOWN {
         return Err(Trouble::Newer(given.format));
     }
-    if rows(tx, project)?.tables.iter().any(|t| !t.rows.is_empty()) {
-        return Err(Trouble::Failed(format!(
-            "it holds the project {project} already"
-        )));
+    let layout = layout(tx)?;
+    let held = rows(tx, project)?;
+    if held.tables.iter().any(|table| !table.rows.is_empty()) {
+        return match is_copy(&layout, given, &held) {
+            true => Ok(()),
+            false => Err(Trouble::Holds(project.clone())),
+        };
     }
     let mut raise = BTreeMap::new();
-    for table in layout(tx)? {
-        if let Some(number) = table.number {
+    for table in &layout {
+        if let Some(number) = &table.number {
             let sql = format!("SELECT coalesce(max({number}), 0) FROM {}", table.name);
             let highest: i64 = tx.query_row(&sql, [], |row| row.get(0))?;
-            raise.insert(number, highest);
+            raise.insert(number.clone(), highest);
         }
     }
-    let raised = raised(given, &raise);
-    for (table, layout) in raised.iter().zip(layout(tx)?) {
+    let mut raised = raised(given, &raise);
+    for (table, layout) in raised.iter_mut().zip(&layout) {
         if (&table.name, &table.columns) != (&layout.name, &layout.columns) {
             return Err(Trouble::Failed(format!(
                 "the table {} is another there than here",
                 table.name
             )));
         }
-        insert(tx, &layout, &table.rows)?;
+        if table.name == "binding" {
+            bindings::unclaimed(tx, table)?;
+        }
+        let put = insert(tx, layout, &table.rows)?;
+        keep(table, &put);
     }
     if rows(tx, project)?.tables != raised {
         return Err(Trouble::Failed(
@@ -150,22 +157,16 @@ pub(super) fn put(tx: &Connection, project: &Name, given: &Rows) -> Result<(), T
     Ok(())
 }
 
-/// Puts rows into a table as they are.
+/// Puts rows into a table as they are; says of each whether it was put in.
 pub(super) fn insert(
     tx: &Connection,
     table: &TableLayout,
     rows: &[Vec<Cell>],
-) -> Result<(), Trouble> {
-    let mut insert = tx.prepare(&format!(
-        "INSERT INTO {} ({}) VALUES ({})",
-        table.name,
-        table.quoted(),
-        table.placeholders('?')
-    ))?;
-    for row in rows {
-        insert.execute(params_from_iter(row))?;
-    }
-    Ok(())
+) -> Result<Vec<bool>, Trouble> {
+    let mut insert = tx.prepare(&table.insertion('?'))?;
+    let rows = rows.iter();
+    rows.map(|row| Ok(insert.execute(params_from_iter(row))? == 1))
+        .collect()
 }
 
 /// What SQLite finds wrong.

@@ -2,7 +2,9 @@
 
 use rusqlite::ErrorCode;
 
+use super::super::codec::Unreadable;
 use crate::engine::ledger::LedgerError;
+use crate::model::Name;
 
 use super::file::BUSY;
 use super::migrate::KNOWN;
@@ -12,6 +14,8 @@ pub(super) enum Trouble {
     Io(std::io::Error),
     /// A row that we cannot read: which, and why not.
     Row(String, String),
+    /// It has rows of the project.
+    Holds(Name),
     Newer(i64),
     Corrupt(String),
     ReadOnly(String),
@@ -32,12 +36,19 @@ impl From<std::io::Error> for Trouble {
     }
 }
 
+impl From<Unreadable> for Trouble {
+    fn from(Unreadable { row, why }: Unreadable) -> Self {
+        Trouble::Row(row, why)
+    }
+}
+
 impl Trouble {
     /// Names the place.
     pub(super) fn at(self, place: &str) -> LedgerError {
         let place = place.to_owned();
         match self {
             Trouble::Said(error) => error,
+            Trouble::Holds(project) => LedgerError::Holds { place, project },
             Trouble::Newer(found) => LedgerError::Newer {
                 place,
                 found,
@@ -66,6 +77,7 @@ impl Trouble {
             Trouble::Sql(error) => Trouble::Failed(error.to_string()),
             Trouble::Io(error) => Trouble::Io(std::io::Error::new(error.kind(), error.to_string())),
             Trouble::Row(row, why) => Trouble::Row(row.clone(), why.clone()),
+            Trouble::Holds(project) => Trouble::Holds(project.clone()),
             Trouble::Newer(found) => Trouble::Newer(*found),
             Trouble::Corrupt(why) => Trouble::Corrupt(why.clone()),
             Trouble::ReadOnly(why) => Trouble::ReadOnly(why.clone()),
