@@ -8,8 +8,8 @@ mod receipts;
 mod upkeep;
 
 use std::io::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -41,17 +41,9 @@ pub(super) fn install(
     writers: Writers,
     channels: Channels,
 ) -> (Arc<dyn Books>, Writers, Channels) {
-    let number = |variable: &str| std::env::var(variable).ok()?.parse().ok();
-    let (at, end): (u64, fn(&str)) = match (number("BEADLE_CRASH_AT"), number("BEADLE_PANIC_AT")) {
-        (Some(at), _) => (at, die),
-        (None, Some(at)) => (at, panic),
-        (None, None) => return (books, writers, channels),
+    let Some(points) = points() else {
+        return (books, writers, channels);
     };
-    let points = Arc::new(Points {
-        at,
-        end,
-        passed: AtomicU64::new(0),
-    });
     let writers = writers
         .into_iter()
         .map(|(key, inner)| {
@@ -70,6 +62,30 @@ pub(super) fn install(
         .collect();
     let inner = books;
     (Arc::new(Mortal { inner, points }), writers, channels)
+}
+
+/// Wraps a ledger that is used alone.
+pub(super) fn install_books(books: Arc<dyn Books>) -> Arc<dyn Books> {
+    install(books, Writers::new(), Channels::new()).0
+}
+
+/// What counts in this process, however many are wrapped at a time.
+fn points() -> Option<Arc<Points>> {
+    static POINTS: Mutex<Weak<Points>> = Mutex::new(Weak::new());
+    let number = |variable: &str| std::env::var(variable).ok()?.parse().ok();
+    let (at, end): (u64, fn(&str)) = match (number("BEADLE_CRASH_AT"), number("BEADLE_PANIC_AT")) {
+        (Some(at), _) => (at, die),
+        (None, Some(at)) => (at, panic),
+        (None, None) => return None,
+    };
+    let mut known = POINTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(points) = known.upgrade() {
+        return Some(points);
+    }
+    let passed = AtomicU64::new(0);
+    let points = Arc::new(Points { at, end, passed });
+    *known = Arc::downgrade(&points);
+    Some(points)
 }
 
 /// Counts the points that were passed, and says at the end how many there were.

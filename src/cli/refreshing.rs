@@ -221,6 +221,8 @@ pub(super) async fn keep(global: &Global, session: &Session, turn: Option<Turn>,
     }
     let kept = async {
         let (books, _) = open_ledger(global, &session.manifest, Access::Keep).await?;
+        #[cfg(debug_assertions)]
+        let books = super::crash::install_books(books);
         Ok::<_, Failure>(books.keep_snapshots(turn, &read).await?)
     };
     match kept.await {

@@ -1,5 +1,8 @@
 //! `ledger copy`, `backup` and `prune` through the binary, from a ledger of either kind to either.
 
+mod deaths;
+mod kept;
+
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -36,6 +36,8 @@ pub(super) async fn run(global: &Global, command: &LedgerCommand, ui: &Ui) -> Re
     if !keeps {
         return Err(Failure::new("`ledger: none` keeps nothing"));
     }
+    #[cfg(debug_assertions)]
+    let books = crate::cli::crash::install_books(books);
     match command {
         LedgerCommand::Check => looked_at(&*books, ui).await,
         LedgerCommand::Backup { file } => {
@@ -45,6 +47,8 @@ pub(super) async fn run(global: &Global, command: &LedgerCommand, ui: &Ui) -> Re
         }
         LedgerCommand::Copy { to, lease_wait } => {
             let target = open_target(global, &manifest.project, to).await?;
+            #[cfg(debug_assertions)]
+            let target = crate::cli::crash::install_books(target);
             let keeper = keeper(global, &books, "ledger copy", *lease_wait, ui).await?;
             let copied = copy(&*books, &*target, ui).await;
             keeper.release().await?;

@@ -27,7 +27,7 @@ impl<T: Upkeep + ?Sized> Upkeep for Mortal<T> {
     }
 
     fn save<'a>(&'a self, file: &'a Path) -> Pending<'a, Result<(), LedgerError>> {
-        self.inner.save(file)
+        Box::pin(self.risk("save", self.inner.save(file)))
     }
 
     fn prune<'a>(

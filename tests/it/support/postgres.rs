@@ -147,6 +147,8 @@ pub(crate) enum Cut {
     Never,
     /// When the next COMMIT would pass: the server never sees it.
     BeforeCommit,
+    /// When a COMMIT would pass: it is kept back, and the wire is quiet until whoever sent it is gone.
+    Hold,
     /// When the next COMMIT has passed: its answer is lost.
     AfterCommit,
     /// Nobody gets in, and who is in is thrown out.
@@ -161,6 +163,8 @@ pub(crate) struct Wire {
 
 struct State {
     cut: Cut,
+    /// How many more COMMITs pass before it.
+    first: usize,
     streams: Vec<TcpStream>,
     cuts: usize,
 }
@@ -172,6 +176,7 @@ impl Wire {
         let listen = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State {
             cut: Cut::Never,
+            first: 0,
             streams: Vec::new(),
             cuts: 0,
         }));
@@ -204,6 +209,24 @@ impl Wire {
         }
     }
 
+    /// Keeps a COMMIT back, after so many more of them.
+    pub(crate) fn hold_after(&self, commits: usize) {
+        let mut state = self.state.lock().unwrap();
+        (state.cut, state.first) = (Cut::Hold, commits);
+    }
+
+    /// The address of a schema's ledger through it.
+    pub(crate) fn url(&self, schema: &Schema) -> String {
+        let url = schema.server().url;
+        format!(
+            "postgres://{}@{}/{}?schema={}&sslmode=disable",
+            url.user,
+            self.listen,
+            url.database,
+            schema.name()
+        )
+    }
+
     /// How often it was cut.
     pub(crate) fn cuts(&self) -> usize {
         self.state.lock().unwrap().cuts
@@ -222,9 +245,14 @@ fn carry(mut from: TcpStream, mut to: TcpStream, gate: Option<Arc<Mutex<State>>>
         let cut = match &gate {
             Some(gate) if commits => {
                 let mut state = gate.lock().unwrap();
-                let cut = std::mem::replace(&mut state.cut, Cut::Never);
-                state.cuts += usize::from(cut != Cut::Never);
-                cut
+                if state.first > 0 {
+                    state.first -= 1;
+                    Cut::Never
+                } else {
+                    let cut = std::mem::replace(&mut state.cut, Cut::Never);
+                    state.cuts += usize::from(cut != Cut::Never);
+                    cut
+                }
             }
             _ => Cut::Never,
         };
@@ -236,6 +264,10 @@ fn carry(mut from: TcpStream, mut to: TcpStream, gate: Option<Arc<Mutex<State>>>
                 let _ = to.write_all(bytes);
                 let _ = to.shutdown(Shutdown::Write);
                 return;
+            }
+            Cut::Hold => {
+                while from.read(&mut buffer).is_ok_and(|read| read > 0) {}
+                break;
             }
             Cut::BeforeCommit | Cut::Down => break,
         }

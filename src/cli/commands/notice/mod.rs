@@ -22,8 +22,6 @@ use crate::cli::ui::Ui;
 use crate::engine::afterwards::Pause;
 use crate::engine::outbox::Books;
 use crate::engine::right::Stop;
-#[cfg(debug_assertions)]
-use crate::engine::runner::Channels;
 use crate::engine::runner::{Context, Round, carry_on};
 use crate::ledger::Access;
 use crate::model::diagnostic::Sources;
@@ -81,10 +79,7 @@ async fn books(
         .hint("Give the project a ledger, and apply with it."));
     }
     #[cfg(debug_assertions)]
-    let books = {
-        let none = (std::collections::BTreeMap::new(), Channels::new());
-        crate::cli::crash::install(books, none.0, none.1).0
-    };
+    let books = crate::cli::crash::install_books(books);
     Ok((books, manifest, sources))
 }
 
