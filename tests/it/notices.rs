@@ -5,6 +5,7 @@ mod crash;
 mod crowd;
 mod deaths;
 mod resend;
+mod together;
 
 use std::sync::LazyLock;
 
