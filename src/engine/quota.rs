@@ -14,6 +14,15 @@ pub struct Quota {
     pub daily: Option<Daily>,
 }
 
+impl Quota {
+    /// Whether the vendor would drop it for everybody, when it drops it for these.
+    #[must_use]
+    pub fn is_for_nobody(&self, dropped: &[(To, String)]) -> bool {
+        let people = self.daily.as_ref().map_or(0, |daily| daily.people.len());
+        people > 0 && dropped.len() == people
+    }
+}
+
 /// A share of one quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Take {
@@ -104,6 +113,21 @@ pub struct Daily {
     pub had: &'static str,
     /// Why somebody who has had the most does not get one more.
     pub full: &'static str,
+}
+
+impl Daily {
+    /// Why the vendor drops it for somebody, if it does: of what that person has had on the day in all, so
+    /// many were of this content and another delivery's, and so many are this delivery's own.
+    #[must_use]
+    pub fn drops(&self, had: i64, same: i64, own: i64) -> Option<&'static str> {
+        if same > 0 {
+            Some(self.had)
+        } else if own == 0 && had.unsigned_abs() >= self.most {
+            Some(self.full)
+        } else {
+            None
+        }
+    }
 }
 
 /// What came of claiming a delivery.

@@ -1,15 +1,17 @@
 //! What we remember: the ledgers behind the seams [`Ledger`](crate::engine::Ledger) and [`Books`].
 //!
 //! It knows no vendor, no terminal and no clock: times are arguments, save that rights on PostgreSQL are
-//! judged by the server's. Words of the ledger's rows are in [`codec`], for every database, and how a
-//! lease is judged in `lease_row`. There are two databases: SQLite in one file ([`sqlite`]), PostgreSQL
-//! where machines share it ([`postgres`]); each says what is promised and what is not.
+//! judged by the server's. What the ledger's rows mean, and their words, is in [`codec`], for every
+//! database, and how a lease is judged in `lease_row`. There are two databases: SQLite in one file
+//! ([`sqlite`]), PostgreSQL where machines share it ([`postgres`]); each has its SQL, and says what is
+//! promised and what is not.
 //!
 //! # To add a method or a table
 //!
-//! - A method of the seam: one in `sqlite.rs` (`looking` or `writing`, `holding` for a lease) and one in
-//!   `postgres.rs` (`looking!` or `writing!`, `lease::good` first for a lease), each with its statement
-//!   in the file of its subject beside them. What is text or JSON in a row has its words in `codec`.
+//! - A method of the seam: one for SQLite (`looking` or `writing`, `holding` for a lease) and one for
+//!   PostgreSQL (`looking!` or `writing!`, `lease::good` first for a lease), each with its statement in the
+//!   file of its subject. What a query finds is read by a function over `codec::row::Row`, with the columns
+//!   that it reads beside it, so that both databases read it alike; so is what both decide.
 //!   What others may be at is passed over with `FOR UPDATE SKIP LOCKED`; a row that is judged before it
 //!   is written is selected `FOR UPDATE` first, and its time asked with `tx.now(…)` after.
 //! - A table or column: `migrations/NNNN_….sql` and `migrations/postgres/NNNN_….sql` of one number, listed

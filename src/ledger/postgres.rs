@@ -39,8 +39,12 @@ mod look_ups;
 mod migrate;
 mod outbox;
 mod quota;
+mod read;
+mod recalls;
 mod receipts;
+mod rename;
 mod rows;
+mod sends;
 mod snapshots;
 mod standing;
 mod tls;
@@ -48,7 +52,6 @@ mod transaction;
 mod trouble;
 
 use std::borrow::Cow;
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -58,14 +61,9 @@ use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
     LedgerError, LookUp, NewEntry, Note, Turn,
 };
-use crate::engine::outbox::{
-    Admission, Admitted, Books, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key,
-    Occurrence, Outbox, OutboxError, Outcome, State,
-};
-use crate::engine::quota::{Claimed, Quota, Take};
+use crate::engine::outbox::Books;
 use crate::engine::snapshot::Snapshot;
-use crate::engine::upkeep::{Rows, Upkeep};
-use crate::model::{Address, Name};
+use crate::model::Name;
 
 pub use connect::Server;
 pub use standing::{Standing, standing};
@@ -73,7 +71,7 @@ pub use transaction::Clock;
 
 use super::sqlite::{Copy, SqliteLedger};
 use connect::{Patience, Pool};
-use transaction::{Tries, looking, server_now, writing};
+use transaction::{Tries, looking, writing};
 use trouble::Trouble;
 
 /// A project's ledger on PostgreSQL.
@@ -341,250 +339,6 @@ impl Ledger for PostgresLedger {
             writing!(self, |tx| async {
                 lease::good(&tx, &self.project, lease, now).await?;
                 bindings::change(&tx, &self.project, changes).await
-            })
-        })
-    }
-}
-
-impl Outbox for PostgresLedger {
-    fn handled(&self) -> Pending<'_, Result<Vec<(Address, Timestamp)>, LedgerError>> {
-        Box::pin(async { looking!(self, |conn| outbox::handled(&conn, &self.project)) })
-    }
-
-    fn handled_until<'a>(
-        &'a self,
-        notice: &'a Address,
-    ) -> Pending<'a, Result<Option<Timestamp>, LedgerError>> {
-        Box::pin(async move {
-            looking!(self, |conn| outbox::handled_until(
-                &conn,
-                &self.project,
-                notice
-            ))
-        })
-    }
-
-    fn admit<'a>(
-        &'a self,
-        notice: &'a Address,
-        until: Timestamp,
-        admissions: &'a [Admission],
-    ) -> Pending<'a, Result<Admitted, LedgerError>> {
-        Box::pin(async move {
-            writing!(self, |tx| outbox::admit(
-                &tx,
-                &self.project,
-                notice,
-                until,
-                admissions
-            ))
-        })
-    }
-
-    fn occurrences<'a>(
-        &'a self,
-        notice: Option<&'a Address>,
-        limit: usize,
-    ) -> Pending<'a, Result<Vec<Occurrence>, LedgerError>> {
-        Box::pin(async move {
-            looking!(self, |conn| outbox::occurrences(
-                &conn,
-                &self.project,
-                notice,
-                limit
-            ))
-        })
-    }
-
-    fn occurrence<'a>(
-        &'a self,
-        key: &'a Key,
-    ) -> Pending<'a, Result<Option<Occurrence>, LedgerError>> {
-        Box::pin(
-            async move { looking!(self, |conn| outbox::occurrence(&conn, &self.project, key)) },
-        )
-    }
-
-    fn undecided(&self) -> Pending<'_, Result<Vec<Key>, LedgerError>> {
-        Box::pin(async { looking!(self, |conn| outbox::undecided(&conn, &self.project)) })
-    }
-
-    fn deliveries<'a>(&'a self, key: &'a Key) -> Pending<'a, Result<Vec<Delivery>, LedgerError>> {
-        Box::pin(
-            async move { looking!(self, |conn| outbox::deliveries(&conn, &self.project, key)) },
-        )
-    }
-
-    fn open(&self, now: Timestamp) -> Pending<'_, Result<Vec<Delivery>, LedgerError>> {
-        Box::pin(async move { writing!(self, |tx| outbox::open(&tx, &self.project, now)) })
-    }
-
-    fn claim<'a>(
-        &'a self,
-        seen: &'a Delivery,
-        claim: &'a DeliveryClaim,
-        quota: &'a Quota,
-        now: Timestamp,
-    ) -> Pending<'a, Result<Claimed, LedgerError>> {
-        Box::pin(async move {
-            writing!(self, |tx| quota::claim(
-                &tx,
-                &self.project,
-                seen,
-                claim,
-                quota,
-                now
-            ))
-        })
-    }
-
-    fn take<'a>(
-        &'a self,
-        quota: &'a Quota,
-        now: Timestamp,
-    ) -> Pending<'a, Result<Option<(String, Timestamp)>, LedgerError>> {
-        Box::pin(async move { writing!(self, |tx| quota::take(&tx, &quota.takes, now)) })
-    }
-
-    fn taken<'a>(
-        &'a self,
-        takes: &'a [Take],
-        now: Timestamp,
-    ) -> Pending<'a, Result<Vec<u64>, LedgerError>> {
-        Box::pin(async move { looking!(self, |conn| quota::taken(&conn, takes, now)) })
-    }
-
-    fn give_up<'a>(
-        &'a self,
-        delivery: DeliveryId,
-        state: State,
-        reason: &'a str,
-    ) -> Pending<'a, Result<bool, LedgerError>> {
-        Box::pin(async move {
-            writing!(self, |tx| outbox::give_up(
-                &tx,
-                &self.project,
-                delivery,
-                state,
-                reason
-            ))
-        })
-    }
-
-    fn end<'a>(
-        &'a self,
-        delivery: DeliveryId,
-        runner: &'a str,
-        now: Timestamp,
-        ending: &'a Ending,
-    ) -> Pending<'a, Result<(), OutboxError>> {
-        Box::pin(async move {
-            let ended = writing!(self, |tx| outbox::end(
-                &tx,
-                &self.project,
-                delivery,
-                runner,
-                now,
-                ending
-            ))?;
-            if ended {
-                Ok(())
-            } else {
-                Err(OutboxError::Lost)
-            }
-        })
-    }
-
-    fn hold<'a>(
-        &'a self,
-        delivery: DeliveryId,
-        reason: &'a str,
-    ) -> Pending<'a, Result<bool, LedgerError>> {
-        Box::pin(async move {
-            writing!(self, |tx| outbox::hold(
-                &tx,
-                &self.project,
-                delivery,
-                reason
-            ))
-        })
-    }
-
-    fn conclude<'a>(
-        &'a self,
-        key: &'a Key,
-        outcome: Outcome,
-        reason: &'a str,
-        now: Timestamp,
-    ) -> Pending<'a, Result<(), LedgerError>> {
-        Box::pin(async move {
-            writing!(self, |tx| outbox::conclude(
-                &tx,
-                &self.project,
-                key,
-                outcome,
-                reason,
-                now
-            ))
-        })
-    }
-
-    fn cancel<'a>(
-        &'a self,
-        notice: &'a Address,
-        reason: &'a str,
-    ) -> Pending<'a, Result<usize, LedgerError>> {
-        Box::pin(async move {
-            writing!(self, |tx| outbox::cancel(
-                &tx,
-                &self.project,
-                notice,
-                reason
-            ))
-        })
-    }
-}
-
-impl Upkeep for PostgresLedger {
-    fn clock(&self) -> Pending<'_, Result<Option<Timestamp>, LedgerError>> {
-        Box::pin(async {
-            match self.clock {
-                Clock::Calls => Ok(None),
-                Clock::Server => looking!(self, |conn| server_now(&conn)).map(Some),
-            }
-        })
-    }
-
-    fn rows(&self) -> Pending<'_, Result<Rows, LedgerError>> {
-        Box::pin(async { looking!(self, |conn| rows::at_one_instant(&conn, &self.project)) })
-    }
-
-    fn put_rows<'a>(&'a self, rows: &'a Rows) -> Pending<'a, Result<(), LedgerError>> {
-        Box::pin(async move { writing!(self, |tx| rows::put(&tx, &self.project, rows)) })
-    }
-
-    fn flaws(&self) -> Pending<'_, Result<Vec<String>, LedgerError>> {
-        // The server looks after its own files.
-        Box::pin(async { Ok(Vec::new()) })
-    }
-
-    fn save<'a>(&'a self, file: &'a Path) -> Pending<'a, Result<(), LedgerError>> {
-        Box::pin(async move {
-            let rows = self.rows().await?;
-            SqliteLedger::make(file, &self.project, &rows)
-        })
-    }
-
-    fn prune<'a>(
-        &'a self,
-        lease: &'a Lease,
-        now: Timestamp,
-        before: Timestamp,
-    ) -> Pending<'a, Result<Vec<(String, u64)>, LedgerError>> {
-        Box::pin(async move {
-            writing!(self, |tx| async {
-                lease::good(&tx, &self.project, lease, now).await?;
-                rows::prune(&tx, &self.project, before).await
             })
         })
     }

@@ -44,7 +44,10 @@ mod look_ups;
 mod migrate;
 mod outbox;
 mod quota;
+mod read;
+mod recalls;
 mod receipts;
+mod rename;
 pub(super) mod rows;
 mod sends;
 mod snapshots;
@@ -64,7 +67,7 @@ use crate::engine::ledger::{
     LedgerError, LookUp, NewEntry, Note, Turn,
 };
 use crate::engine::snapshot::Snapshot;
-use crate::engine::upkeep::{Cell, Rows, Upkeep};
+use crate::engine::upkeep::{Cell, Rows};
 use crate::model::Name;
 
 use super::layout::{Layout, TableLayout};
@@ -476,47 +479,5 @@ impl Ledger for SqliteLedger {
                 bindings::change(tx, &self.project, changes)
             })
         })
-    }
-}
-
-impl Upkeep for SqliteLedger {
-    fn clock(&self) -> Pending<'_, Result<Option<Timestamp>, LedgerError>> {
-        Box::pin(async { Ok(None) })
-    }
-
-    fn rows(&self) -> Pending<'_, Result<Rows, LedgerError>> {
-        Box::pin(async { self.looking(|conn| rows::rows(conn, &self.project)) })
-    }
-
-    fn put_rows<'a>(&'a self, rows: &'a Rows) -> Pending<'a, Result<(), LedgerError>> {
-        Box::pin(async move { self.writing(|tx, _| rows::put(tx, &self.project, rows)) })
-    }
-
-    fn flaws(&self) -> Pending<'_, Result<Vec<String>, LedgerError>> {
-        Box::pin(async { self.looking(rows::flaws) })
-    }
-
-    fn save<'a>(&'a self, file: &'a Path) -> Pending<'a, Result<(), LedgerError>> {
-        Box::pin(async move {
-            // Of a server's ledger the project alone, as when it is of our format.
-            if let Source::Copy(_) = &self.source {
-                let rows = self.looking(|conn| rows::rows(conn, &self.project))?;
-                return Self::make(file, &self.project, &rows);
-            }
-            let saved = self.looking(|conn| Ok(rows::save(conn, file)))?;
-            // What goes wrong now goes wrong with the new file.
-            saved.map_err(|trouble| trouble.at(&file.display().to_string()))
-        })
-    }
-
-    fn prune<'a>(
-        &'a self,
-        lease: &'a Lease,
-        now: Timestamp,
-        before: Timestamp,
-    ) -> Pending<'a, Result<Vec<(String, u64)>, LedgerError>> {
-        Box::pin(
-            async move { self.holding(lease, now, |tx| rows::prune(tx, &self.project, before)) },
-        )
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FieldsRow, fields_of, row_of};
+use super::fields::{FieldsRow, fields_of, row_of};
 use crate::engine::snapshot::{Scope, Seen};
 use crate::engine::{Object, RemoteTasklist};
 use crate::model::{Collection, RemoteId, TasklistGuid};

@@ -1,18 +1,18 @@
-//! What follows sending: settlements, recalls, who was told, pauses.
+//! What follows sending: settlements, who was told, pauses; recalls are in `recalls`.
 
 use jiff::Timestamp;
-use tokio_postgres::Row;
 
+use super::super::codec::afterwards::{self as codec, PAUSE, SETTLEMENT, Settled, settlement};
 use super::super::codec::instant_to_text;
-use super::super::codec::sending::{recall_from_text, word_from_text};
 use super::connect::{Connection, Params, Patience};
-use super::outbox::{address, delivery, instant, occurrence_rows, put, select_deliveries};
+use super::outbox::{occurrence_rows, put};
+use super::recalls::{claim_recall, drop_recall, end_recall, recalls, recalls_of};
 use super::transaction::{Tries, Tx, looking, writing};
 use super::trouble::Trouble;
-use super::{PostgresLedger, text};
+use super::{PostgresLedger, maybe_text, read, text};
 use crate::engine::Pending;
 use crate::engine::afterwards::{
-    AfterSettling, Afterwards, Pause, Recall, RecallState, Settlement, Word,
+    AfterSettling, Afterwards, Pause, Recall, RecallState, Settlement,
 };
 use crate::engine::ledger::LedgerError;
 use crate::engine::outbox::{
@@ -157,12 +157,14 @@ async fn settle(
 ) -> Result<bool, Trouble> {
     let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
     let now = instant_to_text(settlement.at);
-    let (outcome, reason, ended_at, send_until) = match end {
-        AfterSettling::Ended(outcome, reason) => {
-            (Some(outcome.as_str()), Some(text(reason)), Some(&now), None)
-        }
-        AfterSettling::Pending(until) => (None, None, None, Some(instant_to_text(*until))),
-    };
+    let Settled {
+        outcome,
+        reason,
+        ended_at,
+        send_until,
+        state,
+        detail,
+    } = Settled::by(settlement, end);
     let settled = tx
         .run(
             "UPDATE occurrence SET outcome = $4, reason = $5, ended_at = $6,
@@ -173,7 +175,7 @@ async fn settle(
                 &notice,
                 &nominal,
                 &outcome,
-                &reason,
+                &maybe_text(reason),
                 &ended_at,
                 &send_until,
             ],
@@ -182,16 +184,6 @@ async fn settle(
     if settled == 0 {
         return Ok(false);
     }
-    let state = match settlement.word {
-        Word::Sent => "sent",
-        Word::NotSent => "refused",
-        Word::Resend => "pending",
-    };
-    let detail = match settlement.word {
-        Word::Sent => format!("{} said that it was sent", settlement.who),
-        Word::NotSent => format!("{} said that it was not sent", settlement.who),
-        Word::Resend => format!("{} had it sent again", settlement.who),
-    };
     tx.run(
         "UPDATE delivery SET state = $4, detail = $5,
              attempts = CASE WHEN $4 = 'pending' THEN 0 ELSE attempts END,
@@ -224,26 +216,13 @@ async fn settlements(
     project: &Name,
     key: &Key,
 ) -> Result<Vec<Settlement>, Trouble> {
-    let rows = conn
-        .rows(
-            "SELECT word, who, settled_at, held_for FROM settlement
-             WHERE project = $1 AND notice = $2 AND nominal = $3 ORDER BY settlement",
-            &[
-                &project.as_str(),
-                &key.notice.to_string(),
-                &instant_to_text(key.nominal),
-            ],
-        )
-        .await?;
-    let settlement = |row: &Row| {
-        Ok(Settlement {
-            word: word_from_text(row.try_get(0)?).map_err(Trouble::Corrupt)?,
-            who: row.try_get(1)?,
-            at: instant(row.try_get(2)?)?,
-            held_for: row.try_get(3)?,
-        })
-    };
-    rows.iter().map(settlement).collect()
+    let sql = format!(
+        "SELECT {SETTLEMENT} FROM settlement
+         WHERE project = $1 AND notice = $2 AND nominal = $3 ORDER BY settlement"
+    );
+    let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
+    let which: Params<'_> = &[&project.as_str(), &notice, &nominal];
+    read::all(conn, &sql, which, settlement).await
 }
 
 /// Asks for an occurrence to be taken back.
@@ -269,192 +248,6 @@ async fn revoke(
         )
         .await?;
     Ok(asked == 1)
-}
-
-/// The recalls that are open, once those that are due were written down.
-async fn recalls(tx: &Tx<'_>, project: &Name, now: Timestamp) -> Result<Vec<Recall>, Trouble> {
-    let due = instant_to_text(now);
-    let params: Params<'_> = &[&project.as_str(), &due];
-    // Whoever writes them down first has these rows until it has committed; others pass them over, and
-    // find them written down the next time.
-    let begun = tx
-        .rows(
-            "SELECT notice, nominal FROM occurrence
-             WHERE project = $1 AND revoke_at <= $2 AND revoked_at IS NULL
-             FOR UPDATE SKIP LOCKED",
-            params,
-        )
-        .await?;
-    for row in &begun {
-        let (notice, nominal): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
-        let which: Params<'_> = &[&project.as_str(), &notice, &nominal];
-        tx.run(
-            "UPDATE delivery SET state = 'cancelled',
-                 detail = 'it was to be taken back before it was sent'
-             WHERE project = $1 AND notice = $2 AND nominal = $3 AND state = 'pending'
-                 AND purpose = 'notice'",
-            which,
-        )
-        .await?;
-        tx.run(
-            "INSERT INTO recall (delivery, project, state, attempts, detail)
-             SELECT delivery, project, 'wanted', 0, '' FROM delivery
-             WHERE project = $1 AND notice = $2 AND nominal = $3
-                 AND purpose = 'notice' AND state NOT IN ('refused', 'cancelled')
-             ON CONFLICT DO NOTHING",
-            which,
-        )
-        .await?;
-        tx.run(
-            "UPDATE occurrence SET revoked_at = $4
-             WHERE project = $1 AND notice = $2 AND nominal = $3",
-            &[&project.as_str(), &notice, &nominal, &due],
-        )
-        .await?;
-    }
-    let now = instant_to_text(tx.now(now).await?);
-    tx.run(
-        "UPDATE recall SET state = 'unknown', runner = NULL, expires = NULL,
-             detail = 'the runner that took it back did not come back'
-         WHERE delivery IN (
-             SELECT delivery FROM recall
-             WHERE project = $1 AND state = 'calling' AND expires <= $2
-             FOR UPDATE SKIP LOCKED)",
-        &[&project.as_str(), &now],
-    )
-    .await?;
-    let which = "d.project = $1 AND r.state IN ('wanted', 'unknown')";
-    read_recalls(tx, which, &[&project.as_str()]).await
-}
-
-/// Every recall of an occurrence.
-async fn recalls_of(conn: &Connection, project: &Name, key: &Key) -> Result<Vec<Recall>, Trouble> {
-    read_recalls(
-        conn,
-        "d.project = $1 AND d.notice = $2 AND d.nominal = $3",
-        &[
-            &project.as_str(),
-            &key.notice.to_string(),
-            &instant_to_text(key.nominal),
-        ],
-    )
-    .await
-}
-
-async fn read_recalls(
-    conn: &Connection,
-    which: &str,
-    params: Params<'_>,
-) -> Result<Vec<Recall>, Trouble> {
-    let sql = select_deliveries(
-        ", r.state, r.detail, r.ended_at",
-        "JOIN recall r ON r.delivery = d.delivery",
-        which,
-    );
-    let rows = conn.rows(&sql, params).await?;
-    let recall = |row: &Row| {
-        let ended_at: Option<&str> = row.try_get(21)?;
-        Ok(Recall {
-            delivery: delivery(row)?,
-            state: recall_from_text(row.try_get(19)?).map_err(Trouble::Corrupt)?,
-            detail: row.try_get(20)?,
-            ended_at: ended_at.map(instant).transpose()?,
-        })
-    };
-    rows.iter().map(recall).collect()
-}
-
-/// Takes a recall, if nobody has it.
-async fn claim_recall(
-    tx: &Tx<'_>,
-    project: &Name,
-    id: DeliveryId,
-    claim: &Claim,
-    now: Timestamp,
-) -> Result<bool, Trouble> {
-    let lasts = claim.expires.duration_since(now);
-    let now = tx.now(now).await?;
-    let expires = now.saturating_add(lasts).unwrap_or(Timestamp::MAX);
-    let taken = tx
-        .run(
-            "UPDATE recall SET state = 'calling', attempts = attempts + 1,
-                 first_at = coalesce(first_at, $5), runner = $3, expires = $4
-             WHERE delivery = (
-                 SELECT delivery FROM recall
-                 WHERE project = $1 AND delivery = $2 AND state IN ('wanted', 'unknown')
-                 FOR UPDATE SKIP LOCKED)",
-            &[
-                &project.as_str(),
-                &id.0,
-                &text(&claim.runner),
-                &instant_to_text(expires),
-                &instant_to_text(now),
-            ],
-        )
-        .await?;
-    Ok(taken == 1)
-}
-
-/// Ends an attempt; false when the recall is no longer that runner's.
-async fn end_recall(
-    tx: &Tx<'_>,
-    project: &Name,
-    (id, runner): (DeliveryId, &str),
-    now: Timestamp,
-    state: RecallState,
-    detail: &str,
-) -> Result<bool, Trouble> {
-    let mine = tx
-        .maybe_row(
-            "SELECT expires FROM recall
-             WHERE project = $1 AND delivery = $2 AND state = 'calling' AND runner = $3
-             FOR UPDATE",
-            &[&project.as_str(), &id.0, &text(runner)],
-        )
-        .await?;
-    let now = tx.now(now).await?;
-    match mine {
-        Some(row) if instant(row.try_get(0)?)? > now => {}
-        _ => return Ok(false),
-    }
-    tx.run(
-        "UPDATE recall SET state = $3, detail = $4, runner = NULL, expires = NULL, ended_at = $5
-         WHERE project = $1 AND delivery = $2",
-        &[
-            &project.as_str(),
-            &id.0,
-            &state.as_str(),
-            &text(detail),
-            &state.has_ended().then(|| instant_to_text(now)),
-        ],
-    )
-    .await?;
-    Ok(true)
-}
-
-/// Ends a recall that nobody has.
-async fn drop_recall(
-    tx: &Tx<'_>,
-    project: &Name,
-    id: DeliveryId,
-    now: Timestamp,
-    state: RecallState,
-    detail: &str,
-) -> Result<bool, Trouble> {
-    let ended = tx
-        .run(
-            "UPDATE recall SET state = $3, detail = $4, ended_at = $5
-             WHERE project = $1 AND delivery = $2 AND state IN ('wanted', 'unknown')",
-            &[
-                &project.as_str(),
-                &id.0,
-                &state.as_str(),
-                &text(detail),
-                &instant_to_text(now),
-            ],
-        )
-        .await?;
-    Ok(ended == 1)
 }
 
 /// What went wrong and nobody was told of.
@@ -493,22 +286,8 @@ async fn tell(
 
 /// The newest pause of each notice.
 async fn pauses(conn: &Connection, project: &Name) -> Result<Vec<Pause>, Trouble> {
-    let rows = conn
-        .rows(
-            "SELECT notice, since, until, who FROM pause WHERE project = $1 ORDER BY notice",
-            &[&project.as_str()],
-        )
-        .await?;
-    let pause = |row: &Row| {
-        let until: Option<&str> = row.try_get(2)?;
-        Ok(Pause {
-            notice: address(row.try_get(0)?)?,
-            since: instant(row.try_get(1)?)?,
-            until: until.map(instant).transpose()?,
-            who: row.try_get(3)?,
-        })
-    };
-    rows.iter().map(pause).collect()
+    let sql = format!("SELECT {PAUSE} FROM pause WHERE project = $1 ORDER BY notice");
+    read::all(conn, &sql, &[&project.as_str()], codec::pause).await
 }
 
 /// Begins a pause.
@@ -555,61 +334,4 @@ async fn resume(
         )
         .await?;
     Ok(resumed == 1)
-}
-
-/// A notice goes by another name from now on, and so does everything that is remembered of it: nothing is
-/// sent once more under the new one.
-pub(super) async fn rename(
-    tx: &Tx<'_>,
-    project: &Name,
-    from: &Address,
-    to: &Address,
-) -> Result<(), Trouble> {
-    let (from, to) = (from.to_string(), to.to_string());
-    let both: Params<'_> = &[&project.as_str(), &from, &to];
-    // Of a notice that had this name before, what is remembered stays; the rest of ours follows.
-    let row = tx
-        .row(
-            "SELECT max(until) FROM handled WHERE project = $1 AND notice IN ($2, $3)",
-            both,
-        )
-        .await?;
-    if let Some(until) = row.try_get::<_, Option<&str>>(0)? {
-        tx.run(
-            "INSERT INTO handled (project, notice, until) VALUES ($1, $2, $3)
-             ON CONFLICT (project, notice) DO UPDATE SET until = excluded.until",
-            &[&project.as_str(), &to, &until],
-        )
-        .await?;
-        tx.run(
-            "DELETE FROM handled WHERE project = $1 AND notice = $2",
-            &[&project.as_str(), &from],
-        )
-        .await?;
-    }
-    for table in ["delivery", "settlement", "following"] {
-        tx.run(
-            &format!(
-                "UPDATE {table} SET notice = $3 WHERE project = $1 AND notice = $2
-                     AND NOT EXISTS (SELECT 1 FROM occurrence o WHERE o.project = $1
-                         AND o.notice = $3 AND o.nominal = {table}.nominal)"
-            ),
-            both,
-        )
-        .await?;
-    }
-    tx.run(
-        "UPDATE occurrence SET notice = $3 WHERE project = $1 AND notice = $2
-             AND NOT EXISTS (SELECT 1 FROM occurrence o WHERE o.project = $1
-                 AND o.notice = $3 AND o.nominal = occurrence.nominal)",
-        both,
-    )
-    .await?;
-    tx.run(
-        "UPDATE pause SET notice = $3 WHERE project = $1 AND notice = $2
-             AND NOT EXISTS (SELECT 1 FROM pause p WHERE p.project = $1 AND p.notice = $3)",
-        both,
-    )
-    .await?;
-    Ok(())
 }

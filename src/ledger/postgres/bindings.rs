@@ -1,67 +1,37 @@
 //! Address ↔ vendor's object.
 
-use tokio_postgres::Row;
-
-use super::super::codec::bindings::{claimed, objects, owner};
-use super::super::codec::{
-    address_from_text, fields_from_json, fields_to_json, instant_from_text, instant_to_text,
-};
+use super::super::codec::bindings::{BINDING, binding, claim, claimed, objects, owner};
+use super::super::codec::{fields_to_json, instant_to_text};
 use super::connect::Connection;
 use super::transaction::Tx;
 use super::trouble::Trouble;
-use super::{afterwards, outbox, text};
+use super::{outbox, read, rename as notices, text};
 use crate::engine::ledger::{Binding, BindingChange, Claim};
 use crate::engine::upkeep::Table;
-use crate::model::{Address, AppId, Collection, Kind, Name, RemoteId};
+use crate::model::{Address, Collection, Kind, Name, RemoteId};
 
 /// Every binding of the project, by address.
 pub(super) async fn all(conn: &Connection, project: &Name) -> Result<Vec<Binding>, Trouble> {
-    let rows = conn
-        .rows(
-            "SELECT address, provider, app, collection, id, applied, protect, updated_at
-             FROM binding WHERE project = $1",
-            &[&project.as_str()],
-        )
-        .await?;
-    let mut bindings = rows.iter().map(binding).collect::<Result<Vec<_>, _>>()?;
+    let sql = format!("SELECT {BINDING} FROM binding WHERE project = $1");
+    let rows = conn.rows(&sql, &[&project.as_str()]).await?;
+    let mut bindings: Vec<Binding> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        bindings.push(binding(row, bindings.last())?);
+    }
     bindings.sort_by(|a, b| a.address.cmp(&b.address));
     Ok(bindings)
 }
 
-fn binding(row: &Row) -> Result<Binding, Trouble> {
-    let address: &str = row.try_get(0)?;
-    let wrong = |why: String| Trouble::Row(format!("the binding of {address}"), why);
-    Ok(Binding {
-        address: address_from_text(address).map_err(wrong)?,
-        provider: Name::new(row.try_get(1)?).map_err(|e| wrong(e.to_string()))?,
-        app: AppId::new(row.try_get(2)?),
-        collection: Collection::parse(row.try_get(3)?),
-        id: RemoteId::new(row.try_get(4)?),
-        applied: fields_from_json(row.try_get(5)?).map_err(wrong)?,
-        protect: row.try_get::<_, i64>(6)? != 0,
-        updated_at: instant_from_text(row.try_get(7)?).map_err(wrong)?,
-    })
-}
-
 /// What other projects have bound.
 pub(super) async fn claims(conn: &Connection, project: &Name) -> Result<Vec<Claim>, Trouble> {
-    let rows = conn
-        .rows(
-            "SELECT project, address, collection, id FROM binding
-             WHERE project <> $1 AND collection <> ':ledger' ORDER BY project, address",
-            &[&project.as_str()],
-        )
-        .await?;
-    let claim = |row: &Row| {
-        let (project, address) = owner(row.try_get(0)?, row.try_get(1)?)?;
-        Ok(Claim {
-            project,
-            address,
-            collection: Collection::parse(row.try_get(2)?),
-            id: RemoteId::new(row.try_get(3)?),
-        })
-    };
-    rows.iter().map(claim).collect()
+    read::all(
+        conn,
+        "SELECT project, address, collection, id FROM binding
+         WHERE project <> $1 AND collection <> ':ledger' ORDER BY project, address",
+        &[&project.as_str()],
+        claim,
+    )
+    .await
 }
 
 /// Whether the project has had no lease and has no binding.
@@ -99,7 +69,7 @@ pub(super) async fn change(
             BindingChange::Move { from, to } => {
                 rename(tx, project, from, to).await?;
                 if from.kind == Kind::RecurringNotice && from != to {
-                    afterwards::rename(tx, project, from, to).await?;
+                    notices::notice(tx, project, from, to).await?;
                 }
             }
         }

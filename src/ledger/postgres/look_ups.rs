@@ -1,35 +1,21 @@
 //! Who was looked up: personal data, kept only as long as it is believed.
 
 use jiff::Timestamp;
-use tokio_postgres::Row;
 
-use super::super::codec::sending::recipient_from_text;
-use super::super::codec::{instant_from_text, instant_to_text};
+use super::super::codec::instant_to_text;
+use super::super::codec::seen::{LOOK_UP, look_up};
 use super::connect::Connection;
-use super::text;
 use super::transaction::Tx;
 use super::trouble::Trouble;
+use super::{read, text};
 use crate::engine::ledger::LookUp;
-use crate::model::{AppId, Name};
+use crate::model::Name;
 
 /// Every look-up of a project. One that this beadle cannot read is looked up again.
 pub(super) async fn all(conn: &Connection, project: &Name) -> Result<Vec<LookUp>, Trouble> {
-    let rows = conn
-        .rows(
-            "SELECT provider, app, recipient, person, looked_at FROM look_up WHERE project = $1",
-            &[&project.as_str()],
-        )
-        .await?;
-    let look_up = |row: &Row| -> Option<LookUp> {
-        Some(LookUp {
-            provider: Name::new(row.try_get(0).ok()?).ok()?,
-            app: AppId::new(row.try_get(1).ok()?),
-            recipient: recipient_from_text(row.try_get(2).ok()?)?,
-            person: recipient_from_text(row.try_get(3).ok()?)?,
-            at: instant_from_text(row.try_get(4).ok()?).ok()?,
-        })
-    };
-    Ok(rows.iter().filter_map(look_up).collect())
+    let sql = format!("SELECT {LOOK_UP} FROM look_up WHERE project = $1");
+    let found = read::all(conn, &sql, &[&project.as_str()], look_up).await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 pub(super) async fn remember(

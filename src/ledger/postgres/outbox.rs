@@ -6,52 +6,30 @@
 use jiff::Timestamp;
 use tokio_postgres::Row;
 
+use super::super::codec::instant_to_text;
+use super::super::codec::outbox::{self as codec, OCCURRENCE, delivery, key, select_deliveries};
+use super::super::codec::row::Row as _;
 use super::super::codec::sending::{
-    ending_from_text, everyone_from_json, everyone_to_json, from_json, invalid_from_json,
-    invalid_to_json, json, purpose_from_text, repeat_from_text, repeat_to_text, state_from_text,
-    state_to_text,
+    everyone_to_json, invalid_to_json, json, repeat_to_text, state_to_text,
 };
-use super::super::codec::{address_from_text, instant_from_text, instant_to_text};
 use super::connect::{Connection, Params};
-use super::quota;
 use super::transaction::Tx;
 use super::trouble::Trouble;
-use super::{maybe_text, text};
-use crate::engine::channel::Parcel;
+use super::{maybe_text, quota, read, text};
 use crate::engine::outbox::{
     Admission, Admitted, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome,
     Purpose, State,
 };
-use crate::model::{Address, AppId, Name};
-
-pub(super) fn instant(word: &str) -> Result<Timestamp, Trouble> {
-    instant_from_text(word).map_err(Trouble::Corrupt)
-}
-
-pub(super) fn address(word: &str) -> Result<Address, Trouble> {
-    address_from_text(word).map_err(Trouble::Corrupt)
-}
-
-pub(super) fn key(row: &Row, notice: usize) -> Result<Key, Trouble> {
-    Ok(Key {
-        notice: address(row.try_get(notice)?)?,
-        nominal: instant(row.try_get(notice + 1)?)?,
-    })
-}
+use crate::model::{Address, Name};
 
 /// For each notice, up to when it was dealt with.
 pub(super) async fn handled(
     conn: &Connection,
     project: &Name,
 ) -> Result<Vec<(Address, Timestamp)>, Trouble> {
-    let rows = conn
-        .rows(
-            "SELECT notice, until FROM handled WHERE project = $1",
-            &[&project.as_str()],
-        )
-        .await?;
-    let one = |row: &Row| Ok((address(row.try_get(0)?)?, instant(row.try_get(1)?)?));
-    rows.iter().map(one).collect()
+    let sql = "SELECT notice, until FROM handled WHERE project = $1";
+    let one = |row: &Row| Ok((row.address(0)?, row.instant(1)?));
+    read::all(conn, sql, &[&project.as_str()], one).await
 }
 
 /// Up to when a notice was dealt with.
@@ -67,7 +45,7 @@ pub(super) async fn handled_until(
         )
         .await?;
     let row = rows.first();
-    row.map(|row| instant(row.try_get(0)?)).transpose()
+    row.map(|row| row.instant(0)).transpose()
 }
 
 /// Writes down occurrences.
@@ -96,7 +74,7 @@ pub(super) async fn admit(
         )
         .await?;
     let handled = rows.first();
-    let handled = handled.map(|row| instant(row.try_get(0)?)).transpose()?;
+    let handled = handled.map(|row| row.instant(0)).transpose()?;
     if admissions
         .iter()
         .any(|admission| admission.is_stale(handled))
@@ -223,89 +201,20 @@ pub(super) async fn occurrence_rows(
     which: &str,
     params: Params<'_>,
 ) -> Result<Vec<Occurrence>, Trouble> {
-    let sql = format!(
-        "SELECT notice, nominal, last, count, fires_at, admitted_at, outcome, reason, revoke_at,
-             revoked_by, sent_by
-         FROM occurrence WHERE {which}"
-    );
-    let rows = conn.rows(&sql, params).await?;
-    rows.iter().map(read_occurrence).collect()
-}
-
-fn read_occurrence(row: &Row) -> Result<Occurrence, Trouble> {
-    let word: Option<&str> = row.try_get(6)?;
-    let reason: Option<String> = row.try_get(7)?;
-    let revoke_at: Option<&str> = row.try_get(8)?;
-    let end = word.map(ending_from_text).transpose();
-    let end = end.map_err(Trouble::Corrupt)?;
-    Ok(Occurrence {
-        key: key(row, 0)?,
-        last: instant(row.try_get(2)?)?,
-        count: row.try_get::<_, i64>(3)?.unsigned_abs(),
-        at: instant(row.try_get(4)?)?,
-        admitted_at: instant(row.try_get(5)?)?,
-        outcome: end.map(|end| (end, reason.unwrap_or_default())),
-        revoke_at: revoke_at.map(instant).transpose()?,
-        revoked_by: row.try_get(9)?,
-        sent_by: row.try_get(10)?,
-    })
+    let sql = format!("SELECT {OCCURRENCE} FROM occurrence WHERE {which}");
+    read::all(conn, &sql, params, codec::occurrence).await
 }
 
 /// The occurrences without an outcome, oldest first.
 pub(super) async fn undecided(conn: &Connection, project: &Name) -> Result<Vec<Key>, Trouble> {
-    let rows = conn
-        .rows(
-            "SELECT notice, nominal FROM occurrence
-             WHERE project = $1 AND outcome IS NULL ORDER BY nominal, notice",
-            &[&project.as_str()],
-        )
-        .await?;
-    rows.iter().map(|row| key(row, 0)).collect()
-}
-
-/// Reads deliveries of which something holds, with columns and a join more; their own are the first 19.
-pub(super) fn select_deliveries(more: &str, join: &str, which: &str) -> String {
-    format!(
-        "SELECT d.delivery, d.notice, d.nominal, d.provider, d.app, d.operation, d.query, d.body,
-             d.recipients, d.repeat, d.state, d.attempts, d.first_at, d.message, d.detail, d.invalid,
-             d.purpose, o.send_until,
-             EXISTS (SELECT 1 FROM recall taken WHERE taken.delivery = d.delivery){more}
-         FROM delivery d JOIN occurrence o
-             ON o.project = d.project AND o.notice = d.notice AND o.nominal = d.nominal {join}
-         WHERE {which} ORDER BY d.delivery"
+    read::all(
+        conn,
+        "SELECT notice, nominal FROM occurrence
+         WHERE project = $1 AND outcome IS NULL ORDER BY nominal, notice",
+        &[&project.as_str()],
+        |row| key(row, 0),
     )
-}
-
-pub(super) fn delivery(row: &Row) -> Result<Delivery, Trouble> {
-    let corrupt = Trouble::Corrupt;
-    let attempts: i64 = row.try_get(11)?;
-    let first_at: Option<&str> = row.try_get(12)?;
-    let send_until: Option<&str> = row.try_get(17)?;
-    Ok(Delivery {
-        id: DeliveryId(row.try_get(0)?),
-        key: key(row, 1)?,
-        purpose: purpose_from_text(row.try_get(16)?).map_err(corrupt)?,
-        what: NewDelivery {
-            provider: Name::new(row.try_get(3)?).map_err(|e| corrupt(e.to_string()))?,
-            app: AppId::new(row.try_get(4)?),
-            parcel: Parcel {
-                operation: row.try_get(5)?,
-                query: from_json(row.try_get(6)?).map_err(corrupt)?,
-                body: row.try_get(7)?,
-                to: everyone_from_json(row.try_get(8)?).map_err(corrupt)?,
-            },
-            repeat: repeat_from_text(row.try_get(9)?).map_err(corrupt)?,
-            unseen: Vec::new(),
-        },
-        state: state_from_text(row.try_get(10)?).map_err(corrupt)?,
-        attempts: u32::try_from(attempts).map_err(|e| corrupt(e.to_string()))?,
-        first_at: first_at.map(instant).transpose()?,
-        message: row.try_get(13)?,
-        detail: row.try_get(14)?,
-        invalid: invalid_from_json(row.try_get(15)?).map_err(corrupt)?,
-        send_until: send_until.map(instant).transpose()?,
-        is_revoked: row.try_get(18)?,
-    })
+    .await
 }
 
 /// Every delivery of an occurrence.
@@ -314,21 +223,21 @@ pub(super) async fn deliveries(
     project: &Name,
     key: &Key,
 ) -> Result<Vec<Delivery>, Trouble> {
-    let rows = conn
-        .rows(
-            &select_deliveries(
-                "",
-                "",
-                "d.project = $1 AND d.notice = $2 AND d.nominal = $3",
-            ),
-            &[
-                &project.as_str(),
-                &key.notice.to_string(),
-                &instant_to_text(key.nominal),
-            ],
-        )
-        .await?;
-    rows.iter().map(delivery).collect()
+    read::all(
+        conn,
+        &select_deliveries(
+            "",
+            "",
+            "d.project = $1 AND d.notice = $2 AND d.nominal = $3",
+        ),
+        &[
+            &project.as_str(),
+            &key.notice.to_string(),
+            &instant_to_text(key.nominal),
+        ],
+        delivery,
+    )
+    .await
 }
 
 /// What is pending or unknown, once claims that have expired are let go of.
@@ -348,17 +257,9 @@ pub(super) async fn open(
         &[&project.as_str(), &instant_to_text(now)],
     )
     .await?;
-    let rows = tx
-        .rows(
-            &select_deliveries(
-                "",
-                "",
-                "d.project = $1 AND d.state IN ('pending', 'unknown')",
-            ),
-            &[&project.as_str()],
-        )
-        .await?;
-    rows.iter().map(delivery).collect()
+    let which = "d.project = $1 AND d.state IN ('pending', 'unknown')";
+    let sql = select_deliveries("", "", which);
+    read::all(tx, &sql, &[&project.as_str()], delivery).await
 }
 
 /// Ends an attempt; false when the delivery is no longer that runner's.
@@ -380,7 +281,7 @@ pub(super) async fn end(
         .await?;
     let now = tx.now(now).await?;
     match mine {
-        Some(row) if instant(row.try_get(0)?)? > now => {}
+        Some(row) if row.instant(0)? > now => {}
         _ => return Ok(false),
     }
     tx.run(

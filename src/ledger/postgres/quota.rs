@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use super::super::codec::outbox::nobody_gets_it;
 use super::super::codec::sending::{invalid_from_json, invalid_to_json, state_to_text, to_to_text};
 use super::super::codec::{instant_from_text, instant_to_text};
 use super::connect::Connection;
@@ -49,8 +50,7 @@ pub(super) async fn claim(
         Some(daily) => dropped(tx, daily, id).await?,
         None => Vec::new(),
     };
-    let people = quota.daily.as_ref().map_or(0, |daily| daily.people.len());
-    if people > 0 && dropped.len() == people && seen.state == State::Pending {
+    if seen.state == State::Pending && quota.is_for_nobody(&dropped) {
         drop_all(tx, project, id, &dropped).await?;
         return Ok(Claimed::Dropped);
     }
@@ -185,10 +185,8 @@ async fn dropped(tx: &Tx<'_>, daily: &Daily, id: DeliveryId) -> Result<Vec<(To, 
             .await?;
         let (count, same, own): (i64, i64, i64) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        if same > 0 {
-            dropped.push((person.clone(), daily.had.to_owned()));
-        } else if own == 0 && count.unsigned_abs() >= daily.most {
-            dropped.push((person.clone(), daily.full.to_owned()));
+        if let Some(why) = daily.drops(count, same, own) {
+            dropped.push((person.clone(), why.to_owned()));
         }
     }
     Ok(dropped)
@@ -239,7 +237,6 @@ async fn drop_all(
         )
         .await?;
     let mut invalid = invalid_from_json(row.try_get(0)?).map_err(Trouble::Corrupt)?;
-    let why = dropped.first().map_or("", |(_, why)| why.as_str());
     invalid.extend_from_slice(dropped);
     tx.run(
         "UPDATE delivery SET state = 'refused', invalid = $3, detail = $4
@@ -248,7 +245,7 @@ async fn drop_all(
             &project.as_str(),
             &id.0,
             &invalid_to_json(&invalid),
-            &format!("nobody would get it: each of its people {why}"),
+            &nobody_gets_it(dropped),
         ],
     )
     .await?;

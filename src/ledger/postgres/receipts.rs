@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use tokio_postgres::Row;
 
 use super::super::codec::instant_to_text;
-use super::super::codec::sending::{
-    invalid_from_json, invalid_to_json, readers_from_json, readers_to_json, why_ended_from_text,
-};
-use super::connect::{Connection, Patience};
-use super::outbox::{instant, key as read_key, put};
+use super::super::codec::receipts::{self as codec, FOLLOWING, READING, following, kept, reading};
+use super::super::codec::row::Row as _;
+use super::super::codec::sending::{invalid_to_json, readers_to_json};
+use super::connect::{Connection, Params, Patience};
+use super::outbox::put;
 use super::transaction::{Tries, Tx, looking, writing};
 use super::trouble::Trouble;
-use super::{PostgresLedger, maybe_text, text};
+use super::{PostgresLedger, maybe_text, read, text};
 use crate::engine::Pending;
 use crate::engine::ledger::LedgerError;
 use crate::engine::outbox::{DeliveryId, Key, NewDelivery, Purpose};
@@ -161,9 +161,8 @@ async fn fresh(
             ],
         )
         .await?;
-    rows.iter()
-        .map(|row| Ok((instant(row.try_get(0)?)?, instant(row.try_get(1)?)?)))
-        .collect()
+    let one = |row: &Row| Ok((row.instant(0)?, row.instant(1)?));
+    rows.iter().map(one).collect()
 }
 
 async fn follow(
@@ -192,39 +191,15 @@ async fn follow(
     Ok(fresh.len())
 }
 
-const FOLLOWING: &str =
-    "SELECT notice, nominal, fired_at, until, ends_at, ended, ended_at, unheard FROM following";
-
-fn following(row: &Row) -> Result<Following, Trouble> {
-    let ended: Option<&str> = row.try_get(5)?;
-    let at: Option<&str> = row.try_get(6)?;
-    let end = match ended.zip(at) {
-        Some((why, at)) => Some(FollowEnd {
-            why: why_ended_from_text(why).map_err(Trouble::Corrupt)?,
-            at: instant(at)?,
-            unheard: row.try_get(7)?,
-        }),
-        None => None,
-    };
-    Ok(Following {
-        key: read_key(row, 0)?,
-        fired_at: instant(row.try_get(2)?)?,
-        until: row.try_get(3)?,
-        ends_at: instant(row.try_get(4)?)?,
-        end,
-    })
-}
-
 async fn followed(conn: &Connection, project: &Name) -> Result<Vec<Following>, Trouble> {
     let sql = format!("{FOLLOWING} WHERE project = $1 AND ended IS NULL ORDER BY nominal, notice");
-    let rows = conn.rows(&sql, &[&project.as_str()]).await?;
-    rows.iter().map(following).collect()
+    read::all(conn, &sql, &[&project.as_str()], following).await
 }
 
 async fn one(conn: &Connection, project: &Name, key: &Key) -> Result<Option<Following>, Trouble> {
     let sql = format!("{FOLLOWING} WHERE project = $1 AND notice = $2 AND nominal = $3");
-    let rows = of(conn, &sql, project, key).await?;
-    rows.first().map(following).transpose()
+    let found = of(conn, &sql, project, key, following).await?;
+    Ok(found.into_iter().next())
 }
 
 /// Which deliveries an occurrence has, for joining what is known of them.
@@ -232,10 +207,16 @@ const OF_OCCURRENCE: &str = "JOIN delivery AS d USING (delivery)
      WHERE d.project = $1 AND d.notice = $2 AND d.nominal = $3";
 
 /// The rows of an occurrence.
-async fn of(conn: &Connection, sql: &str, project: &Name, key: &Key) -> Result<Vec<Row>, Trouble> {
+async fn of<T>(
+    conn: &Connection,
+    sql: &str,
+    project: &Name,
+    key: &Key,
+    read: impl Fn(&Row) -> Result<T, Trouble>,
+) -> Result<Vec<T>, Trouble> {
     let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
-    conn.rows(sql, &[&project.as_str(), &notice, &nominal])
-        .await
+    let which: Params<'_> = &[&project.as_str(), &notice, &nominal];
+    read::all(conn, sql, which, read).await
 }
 
 async fn asked(
@@ -243,17 +224,9 @@ async fn asked(
     project: &Name,
     key: &Key,
 ) -> Result<BTreeMap<DeliveryId, Asked>, Trouble> {
-    let sql = format!("SELECT delivery, a.times, a.last_at FROM asked AS a {OF_OCCURRENCE}");
-    let mut found = BTreeMap::new();
-    for row in of(conn, &sql, project, key).await? {
-        let times: i64 = row.try_get(1)?;
-        let asked = Asked {
-            times: u32::try_from(times).map_err(|e| Trouble::Corrupt(e.to_string()))?,
-            last: instant(row.try_get(2)?)?,
-        };
-        found.insert(DeliveryId(row.try_get(0)?), asked);
-    }
-    Ok(found)
+    let sql = format!("SELECT d.delivery, a.times, a.last_at FROM asked AS a {OF_OCCURRENCE}");
+    let found = of(conn, &sql, project, key, codec::asked).await?;
+    Ok(found.into_iter().collect())
 }
 
 async fn ask(
@@ -279,7 +252,6 @@ async fn note(
     reading: &Reading,
     people: Option<&People>,
 ) -> Result<(), Trouble> {
-    let number = |n: Option<u64>| n.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
     tx.run(
         "INSERT INTO reading (delivery, at, valid, delivered, read, refused, is_done, is_recalled,
              untold, problem)
@@ -291,10 +263,10 @@ async fn note(
         &[
             &delivery.0,
             &instant_to_text(reading.at),
-            &number(reading.valid),
-            &number(reading.delivered),
-            &number(reading.read),
-            &number(Some(reading.refused)),
+            &reading.valid.map(kept),
+            &reading.delivered.map(kept),
+            &reading.read.map(kept),
+            &kept(reading.refused),
             &i64::from(reading.is_done),
             &i64::from(reading.is_recalled),
             &maybe_text(reading.untold.as_deref()),
@@ -327,27 +299,9 @@ async fn readings(
     project: &Name,
     key: &Key,
 ) -> Result<Vec<(DeliveryId, Reading)>, Trouble> {
-    let sql = format!(
-        "SELECT delivery, r.at, r.valid, r.delivered, r.read, r.refused, r.is_done, r.is_recalled,
-             r.untold, r.problem FROM reading AS r {OF_OCCURRENCE} ORDER BY r.at, delivery"
-    );
-    let number = |n: Option<i64>| n.map(i64::unsigned_abs);
-    let mut found = Vec::new();
-    for row in of(conn, &sql, project, key).await? {
-        let reading = Reading {
-            at: instant(row.try_get(1)?)?,
-            valid: number(row.try_get(2)?),
-            delivered: number(row.try_get(3)?),
-            read: number(row.try_get(4)?),
-            refused: row.try_get::<_, i64>(5)?.unsigned_abs(),
-            is_done: row.try_get::<_, i64>(6)? != 0,
-            is_recalled: row.try_get::<_, i64>(7)? != 0,
-            untold: row.try_get(8)?,
-            problem: row.try_get(9)?,
-        };
-        found.push((DeliveryId(row.try_get(0)?), reading));
-    }
-    Ok(found)
+    let sql =
+        format!("SELECT {READING} FROM reading AS r {OF_OCCURRENCE} ORDER BY r.at, d.delivery");
+    of(conn, &sql, project, key, reading).await
 }
 
 async fn people(
@@ -355,16 +309,9 @@ async fn people(
     project: &Name,
     key: &Key,
 ) -> Result<BTreeMap<DeliveryId, People>, Trouble> {
-    let sql = format!("SELECT delivery, r.readers, r.refused FROM reader AS r {OF_OCCURRENCE}");
-    let mut found = BTreeMap::new();
-    for row in of(conn, &sql, project, key).await? {
-        let people = People {
-            readers: readers_from_json(row.try_get(1)?).map_err(Trouble::Corrupt)?,
-            refused: invalid_from_json(row.try_get(2)?).map_err(Trouble::Corrupt)?,
-        };
-        found.insert(DeliveryId(row.try_get(0)?), people);
-    }
-    Ok(found)
+    let sql = format!("SELECT d.delivery, r.readers, r.refused FROM reader AS r {OF_OCCURRENCE}");
+    let found = of(conn, &sql, project, key, codec::people).await?;
+    Ok(found.into_iter().collect())
 }
 
 async fn end_following(

@@ -1,6 +1,7 @@
 //! A project's rows as they are, for moving, saving and pruning them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use bytes::BytesMut;
 use jiff::Timestamp;
@@ -9,14 +10,61 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 use super::super::codec::instant_to_text;
 use super::super::layout::{Layout, TableLayout, is_copy, keep, pruning, raised};
-use super::super::sqlite::Copy;
 use super::super::sqlite::rows::known_layout;
-use super::connect::Connection;
-use super::transaction::Tx;
+use super::super::sqlite::{Copy, SqliteLedger};
+use super::connect::{Connection, Patience};
+use super::transaction::{Clock, Tries, Tx, looking, server_now, writing};
 use super::trouble::Trouble;
-use super::{bindings, migrate};
-use crate::engine::upkeep::{Cell, Rows, Table};
+use super::{PostgresLedger, bindings, lease, migrate};
+use crate::engine::Pending;
+use crate::engine::ledger::{Lease, LedgerError};
+use crate::engine::upkeep::{Cell, Rows, Table, Upkeep};
 use crate::model::Name;
+
+impl Upkeep for PostgresLedger {
+    fn clock(&self) -> Pending<'_, Result<Option<Timestamp>, LedgerError>> {
+        Box::pin(async {
+            match self.clock {
+                Clock::Calls => Ok(None),
+                Clock::Server => looking!(self, |conn| server_now(&conn)).map(Some),
+            }
+        })
+    }
+
+    fn rows(&self) -> Pending<'_, Result<Rows, LedgerError>> {
+        Box::pin(async { looking!(self, |conn| self::at_one_instant(&conn, &self.project)) })
+    }
+
+    fn put_rows<'a>(&'a self, rows: &'a Rows) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move { writing!(self, |tx| self::put(&tx, &self.project, rows)) })
+    }
+
+    fn flaws(&self) -> Pending<'_, Result<Vec<String>, LedgerError>> {
+        // The server looks after its own files.
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn save<'a>(&'a self, file: &'a Path) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            let rows = self.rows().await?;
+            SqliteLedger::make(file, &self.project, &rows)
+        })
+    }
+
+    fn prune<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        before: Timestamp,
+    ) -> Pending<'a, Result<Vec<(String, u64)>, LedgerError>> {
+        Box::pin(async move {
+            writing!(self, |tx| async {
+                lease::good(&tx, &self.project, lease, now).await?;
+                self::prune(&tx, &self.project, before).await
+            })
+        })
+    }
+}
 
 type Wrong = Box<dyn std::error::Error + Sync + Send>;
 

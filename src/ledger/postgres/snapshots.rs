@@ -1,34 +1,21 @@
 //! Live values as they were last read.
 
-use tokio_postgres::Row;
-
-use super::super::codec::snapshot::{scope_from_text, scope_to_text, seen_from_json, seen_to_json};
-use super::super::codec::{instant_from_text, instant_to_text};
+use super::super::codec::instant_to_text;
+use super::super::codec::seen::{SNAPSHOT, snapshot};
+use super::super::codec::snapshot::{scope_to_text, seen_to_json};
 use super::connect::Connection;
-use super::text;
 use super::transaction::Tx;
 use super::trouble::Trouble;
+use super::{read, text};
 use crate::engine::ledger::Note;
 use crate::engine::snapshot::Snapshot;
-use crate::model::{AppId, Name};
+use crate::model::Name;
 
 /// Every snapshot of a project. One that this beadle cannot make out is read again.
 pub(super) async fn all(conn: &Connection, project: &Name) -> Result<Vec<Snapshot>, Trouble> {
-    let rows = conn
-        .rows(
-            "SELECT app, collection, id, holds, read_at FROM snapshot WHERE project = $1",
-            &[&project.as_str()],
-        )
-        .await?;
-    let snapshot = |row: &Row| -> Option<Snapshot> {
-        Some(Snapshot {
-            app: AppId::new(row.try_get(0).ok()?),
-            scope: scope_from_text(row.try_get(1).ok()?, row.try_get(2).ok()?),
-            seen: seen_from_json(row.try_get(3).ok()?).ok()?,
-            at: instant_from_text(row.try_get(4).ok()?).ok()?,
-        })
-    };
-    Ok(rows.iter().filter_map(snapshot).collect())
+    let sql = format!("SELECT {SNAPSHOT} FROM snapshot WHERE project = $1");
+    let found = read::all(conn, &sql, &[&project.as_str()], snapshot).await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 pub(super) async fn note(tx: &Tx<'_>, project: &Name, note: &Note<'_>) -> Result<(), Trouble> {

@@ -2,12 +2,12 @@
 
 use tokio_postgres::error::SqlState;
 
-use super::super::codec::Unreadable;
+use super::super::codec::row::{Corrupt, Unreadable};
 use super::migrate::KNOWN;
 use crate::engine::ledger::LedgerError;
 use crate::model::Name;
 
-pub(super) enum Trouble {
+pub(in crate::ledger) enum Trouble {
     Sql(tokio_postgres::Error),
     /// The server did not answer in time; the connection is given up.
     Silent,
@@ -32,6 +32,12 @@ impl From<tokio_postgres::Error> for Trouble {
 impl From<LedgerError> for Trouble {
     fn from(error: LedgerError) -> Self {
         Trouble::Said(error)
+    }
+}
+
+impl From<Corrupt> for Trouble {
+    fn from(Corrupt(why): Corrupt) -> Self {
+        Trouble::Corrupt(why)
     }
 }
 

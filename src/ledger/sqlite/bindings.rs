@@ -1,55 +1,24 @@
 //! Address ↔ vendor's object.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 
-pub(super) use super::super::codec::address_from_text as parse_address;
-use super::super::codec::bindings::{claimed, objects, owner};
-use super::super::codec::{fields_from_json, fields_to_json, instant_from_text, instant_to_text};
+use super::super::codec::bindings::{BINDING, binding, claim, claimed, objects, owner};
+use super::super::codec::{fields_to_json, instant_to_text};
 use super::trouble::Trouble;
-use super::{afterwards, outbox};
+use super::{outbox, read, rename as notices};
 use crate::engine::ledger::{Binding, BindingChange, Claim};
 use crate::engine::upkeep::Table;
-use crate::model::{Address, AppId, Collection, Kind, Name, RemoteId};
+use crate::model::{Address, Collection, Kind, Name, RemoteId};
 
 /// Every binding of the project, by address.
 pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<Binding>, Trouble> {
-    let mut statement = conn.prepare_cached(
-        "SELECT address, provider, app, collection, id, applied, protect, updated_at
-         FROM binding WHERE project = ?1 ORDER BY address",
-    )?;
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {BINDING} FROM binding WHERE project = ?1 ORDER BY address"
+    ))?;
     let mut rows = statement.query([project.as_str()])?;
     let mut bindings: Vec<Binding> = Vec::new();
     while let Some(row) = rows.next()? {
-        let address = text(row, 0)?;
-        let wrong = |why: String| Trouble::Row(format!("the binding of {address}"), why);
-        // Neighbours share provider, app and often the tasklist: one allocation for all of them.
-        let last = bindings.last();
-        let (provider, app, collection) = (text(row, 1)?, text(row, 2)?, text(row, 3)?);
-        let provider = match last.map(|b| &b.provider).filter(|p| p.as_str() == provider) {
-            Some(same) => same.clone(),
-            None => Name::new(provider).map_err(|e| wrong(e.to_string()))?,
-        };
-        let app = match last.map(|b| &b.app).filter(|a| a.as_str() == app) {
-            Some(same) => same.clone(),
-            None => AppId::new(app),
-        };
-        let collection = match last
-            .map(|b| &b.collection)
-            .filter(|t| t.as_str() == collection)
-        {
-            Some(same) => same.clone(),
-            None => Collection::parse(collection),
-        };
-        bindings.push(Binding {
-            address: parse_address(address).map_err(wrong)?,
-            provider,
-            app,
-            collection,
-            id: RemoteId::new(text(row, 4)?),
-            applied: fields_from_json(text(row, 5)?).map_err(wrong)?,
-            protect: row.get(6)?,
-            updated_at: instant_from_text(text(row, 7)?).map_err(wrong)?,
-        });
+        bindings.push(binding(row, bindings.last())?);
     }
     // Addresses sort by kind and parts, not by their text; the rows are nearly in order.
     bindings.sort_by(|a, b| a.address.cmp(&b.address));
@@ -58,22 +27,13 @@ pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<Binding>, Tro
 
 /// What other projects have bound.
 pub(super) fn claims(conn: &Connection, project: &Name) -> Result<Vec<Claim>, Trouble> {
-    let mut statement = conn.prepare_cached(
+    read::all(
+        conn,
         "SELECT project, address, collection, id FROM binding
          WHERE project <> ?1 AND collection <> ':ledger' ORDER BY project, address",
-    )?;
-    let mut rows = statement.query([project.as_str()])?;
-    let mut claims = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (project, address) = owner(text(row, 0)?, text(row, 1)?)?;
-        claims.push(Claim {
-            project,
-            address,
-            collection: Collection::parse(text(row, 2)?),
-            id: RemoteId::new(text(row, 3)?),
-        });
-    }
-    Ok(claims)
+        [project.as_str()],
+        |row| claim(row),
+    )
 }
 
 /// Whether the project has had no lease and has no binding.
@@ -104,7 +64,7 @@ pub(super) fn change(
             BindingChange::Move { from, to } => {
                 rename(tx, project, from, to)?;
                 if from.kind == Kind::RecurringNotice && from != to {
-                    afterwards::rename(tx, project, from, to)?;
+                    notices::notice(tx, project, from, to)?;
                 }
             }
         }
@@ -203,11 +163,4 @@ fn rename(tx: &Connection, project: &Name, from: &Address, to: &Address) -> Resu
     tx.prepare_cached("UPDATE binding SET address = ?3 WHERE project = ?1 AND address = ?2")?
         .execute((project.as_str(), from.to_string(), to.to_string()))?;
     Ok(())
-}
-
-/// The text of a column, without a copy.
-pub(super) fn text<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, Trouble> {
-    row.get_ref(column)?
-        .as_str()
-        .map_err(|error| Trouble::Corrupt(format!("a text cannot be read: {error}")))
 }

@@ -3,40 +3,18 @@
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use super::bindings::text;
+use super::super::codec::instant_to_text;
+use super::super::codec::seen::{LOOK_UP, look_up};
+use super::read;
 use super::trouble::Trouble;
 use crate::engine::ledger::LookUp;
-use crate::ledger::codec::sending::recipient_from_text;
-use crate::ledger::codec::{instant_from_text, instant_to_text};
-use crate::model::{AppId, Name};
+use crate::model::Name;
 
 /// Every look-up of a project. One that this beadle cannot read is looked up again.
 pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<LookUp>, Trouble> {
-    let mut statement = conn.prepare_cached(
-        "SELECT provider, app, recipient, person, looked_at FROM look_up WHERE project = ?1",
-    )?;
-    let mut rows = statement.query([project.as_str()])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (provider, app) = (Name::new(text(row, 0)?), AppId::new(text(row, 1)?));
-        let (recipient, person) = (
-            recipient_from_text(text(row, 2)?),
-            recipient_from_text(text(row, 3)?),
-        );
-        let at = instant_from_text(text(row, 4)?);
-        if let (Ok(provider), Some(recipient), Some(person), Ok(at)) =
-            (provider, recipient, person, at)
-        {
-            found.push(LookUp {
-                provider,
-                app,
-                recipient,
-                person,
-                at,
-            });
-        }
-    }
-    Ok(found)
+    let sql = format!("SELECT {LOOK_UP} FROM look_up WHERE project = ?1");
+    let found = read::all(conn, &sql, [project.as_str()], |row| look_up(row))?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 pub(super) fn remember(

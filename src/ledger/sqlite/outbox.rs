@@ -3,47 +3,28 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Params, Row, named_params};
 
+use super::super::codec::instant_to_text;
+use super::super::codec::outbox::{self as codec, OCCURRENCE, delivery, key, select_deliveries};
+use super::super::codec::row::Row as _;
 use super::super::codec::sending::{
-    ending_from_text, everyone_from_json, everyone_to_json, from_json, invalid_from_json,
-    invalid_to_json, json, purpose_from_text, repeat_from_text, repeat_to_text, state_from_text,
-    state_to_text,
+    everyone_to_json, invalid_to_json, json, repeat_to_text, state_to_text,
 };
-use super::super::codec::{instant_from_text, instant_to_text};
-use super::bindings::{parse_address, text};
-use super::quota;
 use super::trouble::Trouble;
-use crate::engine::channel::Parcel;
+use super::{quota, read};
 use crate::engine::outbox::{
     Admission, Admitted, Delivery, DeliveryId, Ending, Key, NewDelivery, Occurrence, Outcome,
     Purpose, State,
 };
-use crate::model::{Address, AppId, Name};
-
-fn outcome(word: &str) -> Result<Outcome, Trouble> {
-    ending_from_text(word).map_err(Trouble::Corrupt)
-}
-
-pub(super) fn instant(word: &str) -> Result<Timestamp, Trouble> {
-    instant_from_text(word).map_err(Trouble::Corrupt)
-}
-
-pub(super) fn address(word: &str) -> Result<Address, Trouble> {
-    parse_address(word).map_err(Trouble::Corrupt)
-}
+use crate::model::{Address, Name};
 
 /// For each notice, up to when it was dealt with.
 pub(super) fn handled(
     conn: &Connection,
     project: &Name,
 ) -> Result<Vec<(Address, Timestamp)>, Trouble> {
-    let mut statement =
-        conn.prepare_cached("SELECT notice, until FROM handled WHERE project = ?1")?;
-    let mut rows = statement.query([project.as_str()])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push((address(text(row, 0)?)?, instant(text(row, 1)?)?));
-    }
-    Ok(found)
+    let sql = "SELECT notice, until FROM handled WHERE project = ?1";
+    let one = |row: &Row<'_>| Ok((row.address(0)?, row.instant(1)?));
+    read::all(conn, sql, [project.as_str()], one)
 }
 
 /// Up to when a notice was dealt with.
@@ -56,7 +37,7 @@ pub(super) fn handled_until(
         conn.prepare_cached("SELECT until FROM handled WHERE project = ?1 AND notice = ?2")?;
     let mut rows = statement.query((project.as_str(), notice))?;
     let row = rows.next()?;
-    row.map(|row| instant(text(row, 0)?)).transpose()
+    row.map(|row| row.instant(0)).transpose()
 }
 
 /// Writes down occurrences.
@@ -189,98 +170,19 @@ pub(super) fn occurrence_rows(
     which: &str,
     params: impl Params,
 ) -> Result<Vec<Occurrence>, Trouble> {
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT notice, nominal, last, count, fires_at, admitted_at, outcome, reason, revoke_at,
-             revoked_by, sent_by
-         FROM occurrence WHERE {which}"
-    ))?;
-    let mut rows = statement.query(params)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let word: Option<String> = row.get(6)?;
-        let reason: Option<String> = row.get(7)?;
-        let revoke_at: Option<String> = row.get(8)?;
-        let end = word.as_deref().map(outcome).transpose()?;
-        found.push(Occurrence {
-            key: Key {
-                notice: address(text(row, 0)?)?,
-                nominal: instant(text(row, 1)?)?,
-            },
-            last: instant(text(row, 2)?)?,
-            count: row.get::<_, i64>(3)?.unsigned_abs(),
-            at: instant(text(row, 4)?)?,
-            admitted_at: instant(text(row, 5)?)?,
-            outcome: end.map(|end| (end, reason.unwrap_or_default())),
-            revoke_at: revoke_at.as_deref().map(instant).transpose()?,
-            revoked_by: row.get(9)?,
-            sent_by: row.get(10)?,
-        });
-    }
-    Ok(found)
+    let sql = format!("SELECT {OCCURRENCE} FROM occurrence WHERE {which}");
+    read::all(conn, &sql, params, |row| codec::occurrence(row))
 }
 
 /// The occurrences without an outcome, oldest first.
 pub(super) fn undecided(conn: &Connection, project: &Name) -> Result<Vec<Key>, Trouble> {
-    let mut statement = conn.prepare_cached(
+    read::all(
+        conn,
         "SELECT notice, nominal FROM occurrence
          WHERE project = ?1 AND outcome IS NULL ORDER BY nominal, notice",
-    )?;
-    let mut rows = statement.query([project.as_str()])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(Key {
-            notice: address(text(row, 0)?)?,
-            nominal: instant(text(row, 1)?)?,
-        });
-    }
-    Ok(found)
-}
-
-/// Reads deliveries of which something holds, with columns and a join more; their own are the first 19.
-pub(super) fn select_deliveries(more: &str, join: &str, which: &str) -> String {
-    format!(
-        "SELECT d.delivery, d.notice, d.nominal, d.provider, d.app, d.operation, d.query, d.body,
-             d.recipients, d.repeat, d.state, d.attempts, d.first_at, d.message, d.detail, d.invalid,
-             d.purpose, o.send_until,
-             EXISTS (SELECT 1 FROM recall taken WHERE taken.delivery = d.delivery){more}
-         FROM delivery d JOIN occurrence o
-             ON o.project = d.project AND o.notice = d.notice AND o.nominal = d.nominal {join}
-         WHERE {which} ORDER BY d.delivery"
+        [project.as_str()],
+        |row| key(row, 0),
     )
-}
-
-pub(super) fn delivery(row: &Row<'_>) -> Result<Delivery, Trouble> {
-    let first_at: Option<String> = row.get(12)?;
-    let send_until: Option<String> = row.get(17)?;
-    let purpose = purpose_from_text(text(row, 16)?).map_err(Trouble::Corrupt)?;
-    Ok(Delivery {
-        id: DeliveryId(row.get(0)?),
-        key: Key {
-            notice: address(text(row, 1)?)?,
-            nominal: instant(text(row, 2)?)?,
-        },
-        purpose,
-        what: NewDelivery {
-            provider: Name::new(text(row, 3)?).map_err(|e| Trouble::Corrupt(e.to_string()))?,
-            app: AppId::new(text(row, 4)?),
-            parcel: Parcel {
-                operation: row.get(5)?,
-                query: from_json(text(row, 6)?).map_err(Trouble::Corrupt)?,
-                body: row.get(7)?,
-                to: everyone_from_json(text(row, 8)?).map_err(Trouble::Corrupt)?,
-            },
-            repeat: repeat_from_text(text(row, 9)?).map_err(Trouble::Corrupt)?,
-            unseen: Vec::new(),
-        },
-        state: state_from_text(text(row, 10)?).map_err(Trouble::Corrupt)?,
-        attempts: row.get(11)?,
-        first_at: first_at.as_deref().map(instant).transpose()?,
-        message: row.get(13)?,
-        detail: row.get(14)?,
-        invalid: invalid_from_json(text(row, 15)?).map_err(Trouble::Corrupt)?,
-        send_until: send_until.as_deref().map(instant).transpose()?,
-        is_revoked: row.get(18)?,
-    })
 }
 
 /// Every delivery of an occurrence.
@@ -289,18 +191,17 @@ pub(super) fn deliveries(
     project: &Name,
     key: &Key,
 ) -> Result<Vec<Delivery>, Trouble> {
-    let mut statement = conn.prepare_cached(&select_deliveries(
-        "",
-        "",
-        "d.project = ?1 AND d.notice = ?2 AND d.nominal = ?3",
-    ))?;
     let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
-    let mut rows = statement.query((project.as_str(), notice, nominal))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(delivery(row)?);
-    }
-    Ok(found)
+    read::all(
+        conn,
+        &select_deliveries(
+            "",
+            "",
+            "d.project = ?1 AND d.notice = ?2 AND d.nominal = ?3",
+        ),
+        (project.as_str(), notice, nominal),
+        |row| delivery(row),
+    )
 }
 
 /// What is pending or unknown, once claims that have expired are let go of.
@@ -315,17 +216,9 @@ pub(super) fn open(
          WHERE project = ?1 AND state = 'sending' AND expires <= ?2",
     )?
     .execute((project.as_str(), instant_to_text(now)))?;
-    let mut statement = tx.prepare_cached(&select_deliveries(
-        "",
-        "",
-        "d.project = ?1 AND d.state IN ('pending', 'unknown')",
-    ))?;
-    let mut rows = statement.query([project.as_str()])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(delivery(row)?);
-    }
-    Ok(found)
+    let which = "d.project = ?1 AND d.state IN ('pending', 'unknown')";
+    let sql = select_deliveries("", "", which);
+    read::all(tx, &sql, [project.as_str()], |row| delivery(row))
 }
 
 /// Ends an attempt; false when the delivery is no longer that runner's.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, named_params};
 
+use super::super::codec::outbox::nobody_gets_it;
 use super::super::codec::sending::{invalid_from_json, invalid_to_json, state_to_text, to_to_text};
 use super::super::codec::{instant_from_text, instant_to_text};
 use super::trouble::Trouble;
@@ -39,8 +40,7 @@ pub(super) fn claim(
         Some(daily) => dropped(tx, daily, id)?,
         None => Vec::new(),
     };
-    let people = quota.daily.as_ref().map_or(0, |daily| daily.people.len());
-    if people > 0 && dropped.len() == people && seen.state == State::Pending {
+    if seen.state == State::Pending && quota.is_for_nobody(&dropped) {
         drop_all(tx, project, id, &dropped)?;
         return Ok(Claimed::Dropped);
     }
@@ -143,10 +143,8 @@ fn dropped(tx: &Connection, daily: &Daily, id: DeliveryId) -> Result<Vec<(To, St
         );
         let (count, same, own): (i64, i64, i64) =
             had.query_row(key, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-        if same > 0 {
-            dropped.push((person.clone(), daily.had.to_owned()));
-        } else if own == 0 && count.unsigned_abs() >= daily.most {
-            dropped.push((person.clone(), daily.full.to_owned()));
+        if let Some(why) = daily.drops(count, same, own) {
+            dropped.push((person.clone(), why.to_owned()));
         }
     }
     Ok(dropped)
@@ -185,7 +183,6 @@ fn drop_all(
         .prepare_cached("SELECT invalid FROM delivery WHERE project = ?1 AND delivery = ?2")?
         .query_row((project.as_str(), id.0), |row| row.get(0))?;
     let mut invalid = invalid_from_json(&known).map_err(Trouble::Corrupt)?;
-    let why = dropped.first().map_or("", |(_, why)| why.as_str());
     invalid.extend_from_slice(dropped);
     tx.prepare_cached(
         "UPDATE delivery SET state = 'refused', invalid = ?3, detail = ?4
@@ -195,7 +192,7 @@ fn drop_all(
         project.as_str(),
         id.0,
         invalid_to_json(&invalid),
-        format!("nobody would get it: each of its people {why}"),
+        nobody_gets_it(dropped),
     ))?;
     Ok(())
 }

@@ -6,13 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
 
 use super::super::codec::instant_to_text;
-use super::super::codec::sending::{
-    invalid_from_json, invalid_to_json, readers_from_json, readers_to_json, why_ended_from_text,
-};
-use super::SqliteLedger;
-use super::bindings::text;
-use super::outbox::{address, instant, put};
+use super::super::codec::receipts::{self as codec, FOLLOWING, READING, following, kept, reading};
+use super::super::codec::row::Row as _;
+use super::super::codec::sending::{invalid_to_json, readers_to_json};
+use super::outbox::put;
 use super::trouble::Trouble;
+use super::{SqliteLedger, read};
 use crate::engine::Pending;
 use crate::engine::ledger::LedgerError;
 use crate::engine::outbox::{DeliveryId, Key, NewDelivery, Purpose};
@@ -143,25 +142,20 @@ fn fresh(
     let since = now.checked_sub(terms.lasts).unwrap_or(Timestamp::MIN);
     // No calendar moves an instant that far: what is older need not be read.
     let floor = since.checked_sub(MOVED).unwrap_or(Timestamp::MIN);
-    let mut statement = conn.prepare_cached(
-        "SELECT nominal, fires_at FROM occurrence AS o
+    let sql = "SELECT nominal, fires_at FROM occurrence AS o
          WHERE project = ?1 AND notice = ?2 AND outcome IN ('sent', 'partial', 'held')
              AND fires_at > ?3 AND nominal > ?4
              AND NOT EXISTS (SELECT 1 FROM following AS f WHERE f.project = o.project
                  AND f.notice = o.notice AND f.nominal = o.nominal)
-         ORDER BY nominal",
-    )?;
-    let mut rows = statement.query((
+         ORDER BY nominal";
+    let params = (
         project.as_str(),
         notice.to_string(),
         instant_to_text(since),
         instant_to_text(floor),
-    ))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push((instant(text(row, 0)?)?, instant(text(row, 1)?)?));
-    }
-    Ok(found)
+    );
+    let one = |row: &Row<'_>| Ok((row.instant(0)?, row.instant(1)?));
+    read::all(conn, sql, params, one)
 }
 
 fn follow(
@@ -190,51 +184,16 @@ fn follow(
     Ok(fresh.len())
 }
 
-const FOLLOWING: &str =
-    "SELECT notice, nominal, fired_at, until, ends_at, ended, ended_at, unheard FROM following";
-
-fn following(row: &Row<'_>) -> Result<Following, Trouble> {
-    let ended: Option<String> = row.get(5)?;
-    let at: Option<String> = row.get(6)?;
-    let end = match ended.zip(at) {
-        Some((why, at)) => Some(FollowEnd {
-            why: why_ended_from_text(&why).map_err(Trouble::Corrupt)?,
-            at: instant(&at)?,
-            unheard: row.get(7)?,
-        }),
-        None => None,
-    };
-    Ok(Following {
-        key: Key {
-            notice: address(text(row, 0)?)?,
-            nominal: instant(text(row, 1)?)?,
-        },
-        fired_at: instant(text(row, 2)?)?,
-        until: row.get(3)?,
-        ends_at: instant(text(row, 4)?)?,
-        end,
-    })
-}
-
 fn followed(conn: &Connection, project: &Name) -> Result<Vec<Following>, Trouble> {
-    let mut statement = conn.prepare_cached(&format!(
-        "{FOLLOWING} WHERE project = ?1 AND ended IS NULL ORDER BY nominal, notice"
-    ))?;
-    let mut rows = statement.query([project.as_str()])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(following(row)?);
-    }
-    Ok(found)
+    let sql = format!("{FOLLOWING} WHERE project = ?1 AND ended IS NULL ORDER BY nominal, notice");
+    read::all(conn, &sql, [project.as_str()], |row| following(row))
 }
 
 fn one(conn: &Connection, project: &Name, key: &Key) -> Result<Option<Following>, Trouble> {
-    let mut statement = conn.prepare_cached(&format!(
-        "{FOLLOWING} WHERE project = ?1 AND notice = ?2 AND nominal = ?3"
-    ))?;
-    let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
-    let mut rows = statement.query((project.as_str(), notice, nominal))?;
-    rows.next()?.map(following).transpose()
+    let sql = format!("{FOLLOWING} WHERE project = ?1 AND notice = ?2 AND nominal = ?3");
+    Ok(of(conn, &sql, project, key, |row| following(row))?
+        .into_iter()
+        .next())
 }
 
 /// Which deliveries an occurrence has, for joining what is known of them.
@@ -246,20 +205,9 @@ fn asked(
     project: &Name,
     key: &Key,
 ) -> Result<BTreeMap<DeliveryId, Asked>, Trouble> {
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT a.delivery, a.times, a.last_at FROM asked AS a {OF_OCCURRENCE}"
-    ))?;
-    let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
-    let mut rows = statement.query((project.as_str(), notice, nominal))?;
-    let mut found = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let asked = Asked {
-            times: row.get(1)?,
-            last: instant(text(row, 2)?)?,
-        };
-        found.insert(DeliveryId(row.get(0)?), asked);
-    }
-    Ok(found)
+    let sql = format!("SELECT d.delivery, a.times, a.last_at FROM asked AS a {OF_OCCURRENCE}");
+    let found = of(conn, &sql, project, key, |row| codec::asked(row))?;
+    Ok(found.into_iter().collect())
 }
 
 fn ask(tx: &Connection, delivery: DeliveryId, seen: u32, now: Timestamp) -> Result<bool, Trouble> {
@@ -279,7 +227,6 @@ fn note(
     reading: &Reading,
     people: Option<&People>,
 ) -> Result<(), Trouble> {
-    let number = |n: Option<u64>| n.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
     tx.prepare_cached(
         "INSERT INTO reading (delivery, at, valid, delivered, read, refused, is_done, is_recalled,
              untold, problem)
@@ -293,10 +240,10 @@ fn note(
     .execute(named_params! {
         ":delivery": delivery.0,
         ":at": instant_to_text(reading.at),
-        ":valid": number(reading.valid),
-        ":delivered": number(reading.delivered),
-        ":read": number(reading.read),
-        ":refused": number(Some(reading.refused)),
+        ":valid": reading.valid.map(kept),
+        ":delivered": reading.delivered.map(kept),
+        ":read": reading.read.map(kept),
+        ":refused": kept(reading.refused),
         ":is_done": reading.is_done,
         ":is_recalled": reading.is_recalled,
         ":untold": reading.untold,
@@ -326,29 +273,21 @@ fn readings(
     project: &Name,
     key: &Key,
 ) -> Result<Vec<(DeliveryId, Reading)>, Trouble> {
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT r.delivery, r.at, r.valid, r.delivered, r.read, r.refused, r.is_done, r.is_recalled,
-             r.untold, r.problem FROM reading AS r {OF_OCCURRENCE} ORDER BY r.at, r.delivery"
-    ))?;
+    let sql =
+        format!("SELECT {READING} FROM reading AS r {OF_OCCURRENCE} ORDER BY r.at, d.delivery");
+    of(conn, &sql, project, key, |row| reading(row))
+}
+
+/// The rows of an occurrence.
+fn of<T>(
+    conn: &Connection,
+    sql: &str,
+    project: &Name,
+    key: &Key,
+    read: impl Fn(&Row<'_>) -> Result<T, Trouble>,
+) -> Result<Vec<T>, Trouble> {
     let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
-    let mut rows = statement.query((project.as_str(), notice, nominal))?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let number = |n: Option<i64>| n.map(i64::unsigned_abs);
-        let reading = Reading {
-            at: instant(text(row, 1)?)?,
-            valid: number(row.get(2)?),
-            delivered: number(row.get(3)?),
-            read: number(row.get(4)?),
-            refused: row.get::<_, i64>(5)?.unsigned_abs(),
-            is_done: row.get(6)?,
-            is_recalled: row.get(7)?,
-            untold: row.get(8)?,
-            problem: row.get(9)?,
-        };
-        found.push((DeliveryId(row.get(0)?), reading));
-    }
-    Ok(found)
+    read::all(conn, sql, (project.as_str(), notice, nominal), read)
 }
 
 fn people(
@@ -356,20 +295,9 @@ fn people(
     project: &Name,
     key: &Key,
 ) -> Result<BTreeMap<DeliveryId, People>, Trouble> {
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT r.delivery, r.readers, r.refused FROM reader AS r {OF_OCCURRENCE}"
-    ))?;
-    let (notice, nominal) = (key.notice.to_string(), instant_to_text(key.nominal));
-    let mut rows = statement.query((project.as_str(), notice, nominal))?;
-    let mut found = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let people = People {
-            readers: readers_from_json(text(row, 1)?).map_err(Trouble::Corrupt)?,
-            refused: invalid_from_json(text(row, 2)?).map_err(Trouble::Corrupt)?,
-        };
-        found.insert(DeliveryId(row.get(0)?), people);
-    }
-    Ok(found)
+    let sql = format!("SELECT d.delivery, r.readers, r.refused FROM reader AS r {OF_OCCURRENCE}");
+    let found = of(conn, &sql, project, key, |row| codec::people(row))?;
+    Ok(found.into_iter().collect())
 }
 
 fn end_following(

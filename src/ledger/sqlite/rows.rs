@@ -12,9 +12,53 @@ use rusqlite::{Connection, ToSql, params_from_iter};
 use super::super::codec::instant_to_text;
 use super::super::layout::{Layout, TableLayout, is_copy, keep, pruning, raised};
 use super::trouble::Trouble;
-use super::{bindings, file, migrate};
-use crate::engine::upkeep::{Cell, Rows, Table};
+use super::{Source, SqliteLedger, bindings, file, migrate};
+use crate::engine::Pending;
+use crate::engine::ledger::{Lease, LedgerError};
+use crate::engine::upkeep::{Cell, Rows, Table, Upkeep};
 use crate::model::Name;
+
+impl Upkeep for SqliteLedger {
+    fn clock(&self) -> Pending<'_, Result<Option<Timestamp>, LedgerError>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn rows(&self) -> Pending<'_, Result<Rows, LedgerError>> {
+        Box::pin(async { self.looking(|conn| self::rows(conn, &self.project)) })
+    }
+
+    fn put_rows<'a>(&'a self, rows: &'a Rows) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move { self.writing(|tx, _| self::put(tx, &self.project, rows)) })
+    }
+
+    fn flaws(&self) -> Pending<'_, Result<Vec<String>, LedgerError>> {
+        Box::pin(async { self.looking(self::flaws) })
+    }
+
+    fn save<'a>(&'a self, file: &'a Path) -> Pending<'a, Result<(), LedgerError>> {
+        Box::pin(async move {
+            // Of a server's ledger the project alone, as when it is of our format.
+            if let Source::Copy(_) = &self.source {
+                let rows = self.looking(|conn| self::rows(conn, &self.project))?;
+                return Self::make(file, &self.project, &rows);
+            }
+            let saved = self.looking(|conn| Ok(self::save(conn, file)))?;
+            // What goes wrong now goes wrong with the new file.
+            saved.map_err(|trouble| trouble.at(&file.display().to_string()))
+        })
+    }
+
+    fn prune<'a>(
+        &'a self,
+        lease: &'a Lease,
+        now: Timestamp,
+        before: Timestamp,
+    ) -> Pending<'a, Result<Vec<(String, u64)>, LedgerError>> {
+        Box::pin(
+            async move { self.holding(lease, now, |tx| self::prune(tx, &self.project, before)) },
+        )
+    }
+}
 
 impl ToSql for Cell {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -2,37 +2,20 @@
 
 use rusqlite::Connection;
 
-use super::bindings::text;
+use super::super::codec::instant_to_text;
+use super::super::codec::seen::{SNAPSHOT, snapshot};
+use super::super::codec::snapshot::{scope_to_text, seen_to_json};
+use super::read;
 use super::trouble::Trouble;
 use crate::engine::ledger::Note;
 use crate::engine::snapshot::Snapshot;
-use crate::ledger::codec::snapshot::{
-    scope_from_text, scope_to_text, seen_from_json, seen_to_json,
-};
-use crate::ledger::codec::{instant_from_text, instant_to_text};
-use crate::model::{AppId, Name};
+use crate::model::Name;
 
 /// Every snapshot of a project. One that this beadle cannot make out is read again.
 pub(super) fn all(conn: &Connection, project: &Name) -> Result<Vec<Snapshot>, Trouble> {
-    let mut statement = conn.prepare_cached(
-        "SELECT app, collection, id, holds, read_at FROM snapshot WHERE project = ?1",
-    )?;
-    let mut rows = statement.query([project.as_str()])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let scope = scope_from_text(text(row, 1)?, text(row, 2)?);
-        let seen = seen_from_json(text(row, 3)?);
-        let at = instant_from_text(text(row, 4)?);
-        if let (Ok(seen), Ok(at)) = (seen, at) {
-            found.push(Snapshot {
-                app: AppId::new(text(row, 0)?),
-                scope,
-                seen,
-                at,
-            });
-        }
-    }
-    Ok(found)
+    let sql = format!("SELECT {SNAPSHOT} FROM snapshot WHERE project = ?1");
+    let found = read::all(conn, &sql, [project.as_str()], |row| snapshot(row))?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 pub(super) fn note(tx: &Connection, project: &Name, note: &Note<'_>) -> Result<(), Trouble> {

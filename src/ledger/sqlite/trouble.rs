@@ -2,14 +2,14 @@
 
 use rusqlite::ErrorCode;
 
-use super::super::codec::Unreadable;
+use super::super::codec::row::{Corrupt, Unreadable};
 use crate::engine::ledger::LedgerError;
 use crate::model::Name;
 
 use super::file::BUSY;
 use super::migrate::KNOWN;
 
-pub(super) enum Trouble {
+pub(in crate::ledger) enum Trouble {
     Sql(rusqlite::Error),
     Io(std::io::Error),
     /// A row that we cannot read: which, and why not.
@@ -33,6 +33,12 @@ impl From<rusqlite::Error> for Trouble {
 impl From<std::io::Error> for Trouble {
     fn from(error: std::io::Error) -> Self {
         Trouble::Io(error)
+    }
+}
+
+impl From<Corrupt> for Trouble {
+    fn from(Corrupt(why): Corrupt) -> Self {
+        Trouble::Corrupt(why)
     }
 }
 
