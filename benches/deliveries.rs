@@ -20,7 +20,7 @@ use beadle::engine::agenda::Roster;
 use beadle::engine::channel::{Channel, Letter, To};
 use beadle::engine::outbox::{Books, NewDelivery, Outcome};
 use beadle::engine::right::Stop;
-use beadle::engine::runner::{Channels, Context, Firing, Notice, round};
+use beadle::engine::runner::{Channels, Context, Firing, Notice, Uncomposed, round};
 use beadle::ledger::postgres::Server;
 use beadle::ledger::{self, Access};
 use beadle::model::ledger_url::PostgresUrl;
@@ -181,7 +181,7 @@ impl Notice for Once {
         (after < self.at).then_some(self.at)
     }
 
-    fn compose(&self, _: &Firing) -> Result<Vec<NewDelivery>, String> {
+    fn compose(&self, _: &Firing) -> Result<Vec<NewDelivery>, Uncomposed> {
         let letter = Letter::new("text", serde_json::json!({ "text": "See you at ten." }));
         let to = [To::Chat(ChatId::new(CHAT))];
         let parcels = self.channel.pack(&letter, &to, &self.address.to_string())?;

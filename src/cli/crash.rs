@@ -18,7 +18,7 @@ use crate::engine::afterwards::{
 };
 use crate::engine::apply::Writers;
 use crate::engine::channel::{
-    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
+    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To, UploadError,
 };
 use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
@@ -528,7 +528,7 @@ impl Channel for Mortal<dyn Channel> {
         self.inner.quota(parcel, job, now)
     }
 
-    fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, ApiError>> {
+    fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, UploadError>> {
         Box::pin(self.risk("upload", self.inner.upload(image)))
     }
 

@@ -4,6 +4,7 @@
 //!
 //! - What is uploaded has the digest that was registered; a file that has changed since is not sent.
 //! - A key that is remembered is used, however often the image is sent.
+//! - An upload that fails and may succeed later keeps no other image from being uploaded.
 //!
 //! # Caveats
 //!
@@ -11,46 +12,101 @@
 //!   Feishu has the image twice, which does no harm.
 //! - Whoever sends needs the file only until it is uploaded, and has to have it in its project folder.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use futures_util::{StreamExt, stream};
 
 use super::clock;
 use super::load::image;
 use super::session::Session;
-use crate::engine::channel::Channel;
+use crate::engine::channel::{Channel, UploadError};
 use crate::engine::ledger::LedgerError;
 use crate::engine::letters::{Images, Picture};
-use crate::model::Name;
+use crate::engine::runner::Uncomposed;
 use crate::model::manifest::Vendor;
+use crate::model::{AppId, Name};
 
-/// The keys of images by the apps that send them; those that are not uploaded yet are now.
+/// How many uploads are under way at once.
+const CONCURRENCY: usize = 4;
+
+/// The keys of images by the apps that send them. Those of `first` that are not uploaded yet are now; the
+/// others too, unless an upload failed.
 pub(super) async fn keys(
     session: &Session,
     dir: &Path,
-    pictures: &[Picture],
+    first: &[Picture],
+    others: &[Picture],
 ) -> Result<Images, LedgerError> {
-    let mut images = known(session, pictures).await?;
-    for (picture, channel) in by_channel(session, pictures) {
-        let app = channel.app();
-        let which = (app.clone(), picture.digest.clone());
-        if images.contains_key(&which) {
-            continue;
+    let mut images = known(session, first).await?;
+    images.extend(known(session, others).await?);
+    for (pictures, at_once) in [(first, CONCURRENCY), (others, 1)] {
+        let missing = missing(session, pictures, &images);
+        let mut uploads = stream::iter(&missing)
+            .map(|((app, _), (picture, channel))| upload(session, dir, app, picture, *channel))
+            .buffer_unordered(at_once);
+        while let Some((app, digest, key)) = uploads.next().await {
+            let key = key?;
+            let failed = matches!(key, Err(Uncomposed::Later(_)));
+            images.insert((app, digest), key);
+            // It may be the vendor, who is asked again soon: what is not due yet need not wait for it.
+            if failed && at_once == 1 {
+                return Ok(images);
+            }
         }
-        let key = match read(dir, &picture.path, &picture.digest) {
-            Err(why) => Err(why),
-            Ok(bytes) => match channel.upload(&bytes).await {
-                Ok(key) => {
-                    let (app, digest) = (app.as_str(), &picture.digest);
-                    let kept = session
-                        .outbox
-                        .remember_image(app, digest, &key, clock::now());
-                    Ok(kept.await?)
-                }
-                Err(error) => Err(error.with_hint()),
-            },
-        };
-        images.insert(which, key);
     }
     Ok(images)
+}
+
+/// The images that an app does not know, each once.
+fn missing<'a>(
+    session: &'a Session,
+    pictures: &'a [Picture],
+    images: &Images,
+) -> BTreeMap<(AppId, String), (&'a Picture, &'a dyn Channel)> {
+    by_channel(session, pictures)
+        .map(|(picture, channel)| {
+            let which = (channel.app().clone(), picture.digest.clone());
+            (which, (picture, channel))
+        })
+        .filter(|(which, _)| !images.contains_key(which))
+        .collect()
+}
+
+/// Uploads an image and remembers its key.
+async fn upload(
+    session: &Session,
+    dir: &Path,
+    app: &AppId,
+    picture: &Picture,
+    channel: &dyn Channel,
+) -> (
+    AppId,
+    String,
+    Result<Result<String, Uncomposed>, LedgerError>,
+) {
+    let Picture { path, digest, .. } = picture;
+    let uploaded = match read(dir, path, digest) {
+        Err(why) => Err(Uncomposed::Refused(why)),
+        Ok(bytes) => channel.upload(&bytes).await.map_err(|failed| {
+            let why = failed.as_ref().with_hint();
+            match failed {
+                UploadError::Refused(_) => Uncomposed::Refused(why),
+                UploadError::Later(_) => {
+                    Uncomposed::Later(format!("its image is not uploaded: {why}"))
+                }
+            }
+        }),
+    };
+    let key = match uploaded {
+        Ok(key) => {
+            let outbox = session.outbox.as_ref();
+            let kept = outbox.remember_image(app.as_str(), digest, &key, clock::now());
+            kept.await.map(Ok)
+        }
+        Err(uncomposed) => Ok(Err(uncomposed)),
+    };
+    (app.clone(), digest.clone(), key)
 }
 
 /// The keys of those images that are uploaded.

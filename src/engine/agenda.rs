@@ -127,10 +127,20 @@ impl Roster {
             .collect()
     }
 
-    /// Puts a notice off to what comes after an instant.
-    pub(super) fn put_off(&mut self, place: usize, after: Timestamp) {
+    /// Puts a notice off to what comes after an instant, or to when something of it is tried again, if that is
+    /// before.
+    pub(super) fn put_off(&mut self, place: usize, after: Timestamp, again: Option<Timestamp>) {
         let next = self.notices[place].nothing_before(after);
-        self.agenda.put(place, next);
+        self.agenda
+            .put(place, [next, again].into_iter().flatten().min());
+    }
+
+    /// Whether a notice is to be looked at by an instant.
+    #[must_use]
+    pub fn is_due(&self, address: &Address, now: Timestamp) -> bool {
+        let place = self.places.get(address);
+        let at = place.and_then(|place| self.agenda.instants.get(*place).copied().flatten());
+        at.is_some_and(|at| at <= now)
     }
 
     /// Remembers that an occurrence of a notice has ended, which may be one to follow.

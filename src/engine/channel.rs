@@ -72,7 +72,7 @@ pub trait Channel: Send + Sync {
     fn quota(&self, parcel: &Parcel, job: Job, now: Timestamp) -> Quota;
 
     /// Uploads an image and returns the vendor's key of it, where the vendor takes images.
-    fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, ApiError>>;
+    fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, UploadError>>;
 
     /// How long one attempt of a call may be under way, in milliseconds.
     fn timeout_ms(&self) -> u64;
@@ -196,6 +196,25 @@ pub struct Sent {
     pub message: Option<String>,
     /// Whom the vendor did not take, each with why.
     pub invalid: Vec<(To, String)>,
+}
+
+/// Why there is no key of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UploadError {
+    /// It stays so: the vendor refuses the image, or the app.
+    Refused(ApiError),
+    /// It may pass: the vendor could not be reached, did not say what became of it, or had no room just
+    /// then.
+    Later(ApiError),
+}
+
+impl AsRef<ApiError> for UploadError {
+    /// How the call failed.
+    fn as_ref(&self) -> &ApiError {
+        match self {
+            UploadError::Refused(error) | UploadError::Later(error) => error,
+        }
+    }
 }
 
 /// What has become of a message; what the vendor does not tell is none.

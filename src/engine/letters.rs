@@ -21,7 +21,7 @@ use super::channel::{Letter, Parcel, People, Repeat, To};
 use super::outbox::{Admission, NewDelivery, Occurrence};
 use super::receipts::Terms;
 use super::report::Report;
-use super::runner::{Channels, Firing, Notice};
+use super::runner::{Channels, Firing, Notice, Uncomposed};
 use crate::model::group::{Recipient, resolve};
 use crate::model::manifest::Vendor;
 use crate::model::message::{self, Body, Context, ImageSource, Message, render};
@@ -32,7 +32,7 @@ use crate::plan::live::Binding;
 pub use book::Desk;
 
 /// The keys of images by the app that knows them and their digest, or why there is none.
-pub type Images = BTreeMap<(AppId, String), Result<String, String>>;
+pub type Images = BTreeMap<(AppId, String), Result<String, Uncomposed>>;
 
 /// An image that stands as a file in the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,7 +192,7 @@ impl Posted {
         provider: &Name,
         to: &[To],
         kind: message::Target,
-    ) -> Result<Vec<NewDelivery>, String> {
+    ) -> Result<Vec<NewDelivery>, Uncomposed> {
         let book = self.desk.book();
         let vendor = *book
             .vendors
@@ -212,8 +212,8 @@ impl Posted {
             .map_err(|error| error.diagnostic().summary)?;
         if let Some(ImageSource::File { digest, .. }) = &rendered.image {
             let key = book.images.get(&(channel.app().clone(), digest.clone()));
-            let key = key.ok_or("its image is not uploaded")?.clone()?;
-            rendered.put_image_key(&key);
+            let untried = || Uncomposed::Later("its image is not uploaded yet".to_owned());
+            rendered.put_image_key(&key.ok_or_else(untried)?.clone()?);
         }
         let letter = Letter {
             kind: rendered.kind.to_owned(),
@@ -311,8 +311,20 @@ impl Notice for Posted {
         self.word_of(occurrence)
     }
 
-    fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, String> {
+    fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, Uncomposed> {
         self.compose_to(firing, None)
+    }
+
+    fn obstacle(&self) -> Option<String> {
+        let picture = self.image()?;
+        let book = self.desk.book();
+        picture.via.iter().find_map(|provider| {
+            let app = self.channels.get(provider)?.app().clone();
+            match book.images.get(&(app, picture.digest.clone()))? {
+                Err(Uncomposed::Later(why)) => Some(why.clone()),
+                Ok(_) | Err(Uncomposed::Refused(_)) => None,
+            }
+        })
     }
 }
 
@@ -376,7 +388,11 @@ impl Posted {
             at: now,
             skip: None,
         };
-        let deliveries = self.compose_to(&firing, only)?;
+        let deliveries = self.compose_to(&firing, only);
+        let deliveries = deliveries.map_err(|uncomposed| match uncomposed {
+            Uncomposed::Refused(why) => why,
+            Uncomposed::Later(why) => format!("{why}; try again later"),
+        })?;
         if deliveries.is_empty() {
             return Err(match only {
                 Some(id) => format!("`{id}` is not among its recipients"),
@@ -400,7 +416,11 @@ impl Posted {
     }
 
     /// What is sent at a firing, to all or to one of its recipients by their id.
-    fn compose_to(&self, firing: &Firing, only: Option<&str>) -> Result<Vec<NewDelivery>, String> {
+    fn compose_to(
+        &self,
+        firing: &Firing,
+        only: Option<&str>,
+    ) -> Result<Vec<NewDelivery>, Uncomposed> {
         let what = What {
             message: &self.registered.message,
             vars: &self.registered.vars,
@@ -429,7 +449,7 @@ impl Posted {
             }
         }
         match (deliveries.is_empty(), nobody) {
-            (true, Some((_, why))) => Err(format!("nobody could be found: one {why}")),
+            (true, Some((_, why))) => Err(format!("nobody could be found: one {why}").into()),
             _ => Ok(deliveries),
         }
     }

@@ -39,6 +39,11 @@ const ROWS: usize = 10;
 /// How many are written down at once: what is asked of a ledger together may cost it little more than one.
 const AT_ONCE: usize = 64;
 
+/// The first wait until what could not be composed is tried again, and the longest. In between it is as
+/// long as it is late already, so that the waits double and need not be remembered.
+const WAITS: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(10), SignedDuration::from_mins(10));
+
 /// What became of an occurrence, and why.
 type End = (Outcome, String);
 
@@ -54,6 +59,27 @@ pub struct Firing {
     pub at: Timestamp,
     /// Why it is not sent, if it is not.
     pub skip: Option<String>,
+}
+
+/// Why there is nothing to send, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Uncomposed {
+    /// It stays so: the occurrence is refused.
+    Refused(String),
+    /// It may pass: it is tried again until it is too late.
+    Later(String),
+}
+
+impl From<String> for Uncomposed {
+    fn from(why: String) -> Self {
+        Uncomposed::Refused(why)
+    }
+}
+
+impl From<&str> for Uncomposed {
+    fn from(why: &str) -> Self {
+        Uncomposed::Refused(why.to_owned())
+    }
 }
 
 /// A registered notice, as far as firing it needs.
@@ -116,8 +142,13 @@ pub trait Notice: Send + Sync {
     ///
     /// # Errors
     ///
-    /// When it cannot be composed, in words; the occurrence is refused then.
-    fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, String>;
+    /// When it cannot be composed: now, or at all.
+    fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, Uncomposed>;
+
+    /// Why nothing of it can be composed for the time being, if that is so.
+    fn obstacle(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Everything that firing needs.
@@ -169,6 +200,28 @@ pub enum RunEvent<'a> {
     },
 }
 
+/// An instant that is due and is tried again later, because nothing could be composed for it yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which occurrence it will be.
+    pub key: Key,
+    /// Why.
+    pub why: String,
+    /// When it is tried again.
+    pub again: Timestamp,
+}
+
+/// What is due of a notice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Due {
+    /// Up to when it is dealt with by this, by [`Firing::at`].
+    pub until: Timestamp,
+    /// What becomes of each instant.
+    pub admissions: Vec<Admission>,
+    /// What cannot be admitted yet.
+    pub waiting: Option<Waiting>,
+}
+
 /// What one round has done.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Round {
@@ -176,6 +229,8 @@ pub struct Round {
     pub ended: Vec<(Key, Outcome, String)>,
     /// Occurrences that are still open.
     pub open: Vec<Key>,
+    /// What is due and could not be composed yet.
+    pub waiting: Vec<Waiting>,
     /// What was taken back, or could not be, in this round.
     pub recalls: Vec<(Key, DeliveryId, RecallState, String)>,
     /// Occurrences of whose problems nobody could be told, with why.
@@ -215,8 +270,9 @@ pub async fn round(context: &Context<'_>, roster: &mut Roster) -> Result<Round, 
     let mut failed = None;
     while let Some((place, admitted)) = admitted.next().await {
         match admitted {
-            Ok(Some(ends)) => {
-                roster.put_off(place, now);
+            Ok(Some((ends, waiting))) => {
+                roster.put_off(place, now, waiting.as_ref().map(|waiting| waiting.again));
+                done.waiting.extend(waiting);
                 for (key, count, end) in ends {
                     done.end(context, key, count, end);
                 }
@@ -242,17 +298,23 @@ pub async fn round(context: &Context<'_>, roster: &mut Roster) -> Result<Round, 
     Ok(done)
 }
 
-/// Writes down what is due of a notice, and says what has its outcome with that; none when another runner was
-/// faster.
+/// What has its outcome with being taken up, and what waits.
+type Taken = (Vec<(Key, u64, End)>, Option<Waiting>);
+
+/// Writes down what is due of a notice; none when another runner was faster.
 async fn admit(
     context: &Context<'_>,
     notice: &dyn Notice,
     now: Timestamp,
-) -> Result<Option<Vec<(Key, u64, End)>>, LedgerError> {
+) -> Result<Option<Taken>, LedgerError> {
     let handled = context.outbox.handled_until(notice.address()).await?;
-    let (until, admissions) = due(notice, handled, now);
+    let Due {
+        until,
+        admissions,
+        waiting,
+    } = due(notice, handled, now);
     if admissions.is_empty() {
-        return Ok(Some(Vec::new()));
+        return Ok(Some((Vec::new(), waiting)));
     }
     let admitted = context
         .outbox
@@ -273,7 +335,7 @@ async fn admit(
             ends.push((key, admission.count, end));
         }
     }
-    Ok(Some(ends))
+    Ok(Some((ends, waiting)))
 }
 
 /// Sends and takes back what is open, and gives what is done its outcome: what a person's word begins. It
@@ -294,19 +356,35 @@ async fn go_on(context: &Context<'_>, done: &mut Round) -> Result<(), LedgerErro
     conclude(context, done).await
 }
 
-/// What is due, each with what becomes of it, and up to when that is, by when it fires.
+/// What is due, each with what becomes of it.
+///
+/// Where nothing can be composed yet for an instant, it and what fires with it or after it is left for a later
+/// round.
 #[must_use]
-pub fn due(
-    notice: &dyn Notice,
-    handled: Option<Timestamp>,
-    now: Timestamp,
-) -> (Timestamp, Vec<Admission>) {
+pub fn due(notice: &dyn Notice, handled: Option<Timestamp>, now: Timestamp) -> Due {
     let from = notice.due_after(handled);
-    let firings = notice.firings(from, now);
+    let mut firings = notice.firings(from, now);
     let mut until = from;
     let mut admissions: Vec<Admission> = Vec::new();
     let mut missed: Vec<&Firing> = Vec::new();
     let latest = firings.iter().rev().find(|firing| firing.skip.is_none());
+    let latest = latest.cloned();
+    let in_time = latest
+        .as_ref()
+        .filter(|latest| now.duration_since(latest.at) <= notice.late());
+    let mut composed = in_time.map(|latest| notice.compose(latest));
+    let mut waiting = None;
+    if let (Some(latest), Some(Err(Uncomposed::Later(why)))) = (&latest, &composed) {
+        firings.retain(|firing| firing.at < latest.at);
+        waiting = Some(Waiting {
+            key: Key {
+                notice: notice.address().clone(),
+                nominal: latest.nominal,
+            },
+            why: why.clone(),
+            again: again(latest.at, notice.late(), now),
+        });
+    }
     let admission = |firing: &Firing| Admission {
         nominal: firing.nominal,
         last: firing.nominal,
@@ -329,30 +407,32 @@ pub fn due(
                 outcome: Some((Outcome::Skipped, reason.clone())),
                 ..admission(firing)
             });
-        } else if latest != Some(firing) || now.duration_since(firing.at) > notice.late() {
-            missed.push(firing);
-        } else {
-            let (outcome, deliveries) = match notice.compose(firing) {
+        } else if latest.as_ref() == Some(firing)
+            && let Some(composed) = composed.take()
+        {
+            let (outcome, deliveries) = match composed {
                 Ok(deliveries) if deliveries.is_empty() => {
                     let nobody = "it reaches nobody".to_owned();
                     (Some((Outcome::Skipped, nobody)), Vec::new())
                 }
                 Ok(deliveries) => (None, deliveries),
-                Err(why) => (Some((Outcome::Refused, why)), Vec::new()),
+                Err(Uncomposed::Refused(why) | Uncomposed::Later(why)) => {
+                    (Some((Outcome::Refused, why)), Vec::new())
+                }
             };
             admissions.push(Admission {
                 outcome,
                 deliveries,
                 ..admission(firing)
             });
+        } else {
+            missed.push(firing);
         }
     }
-    let late = |firing: &Firing| {
-        if latest == Some(firing) {
-            "too late"
-        } else {
-            "superseded"
-        }
+    let late = |firing: &Firing| match (latest.as_ref() == Some(firing), notice.obstacle()) {
+        (true, Some(why)) => format!("too late; {why}"),
+        (true, None) => "too late".to_owned(),
+        (false, _) => "superseded".to_owned(),
     };
     if let (true, Some(first), Some(last)) = (missed.len() > ROWS, missed.first(), missed.last()) {
         admissions.push(Admission {
@@ -363,12 +443,28 @@ pub fn due(
         });
     } else {
         admissions.extend(missed.into_iter().map(|firing| Admission {
-            outcome: Some((Outcome::Missed, late(firing).to_owned())),
+            outcome: Some((Outcome::Missed, late(firing))),
             ..admission(firing)
         }));
     }
     admissions.sort_by_key(|admission| admission.nominal);
-    (until, admissions)
+    Due {
+        until,
+        admissions,
+        waiting,
+    }
+}
+
+/// When what fired at an instant and could not be composed is tried again: a last time when it is just about
+/// too late.
+fn again(at: Timestamp, late: SignedDuration, now: Timestamp) -> Timestamp {
+    let (first, longest) = WAITS;
+    let wait = now.duration_since(at).clamp(first, longest);
+    let next = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    match at.saturating_add(late) {
+        Ok(last) if now < last => next.min(last),
+        _ => next,
+    }
 }
 
 /// Gives each occurrence whose deliveries have all ended its outcome.

@@ -7,7 +7,7 @@ use beadle::engine::agenda::Roster;
 use beadle::engine::letters::{Desk, posted};
 use beadle::engine::outbox::Books;
 use beadle::engine::right::Stop;
-use beadle::engine::runner::{Channels, Context, Notice, due, round};
+use beadle::engine::runner::{Channels, Context, Due, Notice, due, round};
 use beadle::ledger;
 use beadle::model::manifest::Vendor;
 use beadle::model::{Address, AppId, Collection, Kind, Name, RemoteId};
@@ -105,7 +105,9 @@ async fn by_agenda(books: &dyn Books, roster: &mut Roster, now: Timestamp) {
 async fn by_scan(books: &dyn Books, notices: &[Arc<dyn Notice>], now: Timestamp) {
     for notice in notices {
         let handled = books.handled_until(notice.address()).await.unwrap();
-        let (until, admissions) = due(notice.as_ref(), handled, now);
+        let Due {
+            until, admissions, ..
+        } = due(notice.as_ref(), handled, now);
         books
             .admit(notice.address(), until, &admissions)
             .await
@@ -180,7 +182,11 @@ async fn a_runner_that_was_stopped_hides_no_instant_behind_a_range() {
     let notice = &notices[0];
     let at = |minutes| start() + SignedDuration::from_mins(minutes);
     // It reads, works out what is due, and is stopped; by then hours have passed.
-    let (until, stale) = due(notice.as_ref(), None, at(600));
+    let Due {
+        until,
+        admissions: stale,
+        ..
+    } = due(notice.as_ref(), None, at(600));
     assert_eq!(stale[0].count, 30, "a range of all but the last");
     // The other was there for the first hour, then died.
     for minute in [0, 20, 40] {

@@ -129,8 +129,8 @@ fn parts(body: &str, boundary: &str) -> Value {
     Value::Object(parts.filter_map(part).collect())
 }
 
-fn word<T>(outcome: &Result<T, ApiError>) -> &'static str {
-    match outcome {
+fn word<T, E: AsRef<ApiError>>(outcome: &Result<T, E>) -> &'static str {
+    match outcome.as_ref().map_err(E::as_ref) {
         Ok(_) => "ok",
         Err(ApiError::Refused(_)) => "refused",
         Err(ApiError::Unreachable(_)) => "unreachable",

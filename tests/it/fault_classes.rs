@@ -4,7 +4,7 @@
 use std::process::{Child, Command, Stdio};
 
 use beadle::engine::outbox::{NewDelivery, Occurrence, Outcome};
-use beadle::engine::runner::{Firing, Notice, due};
+use beadle::engine::runner::{Due, Firing, Notice, Uncomposed, due};
 use beadle::model::Address;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde_json::{Value, json};
@@ -308,7 +308,7 @@ impl Notice for Office {
         Some(after)
     }
 
-    fn compose(&self, _: &Firing) -> Result<Vec<NewDelivery>, String> {
+    fn compose(&self, _: &Firing) -> Result<Vec<NewDelivery>, Uncomposed> {
         Ok(Vec::new())
     }
 
@@ -327,7 +327,9 @@ fn zone_data_that_changes_moves_what_comes_and_no_instant_comes_twice() {
             hours,
         };
         let now = format!("2026-12-{now}:00Z").parse().unwrap();
-        let (until, admissions) = due(&office, handled, now);
+        let Due {
+            until, admissions, ..
+        } = due(&office, handled, now);
         handled = Some(until);
         let told = admissions.iter().map(|a| {
             let missed = matches!(a.outcome, Some((Outcome::Missed, _)));

@@ -165,3 +165,150 @@ fn what_feishu_would_refuse_is_found_at_its_place() {
     let ran = project.beadle(&["validate"]).exits(1);
     assert!(ran.stderr.contains("media_id"), "{}", ran.stderr);
 }
+
+/// The outcome and the reason of each occurrence of a day, newest first.
+fn outcomes(project: &Project) -> Vec<(String, String)> {
+    let told = project.beadle(&["notice", "history", "--format", "json"]);
+    let told = told.exits(0).json();
+    let word = |one: &Value, key: &str| one[key].as_str().unwrap().to_owned();
+    let all = told["occurrences"].as_array().unwrap().iter();
+    all.map(|one| (word(one, "outcome"), word(one, "reason")))
+        .collect()
+}
+
+/// A tick that waits for no vendor for long.
+fn quick_tick(project: &Project, days: i64, time: &str) -> Ran {
+    let now = format!("{}{time}Z", day(days));
+    project.beadle(&[
+        "tick",
+        "--now",
+        &now,
+        "--timeout",
+        "1s",
+        "--retry-wait",
+        "1ms",
+    ])
+}
+
+#[test]
+fn an_upload_that_fails_and_may_succeed_is_tried_again_and_the_notice_sent() {
+    std::thread::scope(|scope| {
+        for (fault, uploaded) in [
+            ("refuse", 0),
+            ("5xx", 0),
+            ("html", 0),
+            ("429", 0),
+            ("stalled", 1),
+            ("lost-reply", 1),
+        ] {
+            scope.spawn(move || {
+                let project = project();
+                write(&project, "poster.png", &png(100, 50, 1));
+                apply(&project);
+                project.fault(&format!("{fault}@uploadImage"));
+                let waits = quick_tick(&project, 0, "10:00:00").exits(1);
+                assert!(
+                    waits
+                        .stderr
+                        .contains("not sent yet: its image is not uploaded:"),
+                    "{fault}: {}",
+                    waits.stderr
+                );
+                assert!(
+                    waits.stderr.contains("tried again from")
+                        && waits.stdout.contains("1 not sent yet"),
+                    "{fault}: {waits:?}"
+                );
+                assert_eq!(outcomes(&project), [], "{fault}");
+                assert_eq!(arrived(&project), Vec::<String>::new(), "{fault}");
+                project.release();
+                project.no_faults();
+                let before = uploads(&project);
+                assert!(uploaded <= before, "{fault}");
+                quick_tick(&project, 0, "10:09:00").exits(0);
+                assert_eq!(uploads(&project), before + 1, "{fault}");
+                assert_eq!(arrived(&project).len(), 2, "{fault}");
+                // What is known to have worked is not done again.
+                project.fault("5xx@uploadImage");
+                quick_tick(&project, 1, "10:00:00").exits(0);
+                assert_eq!(uploads(&project), before + 1, "{fault}");
+                assert_eq!(arrived(&project).len(), 4, "{fault}");
+                let sent: Vec<_> = outcomes(&project).into_iter().map(|(end, _)| end).collect();
+                assert_eq!(sent, ["sent", "sent"], "{fault}");
+            });
+        }
+    });
+}
+
+#[test]
+fn an_image_that_cannot_be_uploaded_in_time_is_missed_and_says_why() {
+    let project = project();
+    write(&project, "poster.png", &png(100, 50, 1));
+    apply(&project);
+    project.fault("5xx@uploadImage");
+    for time in ["10:00:00", "10:05:00", "10:15:00"] {
+        quick_tick(&project, 0, time).exits(1);
+        assert_eq!(outcomes(&project), [], "{time}");
+    }
+    quick_tick(&project, 0, "10:15:01").exits(1);
+    let [(outcome, reason)] = &outcomes(&project)[..] else {
+        panic!("{:?}", outcomes(&project));
+    };
+    assert_eq!(outcome, "missed");
+    assert!(
+        reason.starts_with("too late; its image is not uploaded: uploadImage: unknown outcome"),
+        "{reason}"
+    );
+    // It is over: what works from now on is for the next day.
+    project.no_faults();
+    quick_tick(&project, 0, "10:16:00").exits(0);
+    assert_eq!(arrived(&project), Vec::<String>::new());
+    quick_tick(&project, 1, "10:00:00").exits(0);
+    assert_eq!(arrived(&project).len(), 2);
+}
+
+#[test]
+fn an_image_that_feishu_refuses_for_what_it_is_ends_the_occurrence_at_once() {
+    for (code, why) in [(234_011, "image"), (234_002, "im:resource")] {
+        let project = project();
+        write(&project, "poster.png", &png(100, 50, 1));
+        apply(&project);
+        project.fault(&format!("code@uploadImage,code={code}"));
+        quick_tick(&project, 0, "10:00:00").exits(1);
+        let [(outcome, reason)] = &outcomes(&project)[..] else {
+            panic!("{:?}", outcomes(&project));
+        };
+        assert_eq!(outcome, "refused");
+        assert!(reason.contains("uploadImage: refused"), "{reason}");
+        assert!(reason.contains(why), "{reason}");
+        assert_eq!(uploads(&project), 1);
+    }
+}
+
+#[test]
+fn where_feishu_cannot_be_reached_an_image_waits_with_its_notice() {
+    let mut project = project();
+    write(&project, "poster.png", &png(100, 50, 1));
+    apply(&project);
+    project.stop_sandbox();
+    let waits = quick_tick(&project, 0, "10:00:00").exits(1);
+    assert!(waits.stderr.contains("not sent yet"), "{}", waits.stderr);
+    let by_hand = project.beadle(&[
+        "notice",
+        "send",
+        "recurring_notice.picture",
+        "--auto-approve",
+        "--retry-wait",
+        "1ms",
+    ]);
+    let by_hand = by_hand.exits(1);
+    assert!(
+        by_hand.stderr.contains("try again later"),
+        "{}",
+        by_hand.stderr
+    );
+    project.restart_sandbox();
+    quick_tick(&project, 0, "10:01:00").exits(0);
+    assert_eq!(arrived(&project).len(), 2);
+    assert_eq!(outcomes(&project).len(), 1);
+}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use beadle::engine::afterwards::{RecallState, Word};
 use beadle::engine::agenda::Roster;
 use beadle::engine::channel::{
-    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
+    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To, UploadError,
 };
 use beadle::engine::held::{Settled, settle};
 use beadle::engine::outbox::{
@@ -17,7 +17,9 @@ use beadle::engine::outbox::{
 use beadle::engine::polls::Rhythm;
 use beadle::engine::quota::{Claimed, Daily, Over, Quota, Take};
 use beadle::engine::right::Stop;
-use beadle::engine::runner::{Channels, Context, Firing, Notice, Round, round};
+use beadle::engine::runner::{
+    Channels, Context, Due, Firing, Notice, Round, Uncomposed, due, round,
+};
 use beadle::engine::{Answer, ApiError, Pending};
 use beadle::ledger;
 use beadle::model::group::Recipient;
@@ -156,7 +158,7 @@ impl Channel for Vendor {
         })
     }
 
-    fn upload<'a>(&'a self, _: &'a [u8]) -> Pending<'a, Result<String, ApiError>> {
+    fn upload<'a>(&'a self, _: &'a [u8]) -> Pending<'a, Result<String, UploadError>> {
         Box::pin(async { Ok("img_1".into()) })
     }
 
@@ -242,7 +244,7 @@ impl Notice for Hourly {
         Some(Timestamp::from_second(next).unwrap())
     }
 
-    fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, String> {
+    fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, Uncomposed> {
         let part = |n| self.part(format!("{} part {n}", firing.nominal), n);
         Ok((0..self.parts).map(part).collect())
     }
@@ -495,7 +497,9 @@ async fn a_refusal_stops_no_other_delivery() {
 async fn a_runner_that_dies_with_a_delivery_leaves_it_unknown_and_never_pending() {
     let world = world(2, Repeat::Never, &[]);
     let notice = &world.notices[0];
-    let (until, admissions) = beadle::engine::runner::due(notice.as_ref(), None, at("10:00"));
+    let Due {
+        until, admissions, ..
+    } = due(notice.as_ref(), None, at("10:00"));
     let outbox = world.outbox();
     outbox
         .admit(notice.address(), until, &admissions)
@@ -538,7 +542,9 @@ async fn a_runner_that_dies_with_a_delivery_leaves_it_unknown_and_never_pending(
 async fn what_another_runner_has_tried_since_it_was_seen_is_not_claimed() {
     let world = world(1, Repeat::Never, &[Does::LosesTheReply]);
     let notice = &world.notices[0];
-    let (until, admissions) = beadle::engine::runner::due(notice.as_ref(), None, at("10:00"));
+    let Due {
+        until, admissions, ..
+    } = due(notice.as_ref(), None, at("10:00"));
     let outbox = world.outbox();
     let admitted = outbox.admit(notice.address(), until, &admissions).await;
     assert_eq!(admitted.unwrap(), Admitted::New(vec![true]));
@@ -561,7 +567,9 @@ async fn what_another_runner_has_tried_since_it_was_seen_is_not_claimed() {
 async fn two_runners_that_find_the_same_instant_admit_it_once() {
     let world = world(1, Repeat::Never, &[]);
     let notice = &world.notices[0];
-    let (until, admissions) = beadle::engine::runner::due(notice.as_ref(), None, at("10:00"));
+    let Due {
+        until, admissions, ..
+    } = due(notice.as_ref(), None, at("10:00"));
     let outbox = world.outbox();
     let first = outbox.admit(notice.address(), until, &admissions).await;
     let second = outbox.admit(notice.address(), until, &admissions).await;
@@ -1062,4 +1070,105 @@ fn all_of_it_holds_on_postgres_too() {
             });
         }
     });
+}
+
+/// A notice whose image cannot be uploaded before a time.
+struct Pictured {
+    inner: Hourly,
+    until: Timestamp,
+    asked: Arc<Mutex<Vec<Timestamp>>>,
+    now: Arc<Mutex<Timestamp>>,
+}
+
+impl Notice for Pictured {
+    fn address(&self) -> &Address {
+        self.inner.address()
+    }
+
+    fn revision(&self) -> &str {
+        self.inner.revision()
+    }
+
+    fn applied_at(&self) -> Timestamp {
+        self.inner.applied_at()
+    }
+
+    fn late(&self) -> SignedDuration {
+        self.inner.late()
+    }
+
+    fn firings(&self, from: Timestamp, until: Timestamp) -> Vec<Firing> {
+        self.inner.firings(from, until)
+    }
+
+    fn nothing_before(&self, after: Timestamp) -> Option<Timestamp> {
+        self.inner.nothing_before(after)
+    }
+
+    fn compose(&self, firing: &Firing) -> Result<Vec<NewDelivery>, Uncomposed> {
+        let now = *self.now.lock().unwrap();
+        self.asked.lock().unwrap().push(now);
+        match now < self.until {
+            true => Err(Uncomposed::Later("no picture yet".to_owned())),
+            false => self.inner.compose(firing),
+        }
+    }
+
+    fn obstacle(&self) -> Option<String> {
+        (*self.now.lock().unwrap() < self.until).then(|| "no picture yet".to_owned())
+    }
+}
+
+/// What becomes of such a notice, and how often it was tried, when somebody looks every five seconds until
+/// 11:00.
+async fn pictured(until: &str) -> (Vec<String>, usize) {
+    let mut world = world(1, Repeat::Never, &[]);
+    let (asked, now) = (Arc::default(), Arc::new(Mutex::new(at("09:59"))));
+    world.notices = vec![Arc::new(Pictured {
+        inner: Hourly {
+            address: "recurring_notice.hourly".parse().unwrap(),
+            applied_at: at("09:30"),
+            parts: 1,
+            repeat: Repeat::Never,
+            revoke_after: None,
+        },
+        until: at(until),
+        asked: Arc::clone(&asked),
+        now: Arc::clone(&now),
+    })];
+    let vendor: Arc<dyn Channel> = world.vendor.clone();
+    let channels: Channels = BTreeMap::from([(Name::new("feishu").unwrap(), vendor)]);
+    let handled = world.books.handled().await.unwrap();
+    let mut roster = Roster::new(world.notices.clone(), &handled);
+    let mut time = at("09:59");
+    while time < at("11:00") {
+        *now.lock().unwrap() = time;
+        let context = Context {
+            outbox: world.books.as_ref(),
+            channels: &channels,
+            runner: "one",
+            stop: &Stop::default(),
+            now: &|| time,
+            tell: &|_| {},
+        };
+        let done = round(&context, &mut roster).await.unwrap();
+        assert!(
+            roster.first().is_none_or(|next| next > time),
+            "it would spin"
+        );
+        assert!(done.waiting.iter().all(|waiting| waiting.again > time));
+        time += SignedDuration::from_secs(5);
+    }
+    let tries = asked.lock().unwrap().len();
+    (world.told().await, tries)
+}
+
+#[tokio::test]
+async fn what_cannot_be_composed_yet_is_tried_a_few_times_until_it_is_too_late() {
+    let (told, tries) = pictured("10:04").await;
+    assert_eq!(told, ["01 10:00 x1 sent ()"]);
+    assert!((4..=8).contains(&tries), "{tries}");
+    let (told, tries) = pictured("12:00").await;
+    assert_eq!(told, ["01 10:00 x1 missed (too late; no picture yet)"]);
+    assert!((5..=10).contains(&tries), "{tries}");
 }

@@ -16,11 +16,12 @@ use crate::cli::whose::Whose;
 use crate::engine::afterwards::RecallState;
 use crate::engine::agenda::Roster;
 use crate::engine::ledger::LedgerError;
-use crate::engine::letters::{Desk, Picture, Posted, posted};
+use crate::engine::letters::{Desk, Picture, posted};
 use crate::engine::outbox::{Key, Outcome};
 use crate::engine::right::Stop;
-use crate::engine::runner::{Context, Notice, Round, RunEvent, round};
+use crate::engine::runner::{Context, Notice, Round, RunEvent, Waiting, round};
 use crate::ledger::codec::sending::to_to_text;
+use crate::model::Address;
 
 /// Refuses a project that remembers nothing.
 pub(super) fn keeps(session: &Session) -> Result<()> {
@@ -33,6 +34,15 @@ pub(super) fn keeps(session: &Session) -> Result<()> {
     )
 }
 
+/// Of which notices images are uploaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Uploads {
+    /// Of those that are due.
+    Due,
+    /// Of these first, and then of all others, so that theirs are there when they are due.
+    All,
+}
+
 /// The notices of a project as they are fired.
 pub(super) struct Fired {
     /// Those that are switched on.
@@ -40,12 +50,16 @@ pub(super) struct Fired {
     /// How many the ledger holds.
     pub(super) registered: usize,
     desk: Arc<Desk>,
-    pictures: Vec<Picture>,
+    pictures: Vec<(Address, Picture)>,
 }
 
 impl Fired {
     /// Reads them from the ledger, and looks up whom they are for.
-    pub(super) async fn read(session: &Session, ui: &Ui) -> std::result::Result<Self, LedgerError> {
+    pub(super) async fn read(
+        session: &Session,
+        now: Timestamp,
+        ui: &Ui,
+    ) -> std::result::Result<Self, LedgerError> {
         let bindings = session.ledger.bindings().await?;
         let providers = session.manifest.providers.iter();
         let vendors = providers.map(|(name, provider)| (name.clone(), provider.vendor));
@@ -59,7 +73,10 @@ impl Fired {
             ));
         }
         let registered = all.len() + unreadable.len();
-        let pictures = all.iter().filter_map(Posted::image).collect();
+        let pictures = all
+            .iter()
+            .filter_map(|notice| Some((notice.address().clone(), notice.image()?)));
+        let pictures = pictures.collect();
         let enabled = all.into_iter().filter(|n| n.registered().enabled);
         let notices = enabled.map(|notice| Arc::new(notice) as Arc<dyn Notice>);
         let notices = notices.collect();
@@ -69,14 +86,31 @@ impl Fired {
             desk,
             pictures,
         };
-        fired.renew(session).await?;
+        fired.renew(session, Uploads::All, now).await?;
         Ok(fired)
     }
 
-    /// Looks up anew whom they are for, and which of them are paused.
-    pub(super) async fn renew(&self, session: &Session) -> std::result::Result<(), LedgerError> {
+    /// Looks up anew whom they are for, and which of them are paused, and uploads images that are not
+    /// uploaded yet.
+    pub(super) async fn renew(
+        &self,
+        session: &Session,
+        uploads: Uploads,
+        now: Timestamp,
+    ) -> std::result::Result<(), LedgerError> {
         let pauses = session.outbox.pauses().await?;
-        let images = images::keys(session, &session.dir, &self.pictures).await?;
+        let (mut due, mut others) = (Vec::new(), Vec::new());
+        for (notice, picture) in &self.pictures {
+            match self.roster.is_due(notice, now) {
+                true => due.push(picture.clone()),
+                false => others.push(picture.clone()),
+            }
+        }
+        let mut images = images::known(session, &others).await?;
+        if uploads == Uploads::Due {
+            others.clear();
+        }
+        images.extend(images::keys(session, &session.dir, &due, &others).await?);
         self.desk.renew(&session.directories, pauses, images).await;
         Ok(())
     }
@@ -201,6 +235,23 @@ fn tell_ends(done: &Round, ui: &Ui) {
             reason => format!(": {}", clean(reason)),
         };
         ui.say(&format!("{key}: {}{why}", outcome.as_str()));
+    }
+    for Waiting { key, why, again } in &done.waiting {
+        if ui.format() == Format::Json {
+            ui.print_json_line(&json!({
+                "event": "waiting",
+                "notice": key.notice.to_string(),
+                "scheduled": key.nominal.to_string(),
+                "reason": why,
+                "again": again.to_string(),
+            }));
+        } else {
+            ui.say(&format!(
+                "{key}: not sent yet: {}; it is tried again from {} on",
+                clean(why),
+                again.strftime("%Y-%m-%dT%H:%M:%SZ")
+            ));
+        }
     }
     for key in &done.open {
         if ui.format() == Format::Json {

@@ -19,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
 use super::Result;
-use super::firing::{self, Fired};
+use super::firing::{self, Fired, Uploads};
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global, Run};
 use crate::cli::clock;
@@ -161,14 +161,16 @@ impl<'a> Runner<'a> {
                 // Whoever gets a message is looked up when it fires, and not when the runner was started.
                 let age = now.duration_since(held.renewed);
                 let is_fresh = (SignedDuration::ZERO..FRESH).contains(&age);
-                if !is_fresh || held.fired.roster.first().is_some_and(|due| due <= now) {
-                    held.fired.renew(self.session).await?;
+                let is_due = held.fired.roster.first().is_some_and(|due| due <= now);
+                if is_due || !is_fresh {
+                    let uploads = if is_due { Uploads::Due } else { Uploads::All };
+                    held.fired.renew(self.session, uploads, now).await?;
                     held.renewed = now;
                 }
                 held
             }
             _ => Read {
-                fired: Fired::read(self.session, self.ui).await?,
+                fired: Fired::read(self.session, now, self.ui).await?,
                 turn,
                 renewed: now,
             },

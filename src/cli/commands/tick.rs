@@ -42,7 +42,7 @@ pub(super) async fn tick(global: &Global, args: &Tick, ui: &Ui) -> Result {
     let runner = uuid::Uuid::new_v4().to_string();
     let fixed = args.now;
     let clock = move || fixed.unwrap_or_else(clock::now);
-    let mut fired = Fired::read(&session, ui).await?;
+    let mut fired = Fired::read(&session, clock(), ui).await?;
     // What a notice that is gone has left open is still brought to its end.
     if fired.registered == 0 && session.outbox.undecided().await?.is_empty() {
         session.close().await;
@@ -79,6 +79,7 @@ fn is_fine(done: &Round) -> bool {
     let good = |outcome: &Outcome| matches!(outcome, Outcome::Sent | Outcome::Skipped);
     let back = |state: &RecallState| *state == RecallState::Recalled;
     done.open.is_empty()
+        && done.waiting.is_empty()
         && done.ended.iter().all(|(_, outcome, _)| good(outcome))
         && done.recalls.iter().all(|(_, _, state, _)| back(state))
 }
@@ -118,6 +119,7 @@ fn merge(done: &mut Round, later: Round) {
     let Round {
         ended,
         open,
+        waiting,
         recalls,
         unheard,
         waits,
@@ -129,7 +131,7 @@ fn merge(done: &mut Round, later: Round) {
     done.unheard.extend(unheard);
     done.reports.extend(reports);
     done.wakes = wakes;
-    (done.open, done.waits) = (open, waits);
+    (done.open, done.waiting, done.waits) = (open, waiting, waits);
 }
 
 /// Whether what is not fired is switched off, and not unreadable.
@@ -156,6 +158,9 @@ fn summarise(done: &Round, ui: &Ui) {
         .filter(|(n, _)| *n > 0)
         .map(|(n, word)| format!("{n} {word}"))
         .collect();
+    if !done.waiting.is_empty() {
+        parts.push(format!("{} not sent yet", done.waiting.len()));
+    }
     if !done.open.is_empty() {
         parts.push(format!("{} open", done.open.len()));
     }
@@ -163,7 +168,10 @@ fn summarise(done: &Round, ui: &Ui) {
         true => "nothing is due".to_owned(),
         false => parts.join(", "),
     };
-    let of = count(done.ended.len() + done.open.len(), "occurrence");
+    let of = count(
+        done.ended.len() + done.open.len() + done.waiting.len(),
+        "occurrence",
+    );
     ui.print(&match parts.is_empty() {
         true => format!("Tick: {words}.\n"),
         false => format!("Tick: {of}: {words}.\n"),

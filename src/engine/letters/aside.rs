@@ -8,6 +8,7 @@ use super::book::Book;
 use super::{Posted, What};
 use crate::engine::outbox::{NewDelivery, Occurrence, Outcome};
 use crate::engine::report::Report;
+use crate::engine::runner::Uncomposed;
 use crate::model::group::resolve;
 use crate::model::notice::{Target, teller};
 use crate::model::{Name, message, parse};
@@ -81,7 +82,10 @@ impl Posted {
                 (&reached.people, message::Target::People),
             ] {
                 if !to.is_empty() {
-                    deliveries.extend(self.parcels(&what, provider, to, kind)?);
+                    let parcels = self.parcels(&what, provider, to, kind);
+                    deliveries.extend(parcels.map_err(|uncomposed| match uncomposed {
+                        Uncomposed::Refused(why) | Uncomposed::Later(why) => why,
+                    })?);
                 }
             }
         }

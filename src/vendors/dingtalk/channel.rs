@@ -37,7 +37,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{DingTalk, group, notification, quota};
 use crate::engine::channel::{
-    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
+    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To, UploadError,
 };
 use crate::engine::polls::Rhythm;
 use crate::engine::quota::Quota;
@@ -167,11 +167,10 @@ impl Channel for DingTalk {
         quota::quota(&self.link.app, self.agency.edition, parcel, job, now)
     }
 
-    fn upload<'a>(&'a self, _: &'a [u8]) -> Pending<'a, Result<String, ApiError>> {
+    fn upload<'a>(&'a self, _: &'a [u8]) -> Pending<'a, Result<String, UploadError>> {
         Box::pin(async {
-            Err(ApiError::Unreachable(
-                "beadle uploads no images to DingTalk; name the id of one that is there".to_owned(),
-            ))
+            let why = "beadle uploads no images to DingTalk; name the id of one that is there";
+            Err(UploadError::Refused(ApiError::Unreachable(why.to_owned())))
         })
     }
 

@@ -28,7 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Enos, notice};
 use crate::engine::channel::{
-    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
+    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To, UploadError,
 };
 use crate::engine::polls::Rhythm;
 use crate::engine::quota::Quota;
@@ -109,11 +109,10 @@ impl Channel for Enos {
         Quota::default()
     }
 
-    fn upload<'a>(&'a self, _: &'a [u8]) -> Pending<'a, Result<String, ApiError>> {
+    fn upload<'a>(&'a self, _: &'a [u8]) -> Pending<'a, Result<String, UploadError>> {
         Box::pin(async {
-            Err(ApiError::Unreachable(
-                "EnOS takes no images in notices".to_owned(),
-            ))
+            let why = "EnOS takes no images in notices".to_owned();
+            Err(UploadError::Refused(ApiError::Unreachable(why)))
         })
     }
 

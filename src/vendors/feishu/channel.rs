@@ -31,7 +31,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Feishu, batch, content, image, message};
 use crate::engine::channel::{
-    Channel, Job, Letter, Parcel, People, RecallRules, Receipt, Repeat, Sent, To,
+    Channel, Job, Letter, Parcel, People, RecallRules, Receipt, Repeat, Sent, To, UploadError,
 };
 use crate::engine::polls::Rhythm;
 use crate::engine::quota::Quota;
@@ -222,7 +222,7 @@ impl Channel for Feishu {
         Quota::default()
     }
 
-    fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, ApiError>> {
+    fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, UploadError>> {
         Box::pin(image::upload(self, image))
     }
 

@@ -96,7 +96,7 @@ async fn one(session: &Session, address: &Address, is_shown: bool) -> Result<Pos
     let pictures: Vec<_> = found.iter().filter_map(Posted::image).collect();
     let images = match is_shown {
         true => shown(session, &pictures).await?,
-        false => images::keys(session, &session.dir, &pictures).await?,
+        false => images::keys(session, &session.dir, &pictures, &[]).await?,
     };
     desk.renew(&session.directories, Vec::new(), images).await;
     found.ok_or_else(|| {

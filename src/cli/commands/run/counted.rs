@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::endpoints::Watched;
 use crate::engine::channel::{
-    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To,
+    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To, UploadError,
 };
 use crate::engine::directory::{Directory, Sighting};
 use crate::engine::people::Directories;
@@ -53,14 +53,14 @@ pub(super) fn directories(directories: &Directories, watched: &Arc<Watched>) -> 
 
 impl<T: ?Sized> Counted<T> {
     /// Makes a call and counts it; a failure says itself which one it was.
-    async fn count<R>(
+    async fn count<R, E: AsRef<ApiError>>(
         &self,
         operation: &str,
-        call: impl Future<Output = Result<R, ApiError>>,
-    ) -> Result<R, ApiError> {
+        call: impl Future<Output = Result<R, E>>,
+    ) -> Result<R, E> {
         let start = Instant::now();
         let done = call.await;
-        let outcome = match &done {
+        let outcome = match done.as_ref().map_err(E::as_ref) {
             Ok(_) => "ok",
             Err(ApiError::Refused(_)) => "refused",
             Err(ApiError::Unreachable(_)) => "unreachable",
@@ -117,7 +117,7 @@ impl Channel for Counted<dyn Channel> {
         self.inner.quota(parcel, job, now)
     }
 
-    fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, ApiError>> {
+    fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, UploadError>> {
         Box::pin(self.count("upload", self.inner.upload(image)))
     }
 
