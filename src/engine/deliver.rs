@@ -8,7 +8,7 @@
 //! - What a vendor's quota has no room for waits, or is refused where it would wait for longer than it may.
 
 use futures_util::{StreamExt, stream};
-use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::ApiError;
 use super::channel::{Channel, Job, Repeat};
@@ -16,6 +16,7 @@ use super::ledger::LedgerError;
 use super::outbox::{Claim, Delivery, Ending, OutboxError, Purpose, State};
 use super::quota::Claimed;
 use super::runner::{Context, Round, RunEvent};
+use crate::model::zone;
 
 /// How many calls are under way at once.
 pub(super) const CONCURRENCY: usize = 16;
@@ -178,10 +179,7 @@ fn may_repeat(delivery: &Delivery, now: Timestamp) -> bool {
         Repeat::Again => delivery.attempts < 2,
         Repeat::For(time) => now.duration_since(first) < time,
         Repeat::SameDay => {
-            let Ok(shanghai) = TimeZone::get("Asia/Shanghai") else {
-                return false;
-            };
-            let day = |at: Timestamp| at.to_zoned(shanghai.clone()).date();
+            let day = |at: Timestamp| at.to_zoned(zone::SHANGHAI.clone()).date();
             let soon = now.saturating_add(5.minutes()).unwrap_or(Timestamp::MAX);
             day(first) == day(now) && day(now) == day(soon)
         }

@@ -31,6 +31,7 @@ mod shape;
 mod unlike;
 mod written;
 pub mod yaml;
+pub mod zone;
 
 pub use address::{Address, Kind, Name};
 pub use checks::{MAX_IN_CHAT, MAX_IN_USER_GROUP, audiences, check_notices, check_sending};

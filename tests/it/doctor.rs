@@ -367,7 +367,9 @@ fn a_calendar_that_ends_soon_is_told_before_it_is_refused() {
             project.providers()
         )
     };
-    let today = jiff::Zoned::now().date();
+    let today = jiff::Timestamp::now()
+        .to_zoned(jiff::tz::TimeZone::UTC)
+        .date();
     let in_days = |days: i64| {
         today
             .checked_add(jiff::Span::new().days(days))

@@ -5,7 +5,6 @@ use std::fs;
 use std::path::Path;
 
 use jiff::civil::{Date, Weekday};
-use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 
@@ -49,7 +48,7 @@ fn the_inbox_holds_what_was_simulated() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/notices/beadle.yaml");
     let text = fs::read_to_string(example).unwrap();
     // A holiday from a Wednesday to the Friday after it, with the Saturday to make up for it.
-    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let zone = beadle::model::zone::SHANGHAI.clone();
     let tomorrow = (Timestamp::now() + 24.hours()).to_zoned(zone).date();
     let mut days = (1..).map(|n| tomorrow + n.days());
     let holiday: Date = days

@@ -858,7 +858,8 @@ fn the_same_message_renders_the_same_bytes() {
         }
     }
     // The zone is the notice's: the same instant elsewhere is said otherwise.
-    let abroad = scheduled().with_time_zone(jiff::tz::TimeZone::get("America/New_York").unwrap());
+    let abroad =
+        scheduled().with_time_zone(beadle::model::zone::ZONES.get("America/New_York").unwrap());
     let said = with(&abroad, |context| {
         render(
             &message("text: \"{{ scheduled }} {{ scheduled.hour }}\""),

@@ -1,10 +1,10 @@
 //! Schedules and calendars as users write them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use jiff::civil::Time;
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use schemars::generate::SchemaSettings;
 
@@ -17,6 +17,7 @@ use crate::model::interpolate::{Interpolator, Vars};
 use crate::model::shape::{Given, Reader, Shape, Spanned, Text, closest, shorten, words};
 use crate::model::written::{self, DaysWord, OffDaysWord, ScheduleKeys, StepText};
 use crate::model::yaml::Tree;
+use crate::model::zone::ZONES;
 use crate::model::{Name, parse};
 
 mod calendars;
@@ -36,9 +37,6 @@ const LEAST_STEP: SignedDuration = SignedDuration::from_mins(1);
 
 /// The longest.
 const MOST_STEP: SignedDuration = SignedDuration::from_hours(24 * 3660);
-
-/// The zones in the binary, so that every machine gives the same answer.
-static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 /// Names that people write for a zone and that are none.
 const MEANT: [(&str, &str); 4] = [
