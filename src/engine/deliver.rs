@@ -3,20 +3,20 @@
 //! # Guarantees
 //!
 //! - What is pending leaves until its time is over; then it is cancelled, and says so.
-//! - What is unknown is sent again where its channel, or the notice, lets it be, with the same bytes;
-//!   otherwise it is held.
+//! - What is unknown is sent again where its channel, or the notice, lets it be, with the same bytes, and
+//!   after waits that grow ([`super::tries`]); otherwise, and when its time is over, it is held.
 //! - What a vendor's quota has no room for waits, or is refused where it would wait for longer than it may.
 
 use futures_util::{StreamExt, stream};
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 
 use super::ApiError;
-use super::channel::{Channel, Job, Repeat};
+use super::channel::{Channel, Job};
 use super::ledger::LedgerError;
-use super::outbox::{Claim, Delivery, Ending, OutboxError, Purpose, State};
+use super::outbox::{Claim, Delivery, Ending, Key, OutboxError, State};
 use super::quota::Claimed;
 use super::runner::{Context, Round, RunEvent};
-use crate::model::zone;
+use super::tries;
 
 /// How many calls are under way at once.
 pub(super) const CONCURRENCY: usize = 16;
@@ -27,8 +27,13 @@ const MARGIN: SignedDuration = SignedDuration::from_secs(30);
 /// Why something that never left is not sent any more.
 pub(super) const TOO_LATE: &str = "it did not leave in time";
 
-/// When a quota has room again, and which it is.
-type Wait = (Timestamp, String);
+/// Why a delivery waits.
+enum Wait {
+    /// When a quota has room again, and which it is.
+    Quota(Timestamp, String),
+    /// When it is tried again, and of which occurrence it is.
+    Try(Key, Timestamp),
+}
 
 /// Sends what is pending, and what is unknown and may be repeated; holds the rest.
 pub(super) async fn send(context: &Context<'_>, done: &mut Round) -> Result<(), LedgerError> {
@@ -39,9 +44,15 @@ pub(super) async fn send(context: &Context<'_>, done: &mut Round) -> Result<(), 
     let mut failed = None;
     while let Some(result) = results.next().await {
         match result {
-            Ok(Some(wait)) => {
+            Ok(Some(Wait::Quota(until, what))) => {
+                let wait = (until, what);
                 let first = done.waits.take().filter(|first| *first < wait);
                 done.waits = Some(first.unwrap_or(wait));
+            }
+            Ok(Some(Wait::Try(key, at))) => {
+                done.wakes = Some(done.wakes.map_or(at, |wakes| wakes.min(at)));
+                let first = done.tries.entry(key).or_insert(at);
+                *first = at.min(*first);
             }
             Ok(None) => {}
             Err(error) => failed = Some(error),
@@ -80,23 +91,25 @@ async fn one(context: &Context<'_>, delivery: Delivery) -> Result<Option<Wait>, 
     }
     let outbox = context.outbox;
     let now = (context.now)();
-    let may_repeat = !delivery.is_revoked && may_repeat(&delivery, now);
-    if delivery.state == State::Unknown && !may_repeat {
-        let reason = match delivery.detail.as_str() {
-            "" => "it may have been sent",
-            detail => detail,
-        };
-        if outbox.hold(delivery.id, reason).await? {
-            let (provider, state) = (&delivery.what.provider, State::Held);
-            (context.tell)(RunEvent::Attempted { provider, state });
+    match (tries::next(&delivery, now), delivery.state) {
+        (Some(at), _) if at > now => return Ok(Some(Wait::Try(delivery.key, at))),
+        (Some(_), _) => {}
+        (None, State::Pending) => {
+            let cancelled = State::Cancelled;
+            outbox.give_up(delivery.id, cancelled, TOO_LATE).await?;
+            return Ok(None);
         }
-        return Ok(None);
-    }
-    let is_over = delivery.send_until.is_some_and(|until| now > until);
-    if delivery.state == State::Pending && delivery.purpose == Purpose::Notice && is_over {
-        let cancelled = State::Cancelled;
-        outbox.give_up(delivery.id, cancelled, TOO_LATE).await?;
-        return Ok(None);
+        (None, _) => {
+            let reason = match delivery.detail.as_str() {
+                "" => "it may have been sent",
+                detail => detail,
+            };
+            if outbox.hold(delivery.id, reason).await? {
+                let (provider, state) = (&delivery.what.provider, State::Held);
+                (context.tell)(RunEvent::Attempted { provider, state });
+            }
+            return Ok(None);
+        }
     }
     let Some(channel) = channel(context, &delivery) else {
         return Ok(None);
@@ -122,7 +135,7 @@ async fn one(context: &Context<'_>, delivery: Delivery) -> Result<Option<Wait>, 
                 outbox.give_up(delivery.id, State::Refused, &why).await?;
                 return Ok(None);
             }
-            return Ok(Some((until, what)));
+            return Ok(Some(Wait::Quota(until, what)));
         }
     };
     let invalid = [delivery.invalid.clone(), dropped].concat();
@@ -152,12 +165,21 @@ async fn one(context: &Context<'_>, delivery: Delivery) -> Result<Option<Wait>, 
             },
         },
     };
-    let ended = outbox.end(delivery.id, context.runner, (context.now)(), &ending);
+    let at = (context.now)();
+    let ended = outbox.end(delivery.id, context.runner, at, &ending);
     match ended.await {
         Ok(()) => {
             let state = ending.state;
             (context.tell)(RunEvent::Attempted { provider, state });
-            Ok(None)
+            let tried = Delivery {
+                state,
+                attempts: delivery.attempts + 1,
+                first_at: delivery.first_at.or(Some(now)),
+                tried_at: Some(at),
+                ..delivery.clone()
+            };
+            let next = tries::next(&tried, at);
+            Ok(next.map(|next| Wait::Try(tried.key, next)))
         }
         // Whoever has it now says what became of it.
         Err(OutboxError::Lost) => {
@@ -165,23 +187,5 @@ async fn one(context: &Context<'_>, delivery: Delivery) -> Result<Option<Wait>, 
             Ok(None)
         }
         Err(OutboxError::Ledger(error)) => Err(error),
-    }
-}
-
-/// Whether the same bytes may be sent again now.
-fn may_repeat(delivery: &Delivery, now: Timestamp) -> bool {
-    let Some(first) = delivery.first_at else {
-        return false;
-    };
-    match delivery.what.repeat {
-        Repeat::Always => true,
-        Repeat::Never => false,
-        Repeat::Again => delivery.attempts < 2,
-        Repeat::For(time) => now.duration_since(first) < time,
-        Repeat::SameDay => {
-            let day = |at: Timestamp| at.to_zoned(zone::SHANGHAI.clone()).date();
-            let soon = now.saturating_add(5.minutes()).unwrap_or(Timestamp::MAX);
-            day(first) == day(now) && day(now) == day(soon)
-        }
     }
 }

@@ -29,6 +29,7 @@ pub mod runner;
 pub mod settle;
 pub mod snapshot;
 mod track;
+pub mod tries;
 pub mod upkeep;
 pub mod view;
 

@@ -262,6 +262,8 @@ pub struct Delivery {
     pub attempts: u32,
     /// When it was first begun.
     pub first_at: Option<Timestamp>,
+    /// When an attempt at it last began or ended.
+    pub tried_at: Option<Timestamp>,
     /// The vendor's id of the message.
     pub message: Option<String>,
     /// What the vendor said, in a line.

@@ -398,6 +398,7 @@ mod tests {
             state,
             attempts: 1,
             first_at: Some(at(0)),
+            tried_at: Some(at(0)),
             message: Some("m".to_owned()),
             detail: String::new(),
             invalid: Vec::new(),

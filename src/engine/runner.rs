@@ -239,7 +239,9 @@ pub struct Round {
     pub waits: Option<(Timestamp, String)>,
     /// Occurrences that are followed no longer, with why.
     pub reports: Vec<(Key, WhyEnded)>,
-    /// When a vendor is next asked what became of something.
+    /// The occurrences of which something is tried again, and when.
+    pub tries: BTreeMap<Key, Timestamp>,
+    /// When something is next tried again, or a vendor is next asked what became of something.
     pub wakes: Option<Timestamp>,
 }
 

@@ -106,6 +106,7 @@ const READERS: &[(&str, &str, Reader)] = &[
     ("delivery", "repeat", |text| reads(repeat_from_text(text))),
     ("delivery", "state", |text| reads(state_from_text(text))),
     ("delivery", "first_at", INSTANT),
+    ("delivery", "tried_at", INSTANT),
     ("delivery", "expires", INSTANT),
     ("delivery", "invalid", |text| reads(invalid_from_json(text))),
     ("settlement", "notice", ADDRESS),

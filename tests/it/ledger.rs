@@ -8,6 +8,7 @@ mod receipts;
 mod sending;
 mod snapshots;
 mod sqlite;
+mod tries;
 mod upkeep;
 
 use std::sync::Arc;

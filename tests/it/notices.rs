@@ -6,6 +6,7 @@ mod crowd;
 mod deaths;
 mod resend;
 mod together;
+mod tries;
 
 use std::sync::LazyLock;
 

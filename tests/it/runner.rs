@@ -167,6 +167,9 @@ impl Channel for Vendor {
     }
 }
 
+/// How late its occurrences may be sent.
+const LATE: SignedDuration = SignedDuration::from_mins(15);
+
 /// A notice that fires every hour, on the hour, in so many parts.
 struct Hourly {
     address: Address,
@@ -174,6 +177,7 @@ struct Hourly {
     parts: usize,
     repeat: Repeat,
     revoke_after: Option<SignedDuration>,
+    late: SignedDuration,
 }
 
 impl Hourly {
@@ -219,7 +223,7 @@ impl Notice for Hourly {
     }
 
     fn late(&self) -> SignedDuration {
-        SignedDuration::from_mins(15)
+        self.late
     }
 
     fn firings(&self, from: Timestamp, until: Timestamp) -> Vec<Firing> {
@@ -291,6 +295,7 @@ fn world(parts: usize, repeat: Repeat, script: &[Does]) -> World {
             parts,
             repeat,
             revoke_after: None,
+            late: LATE,
         })],
     }
 }
@@ -415,7 +420,15 @@ async fn a_lost_reply_is_repeated_with_the_same_bytes_while_the_key_lasts() {
 #[tokio::test]
 async fn the_key_of_a_lost_send_runs_out() {
     let window = Repeat::For(SignedDuration::from_mins(55));
-    let world = world(1, window, &[Does::LosesTheReply]);
+    let mut world = world(1, window, &[Does::LosesTheReply]);
+    world.notices = vec![Arc::new(Hourly {
+        address: "recurring_notice.hourly".parse().unwrap(),
+        applied_at: at("09:30"),
+        parts: 1,
+        repeat: window,
+        revoke_after: None,
+        late: SignedDuration::from_hours(6),
+    })];
     world.tick(at("10:00")).await;
     world.tick(at("10:55")).await;
     assert_eq!(
@@ -457,6 +470,7 @@ async fn the_same_day_ends_five_minutes_before_midnight_in_shanghai() {
             parts: 1,
             repeat: Repeat::SameDay,
             revoke_after: None,
+            late: SignedDuration::from_hours(6),
         })];
         world.tick(at(first)).await;
         world.tick(at(second)).await;
@@ -732,6 +746,7 @@ async fn what_stands_for_a_time_is_taken_back_after_it() {
         parts: 2,
         repeat: Repeat::Never,
         revoke_after: Some(SignedDuration::from_mins(30)),
+        late: LATE,
     })];
     world.tick(at("10:00")).await;
     world.tick(at("10:29")).await;
@@ -1052,6 +1067,18 @@ fn all_of_it_holds_on_postgres_too() {
             "what_may_be_sent_once_more_is_sent_once_more_and_then_held",
             what_may_be_sent_once_more_is_sent_once_more_and_then_held,
         ),
+        (
+            "what_cannot_be_composed_yet_is_tried_a_few_times_until_it_is_too_late",
+            what_cannot_be_composed_yet_is_tried_a_few_times_until_it_is_too_late,
+        ),
+        (
+            "what_may_have_been_sent_is_not_tried_any_more_once_it_is_too_late",
+            what_may_have_been_sent_is_not_tried_any_more_once_it_is_too_late,
+        ),
+        (
+            "a_restart_and_another_runner_wait_as_long",
+            a_restart_and_another_runner_wait_as_long,
+        ),
     ];
     let written = include_str!("runner.rs").matches("\n#[tokio::test]\n");
     assert_eq!(ALL.len(), written.count(), "each of them");
@@ -1131,6 +1158,7 @@ async fn pictured(until: &str) -> (Vec<String>, usize) {
             parts: 1,
             repeat: Repeat::Never,
             revoke_after: None,
+            late: LATE,
         },
         until: at(until),
         asked: Arc::clone(&asked),
@@ -1171,4 +1199,39 @@ async fn what_cannot_be_composed_yet_is_tried_a_few_times_until_it_is_too_late()
     let (told, tries) = pictured("12:00").await;
     assert_eq!(told, ["01 10:00 x1 missed (too late; no picture yet)"]);
     assert!((5..=10).contains(&tries), "{tries}");
+}
+
+#[tokio::test]
+async fn what_may_have_been_sent_is_not_tried_any_more_once_it_is_too_late() {
+    let script = [Does::LosesTheReply; 20];
+    let world = world(1, Repeat::Always, &script);
+    for minute in ["10:00", "10:15", "10:16", "10:17"] {
+        world.tick(at(minute)).await;
+    }
+    assert_eq!(
+        world.told().await,
+        ["01 10:00 x1 held (send: unknown outcome: time-out)"]
+    );
+    assert_eq!(world.vendor.arrived().len(), 2);
+}
+
+#[tokio::test]
+async fn a_restart_and_another_runner_wait_as_long() {
+    let script = [Does::LosesTheReply; 40];
+    let world = world(1, Repeat::Always, &script);
+    // Each tick of these is a runner that has just begun.
+    let mut now = at("10:00");
+    let mut tried = Vec::new();
+    while now <= at("10:16") {
+        let before = world.vendor.arrived().len();
+        let round = world.tick(now).await;
+        let second = now.duration_since(at("10:00")).as_secs();
+        if world.vendor.arrived().len() > before {
+            tried.push(second);
+        }
+        let again = round.tries.values().next();
+        assert!(again.is_none_or(|again| *again > now && Some(*again) == round.wakes));
+        now += SignedDuration::from_secs(5);
+    }
+    assert_eq!(tried, [0, 10, 30, 70, 150, 310, 630, 890]);
 }

@@ -218,6 +218,11 @@ async fn tell_invalid(
     Ok(())
 }
 
+/// Such as `tried again from 2026-12-02T10:00:10Z on`.
+pub(super) fn tried_again(at: Timestamp) -> String {
+    format!("tried again from {} on", at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+}
+
 fn tell_ends(done: &Round, ui: &Ui) {
     for (key, outcome, reason) in &done.ended {
         if ui.format() == Format::Json {
@@ -247,21 +252,24 @@ fn tell_ends(done: &Round, ui: &Ui) {
             }));
         } else {
             ui.say(&format!(
-                "{key}: not sent yet: {}; it is tried again from {} on",
+                "{key}: not sent yet: {}; {}",
                 clean(why),
-                again.strftime("%Y-%m-%dT%H:%M:%SZ")
+                tried_again(*again)
             ));
         }
     }
     for key in &done.open {
+        let again = done.tries.get(key);
         if ui.format() == Format::Json {
             ui.print_json_line(&json!({
                 "event": "open",
                 "notice": key.notice.to_string(),
                 "scheduled": key.nominal.to_string(),
+                "again": again.map(|at| at.to_string()),
             }));
         } else {
-            ui.say(&format!("{key}: still open"));
+            let words = again.map_or_else(String::new, |at| format!(", {}", tried_again(*at)));
+            ui.say(&format!("{key}: still open{words}"));
         }
     }
 }

@@ -122,17 +122,27 @@ impl<'a> Runner<'a> {
 
     async fn rounds(&self) -> Result<()> {
         let mut read = None;
+        // What was told of open occurrences: they stay so for a while.
+        let mut told: BTreeMap<Key, Option<Timestamp>> = BTreeMap::new();
         while !self.stop.is_asked() {
             let longest = match self.round(&mut read).await {
-                Ok(done) => {
+                Ok(mut done) => {
+                    let is_open = !done.open.is_empty();
+                    let open = done.open.drain(..);
+                    let open = open.map(|key| (done.tries.get(&key).copied(), key));
+                    let open: BTreeMap<_, _> = open.map(|(again, key)| (key, again)).collect();
+                    let news = open
+                        .iter()
+                        .filter(|(key, again)| told.get(key) != Some(again));
+                    done.open = news.map(|(key, _)| key.clone()).collect();
+                    told = open;
                     if let Err(error) = firing::tell(self.session, &done, self.ui).await {
                         tracing::warn!("not all of it can be told: {error}");
                     }
-                    let most = if done.open.is_empty() {
-                        LONGEST_SLEEP
-                    } else {
-                        SOON
-                    };
+                    let most = if is_open { SOON } else { LONGEST_SLEEP };
+                    let tries = done.tries.values().copied();
+                    let waiting = done.waiting.iter().map(|waiting| waiting.again);
+                    self.watched.metrics.next_try(tries.chain(waiting).min());
                     // A vendor may have to be asked what became of something before that.
                     let asks = done.wakes.map(|at| at.duration_since(clock::now()));
                     let asks = asks.map(|left| Duration::try_from(left).unwrap_or_default());

@@ -124,13 +124,14 @@ fn merge(done: &mut Round, later: Round) {
         unheard,
         waits,
         reports,
+        tries,
         wakes,
     } = later;
     done.ended.extend(ended);
     done.recalls.extend(recalls);
     done.unheard.extend(unheard);
     done.reports.extend(reports);
-    done.wakes = wakes;
+    (done.tries, done.wakes) = (tries, wakes);
     (done.open, done.waiting, done.waits) = (open, waiting, waits);
 }
 

@@ -76,9 +76,9 @@ pub(in crate::ledger) fn select_recalls(which: &str) -> String {
 pub(in crate::ledger) fn recall<R: Row>(row: &R) -> Result<Recall, R::Trouble> {
     Ok(Recall {
         delivery: delivery(row)?,
-        state: row.read(19, recall_from_text)?,
-        detail: row.owned(20)?,
-        ended_at: row.maybe_instant(21)?,
+        state: row.read(20, recall_from_text)?,
+        detail: row.owned(21)?,
+        ended_at: row.maybe_instant(22)?,
     })
 }
 

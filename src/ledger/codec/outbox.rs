@@ -37,13 +37,14 @@ pub(in crate::ledger) fn occurrence<R: Row>(row: &R) -> Result<Occurrence, R::Tr
     })
 }
 
-/// Reads deliveries of which something holds, with columns and a join more; their own are the first 19.
+/// Reads deliveries of which something holds, with columns and a join more; their own are the first 20.
 pub(in crate::ledger) fn select_deliveries(more: &str, join: &str, which: &str) -> String {
     format!(
         "SELECT d.delivery, d.notice, d.nominal, d.provider, d.app, d.operation, d.query, d.body,
              d.recipients, d.repeat, d.state, d.attempts, d.first_at, d.message, d.detail, d.invalid,
              d.purpose, o.send_until,
-             EXISTS (SELECT 1 FROM recall taken WHERE taken.delivery = d.delivery){more}
+             EXISTS (SELECT 1 FROM recall taken WHERE taken.delivery = d.delivery),
+             d.tried_at{more}
          FROM delivery d JOIN occurrence o
              ON o.project = d.project AND o.notice = d.notice AND o.nominal = d.nominal {join}
          WHERE {which} ORDER BY d.delivery"
@@ -72,6 +73,7 @@ pub(in crate::ledger) fn delivery<R: Row>(row: &R) -> Result<Delivery, R::Troubl
         state: row.read(10, state_from_text)?,
         attempts: times(row, 11)?,
         first_at: row.maybe_instant(12)?,
+        tried_at: row.maybe_instant(19)?,
         message: row.maybe_owned(13)?,
         detail: row.owned(14)?,
         invalid: row.read(15, invalid_from_json)?,

@@ -187,7 +187,8 @@ async fn settle(
     tx.run(
         "UPDATE delivery SET state = $4, detail = $5,
              attempts = CASE WHEN $4 = 'pending' THEN 0 ELSE attempts END,
-             first_at = CASE WHEN $4 = 'pending' THEN NULL ELSE first_at END
+             first_at = CASE WHEN $4 = 'pending' THEN NULL ELSE first_at END,
+             tried_at = CASE WHEN $4 = 'pending' THEN NULL ELSE tried_at END
          WHERE project = $1 AND notice = $2 AND nominal = $3 AND state = 'held'
              AND purpose = 'notice'",
         &[&project.as_str(), &notice, &nominal, &state, &text(&detail)],

@@ -11,11 +11,12 @@ use super::trouble::Trouble;
 /// The format that no step has made yet.
 const BEFORE: i64 = 2;
 
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("../migrations/postgres/0003_bindings_to_deliveries.sql"),
     include_str!("../migrations/postgres/0004_after_sending.sql"),
     include_str!("../migrations/postgres/0005_following_images.sql"),
     include_str!("../migrations/postgres/0006_snapshots.sql"),
+    include_str!("../migrations/postgres/0007_tries.sql"),
 ];
 
 /// The format that we write.

@@ -287,7 +287,7 @@ pub(super) async fn end(
     tx.run(
         "UPDATE delivery SET state = $3, runner = NULL, expires = NULL,
              first_at = CASE WHEN $3 = 'pending' AND attempts = 1 THEN NULL ELSE first_at END,
-             message = coalesce($4, message), detail = $5, invalid = $6
+             message = coalesce($4, message), detail = $5, invalid = $6, tried_at = $7
          WHERE project = $1 AND delivery = $2",
         &[
             &project.as_str(),
@@ -296,6 +296,7 @@ pub(super) async fn end(
             &maybe_text(ending.message.as_deref()),
             &text(&ending.detail),
             &invalid_to_json(&ending.invalid),
+            &instant_to_text(now),
         ],
     )
     .await?;

@@ -66,7 +66,7 @@ pub(super) async fn claim(
     let expires = now.saturating_add(lasts).unwrap_or(Timestamp::MAX);
     tx.run(
         "UPDATE delivery SET state = 'sending', attempts = attempts + 1,
-             first_at = coalesce(first_at, $3), runner = $4, expires = $5
+             first_at = coalesce(first_at, $3), tried_at = $3, runner = $4, expires = $5
          WHERE project = $1 AND delivery = $2",
         &[
             &project.as_str(),

@@ -167,7 +167,8 @@ pub(super) fn settle(
     tx.prepare_cached(
         "UPDATE delivery SET state = :state, detail = :detail,
              attempts = CASE WHEN :state = 'pending' THEN 0 ELSE attempts END,
-             first_at = CASE WHEN :state = 'pending' THEN NULL ELSE first_at END
+             first_at = CASE WHEN :state = 'pending' THEN NULL ELSE first_at END,
+             tried_at = CASE WHEN :state = 'pending' THEN NULL ELSE tried_at END
          WHERE project = :project AND notice = :notice AND nominal = :nominal AND state = 'held'
              AND purpose = 'notice'",
     )?

@@ -7,13 +7,14 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::trouble::Trouble;
 
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("../migrations/0001_bindings_lease_journal.sql"),
     include_str!("../migrations/0002_collections_look_ups.sql"),
     include_str!("../migrations/0003_occurrences_deliveries.sql"),
     include_str!("../migrations/0004_after_sending.sql"),
     include_str!("../migrations/0005_following_images.sql"),
     include_str!("../migrations/0006_snapshots.sql"),
+    include_str!("../migrations/0007_tries.sql"),
 ];
 
 /// The format that we write.

@@ -234,7 +234,7 @@ pub(super) fn end(
         .prepare_cached(
             "UPDATE delivery SET state = :state, runner = NULL, expires = NULL,
                  first_at = CASE WHEN :state = 'pending' AND attempts = 1 THEN NULL ELSE first_at END,
-                 message = coalesce(:message, message), detail = :detail, invalid = :invalid
+                 tried_at = :now, message = coalesce(:message, message), detail = :detail, invalid = :invalid
              WHERE project = :project AND delivery = :delivery AND state = 'sending'
                  AND runner = :runner AND expires > :now",
         )?

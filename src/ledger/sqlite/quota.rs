@@ -52,7 +52,7 @@ pub(super) fn claim(
     }
     tx.prepare_cached(
         "UPDATE delivery SET state = 'sending', attempts = attempts + 1,
-             first_at = coalesce(first_at, :now), runner = :runner, expires = :expires
+             first_at = coalesce(first_at, :now), tried_at = :now, runner = :runner, expires = :expires
          WHERE project = :project AND delivery = :delivery",
     )?
     .execute(named_params! {

@@ -8,6 +8,7 @@ use beadle::ledger::{Access, connect};
 use beadle::model::Name;
 
 use super::sending::claims;
+use super::tries::{TRIED_THRICE, is_remembered_from_the_next_try_on, waits_from_its_first_try_on};
 use super::upkeep::{a_project_moves, a_project_moves_in_beside_another, fill};
 use super::*;
 use crate::support::postgres::{Cut, Schema, Wire};
@@ -415,4 +416,27 @@ fn a_ledger_of_an_earlier_beadle_is_read_as_it_is_there_and_brought_forward_by_w
     expected(&*now(connect(&schema.server(), &project, Access::Write)).unwrap());
     assert_ne!(format(), ["3"]);
     expected(&*look());
+}
+
+#[test]
+fn a_send_of_an_earlier_format_waits_from_its_first_try_on_there_too() {
+    let Some(schema) = Schema::new() else { return };
+    let project = Name::new("p").unwrap();
+    of_format_three(&schema);
+    schema.sql("DELETE FROM delivery; DELETE FROM occurrence");
+    for step in [
+        include_str!("../../../src/ledger/migrations/postgres/0004_after_sending.sql"),
+        include_str!("../../../src/ledger/migrations/postgres/0005_following_images.sql"),
+        include_str!("../../../src/ledger/migrations/postgres/0006_snapshots.sql"),
+    ] {
+        schema.sql(step);
+    }
+    let (occurrence, delivery) = TRIED_THRICE;
+    schema.sql(&format!(
+        "UPDATE beadle_format SET steps = 6; {occurrence}; {delivery}"
+    ));
+    waits_from_its_first_try_on(&*now(connect(&schema.server(), &project, Access::Read)).unwrap());
+    let writer = now(connect(&schema.server(), &project, Access::Write)).unwrap();
+    waits_from_its_first_try_on(&*writer);
+    is_remembered_from_the_next_try_on(&*writer);
 }

@@ -12,10 +12,11 @@ use beadle::ledger::{Access, open, open_memory};
 use beadle::model::Name;
 use tempfile::TempDir;
 
+use super::tries::{TRIED_THRICE, is_remembered_from_the_next_try_on, waits_from_its_first_try_on};
 use super::*;
 
 /// The format that this beadle writes.
-const KNOWN: i64 = 6;
+const KNOWN: i64 = 7;
 
 /// A ledger in a folder of its own.
 pub(super) struct Files(TempDir);
@@ -646,4 +647,41 @@ fn a_ledger_of_an_earlier_beadle_is_read_as_it_is_and_brought_forward_by_who_wri
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .unwrap();
     assert_eq!(format, KNOWN);
+}
+
+/// A ledger of the format before the last tries were kept, with a send that was tried three times.
+fn of_format_six(files: &Files) {
+    fs::create_dir_all(files.path().parent().unwrap()).unwrap();
+    let conn = rusqlite::Connection::open(files.path()).unwrap();
+    for step in [
+        include_str!("../../../src/ledger/migrations/0001_bindings_lease_journal.sql"),
+        include_str!("../../../src/ledger/migrations/0002_collections_look_ups.sql"),
+        include_str!("../../../src/ledger/migrations/0003_occurrences_deliveries.sql"),
+        include_str!("../../../src/ledger/migrations/0004_after_sending.sql"),
+        include_str!("../../../src/ledger/migrations/0005_following_images.sql"),
+        include_str!("../../../src/ledger/migrations/0006_snapshots.sql"),
+    ] {
+        conn.execute_batch(step).unwrap();
+    }
+    let (occurrence, delivery) = TRIED_THRICE;
+    conn.execute_batch(&format!(
+        "PRAGMA application_id = 0x62646c65; PRAGMA user_version = 6; {occurrence}; {delivery}"
+    ))
+    .unwrap();
+}
+
+#[test]
+fn a_send_of_an_earlier_format_waits_from_its_first_try_on() {
+    let files = Files::new();
+    of_format_six(&files);
+    let project = Name::new("p").unwrap();
+    let before = fs::read(files.path()).unwrap();
+    waits_from_its_first_try_on(&*open(&files.path(), &project, Access::Read).unwrap());
+    assert!(
+        fs::read(files.path()).unwrap() == before,
+        "looking changes nothing"
+    );
+    let writer = open(&files.path(), &project, Access::Write).unwrap();
+    waits_from_its_first_try_on(&*writer);
+    is_remembered_from_the_next_try_on(&*writer);
 }

@@ -1,15 +1,19 @@
 //! `notice history`: what became of occurrences.
 
+use jiff::Timestamp;
 use serde_json::json;
 
+use super::super::firing::tried_again;
 use super::super::{Result, table};
 use super::books;
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global};
+use crate::cli::clock;
 use crate::cli::json::FORMAT_VERSION;
 use crate::cli::ui::Ui;
 use crate::engine::afterwards::{RecallState, Settlement};
-use crate::engine::outbox::{Books, Occurrence};
+use crate::engine::outbox::{Books, Delivery, Occurrence};
+use crate::engine::tries;
 use crate::ledger::Access;
 use crate::model::Address;
 
@@ -19,6 +23,8 @@ pub(super) struct Told {
     pub(super) settlements: Vec<Settlement>,
     /// How many were taken back, of how many.
     pub(super) recalled: (usize, usize),
+    /// When something of it is tried again.
+    pub(super) next_try: Option<Timestamp>,
 }
 
 impl Told {
@@ -29,10 +35,15 @@ impl Told {
             Some(_) => books.recalls_of(&occurrence.key).await?,
             None => Vec::new(),
         };
+        let next_try = match occurrence.outcome {
+            Some(_) => None,
+            None => next_try(&books.deliveries(&occurrence.key).await?),
+        };
         let back = recalls.iter().filter(|r| r.state == RecallState::Recalled);
         Ok(Self {
             settlements,
             recalled: (back.count(), recalls.len()),
+            next_try,
             occurrence,
         })
     }
@@ -66,6 +77,7 @@ impl Told {
                 settlement.at.strftime("%Y-%m-%dT%H:%M:%SZ")
             ));
         }
+        parts.extend(self.next_try.map(tried_again));
         if let (back, all @ 1..) = self.recalled {
             parts.push(format!("{back} of {all} taken back"));
         }
@@ -112,8 +124,18 @@ impl Told {
             "revoke_at": revoke_at.map(|at| at.to_string()),
             "revoked_by": revoked_by,
             "recalled": self.recalled.0,
+            "next_try": self.next_try.map(|at| at.to_string()),
         })
     }
+}
+
+/// When the first of these that were tried already is tried again.
+pub(super) fn next_try(deliveries: &[Delivery]) -> Option<Timestamp> {
+    let now = clock::now();
+    let tried = deliveries.iter().filter(|delivery| delivery.attempts > 0);
+    tried
+        .filter_map(|delivery| tries::next(delivery, now))
+        .min()
 }
 
 pub(super) async fn run(

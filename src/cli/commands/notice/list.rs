@@ -1,9 +1,11 @@
 //! `notice list` and `notice next`.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::super::{Result, table};
+use super::history::next_try;
 use super::{binding, books, pause_words, paused, registered};
 use crate::cli::ExitStatus;
 use crate::cli::args::{Format, Global};
@@ -12,6 +14,7 @@ use crate::cli::error::Failure;
 use crate::cli::json::FORMAT_VERSION;
 use crate::cli::ui::Ui;
 use crate::engine::afterwards::Pause;
+use crate::engine::outbox::{Books, Key};
 use crate::ledger::Access;
 use crate::model::Address;
 use crate::model::notice::Registered;
@@ -84,6 +87,22 @@ fn firings<'a>(
     })
 }
 
+/// What stands beside an instant at which something is tried again.
+const TRIED_AGAIN: &str = "tried again";
+
+/// The occurrences of which something is tried again, of a notice or of all, and when.
+async fn open_tries(books: &dyn Books, of: Option<&Address>) -> Result<Vec<(Key, Timestamp)>> {
+    let mut tries = Vec::new();
+    for key in books.undecided().await? {
+        if of.is_some_and(|of| *of != key.notice) {
+            continue;
+        }
+        let at = next_try(&books.deliveries(&key).await?);
+        tries.extend(at.map(|at| (key, at)));
+    }
+    Ok(tries)
+}
+
 pub(super) async fn next(
     global: &Global,
     address: Option<&Address>,
@@ -121,10 +140,20 @@ pub(super) async fn next(
             all.push((at, binding.address.clone(), local, why));
         }
     }
+    let tries = open_tries(books.as_ref(), address).await?;
+    for (key, at) in &tries {
+        let of = bindings
+            .iter()
+            .find(|binding| binding.address == key.notice);
+        let notice = of.and_then(|of| Registered::read(&of.applied).ok());
+        let zone = notice.map_or(TimeZone::UTC, |notice| notice.schedule.zone().clone());
+        all.push((*at, key.notice.clone(), at.to_zoned(zone), TRIED_AGAIN));
+    }
     all.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
     if ui.format() == Format::Json {
         let shapes: Vec<_> = all
             .iter()
+            .filter(|(.., why)| *why != TRIED_AGAIN)
             .map(|(at, address, local, why)| {
                 json!({
                     "notice": address.to_string(),
@@ -134,7 +163,21 @@ pub(super) async fn next(
                 })
             })
             .collect();
-        ui.print_json(&json!({ "format_version": FORMAT_VERSION, "firings": shapes }));
+        let tries: Vec<_> = tries
+            .iter()
+            .map(|(key, at)| {
+                json!({
+                    "occurrence": key.to_string(),
+                    "notice": key.notice.to_string(),
+                    "next_try": at.to_string(),
+                })
+            })
+            .collect();
+        ui.print_json(&json!({
+            "format_version": FORMAT_VERSION,
+            "firings": shapes,
+            "tries": tries,
+        }));
     } else if all.is_empty() {
         ui.say("Nothing fires any more.");
     } else {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::super::firing::tried_again;
 use super::super::{Result, table};
 use super::history::Told;
 use super::settle::missing;
@@ -18,6 +20,7 @@ use crate::cli::ui::Ui;
 use crate::cli::whose::Whose;
 use crate::engine::afterwards::Recall;
 use crate::engine::outbox::{Delivery, DeliveryId, Key, Purpose};
+use crate::engine::tries;
 use crate::ledger::Access;
 use crate::ledger::codec::sending::{state_to_text, to_to_text};
 use crate::model::Address;
@@ -155,7 +158,16 @@ fn line(delivery: &Delivery, recall: Option<&Recall>) -> String {
             line += &format!(": {}", clean(&recall.detail));
         }
     }
+    if let Some(at) = next_try(delivery) {
+        line += &format!("; {}", tried_again(at));
+    }
     line + "\n"
+}
+
+/// When what was tried already is tried again.
+fn next_try(delivery: &Delivery) -> Option<Timestamp> {
+    let at = tries::next(delivery, clock::now());
+    at.filter(|_| delivery.attempts > 0)
 }
 
 fn to_json(delivery: &Delivery, recall: Option<&Recall>, whose: &Whose<'_>) -> Value {
@@ -182,6 +194,8 @@ fn to_json(delivery: &Delivery, recall: Option<&Recall>, whose: &Whose<'_>) -> V
         "state": state_to_text(delivery.state),
         "attempts": delivery.attempts,
         "first_at": delivery.first_at.map(|at| at.to_string()),
+        "tried_at": delivery.tried_at.map(|at| at.to_string()),
+        "next_try": next_try(delivery).map(|at| at.to_string()),
         "message": delivery.message,
         "detail": delivery.detail,
         "invalid": invalid,

@@ -44,6 +44,7 @@ pub(super) struct Metrics {
     deliveries: Counts,
     lateness: Histogram,
     next_due: Instant,
+    next_try: Instant,
     last_round: Instant,
     calls: Counts,
     call_seconds: Seconds,
@@ -59,6 +60,7 @@ impl Metrics {
             deliveries: Counts::default(),
             lateness: late(),
             next_due: Instant::default(),
+            next_try: Instant::default(),
             last_round: Instant::default(),
             calls: Counts::default(),
             call_seconds: Seconds::new_with_constructor(call),
@@ -86,6 +88,11 @@ impl Metrics {
             "next_due_timestamp_seconds",
             "When the next occurrence fires or is left out, at the earliest; 0 when none does",
             metrics.next_due.clone(),
+        );
+        registry.register(
+            "next_try_timestamp_seconds",
+            "When what was not sent, or may not have been, is tried again, at the earliest; 0 when nothing is",
+            metrics.next_try.clone(),
         );
         registry.register(
             "last_round_timestamp_seconds",
@@ -161,6 +168,11 @@ impl Metrics {
 
     pub(super) fn round_ended(&self, now: Timestamp) {
         self.last_round.set(now.as_duration().as_secs_f64());
+    }
+
+    pub(super) fn next_try(&self, at: Option<Timestamp>) {
+        self.next_try
+            .set(at.map_or(0.0, |at| at.as_duration().as_secs_f64()));
     }
 
     pub(super) fn next_due(&self, at: Option<Timestamp>) {
