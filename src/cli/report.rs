@@ -34,7 +34,7 @@ pub struct ReportJson {
     pub unheard: Option<String>,
     /// The numbers of all deliveries together.
     pub total: NumbersJson,
-    /// The share that has read it, in percent, of the people of whom that is known.
+    /// The share that has read it, in percent, of all people to whom it went and who are counted.
     pub share: Option<f64>,
     /// How many seconds after it fired half of these people were seen to have read it.
     pub seconds_to_50: Option<i64>,
@@ -72,7 +72,7 @@ pub struct PointJson {
     pub at: String,
     /// How many have read it.
     pub read: u64,
-    /// How many it was for.
+    /// How many people it went to: as many as the vendor counts or the call names.
     pub of: u64,
 }
 

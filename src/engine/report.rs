@@ -4,7 +4,8 @@
 //! # Guarantees
 //!
 //! - What no vendor says is none and never nought, and the parts of which something is unknown say why.
-//! - Shares are of the people of whom both is known: how many they are and how many have read it.
+//! - Shares are of all people whom the notice went to, and whoever is not known to have read it has not. A
+//!   chat is a place, and counts as nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +31,8 @@ pub struct Report {
     pub total: Numbers,
     /// How reading went on, a point for each time that somebody asked.
     pub curve: Vec<Point>,
+    /// Whether it went to more people, whom nobody counts.
+    pub has_uncounted: bool,
 }
 
 /// What became of a delivery.
@@ -77,7 +80,7 @@ pub struct Point {
     pub at: Timestamp,
     /// How many have read it.
     pub read: u64,
-    /// How many it was for, where somebody who has read it is counted.
+    /// How many it went to: as many as the vendor counts or the call names.
     pub of: u64,
 }
 
@@ -101,15 +104,18 @@ pub fn report(
         by_delivery.entry(*delivery).or_default().push(reading);
     }
     let none = Vec::new();
-    let parts: Vec<Part> = deliveries
-        .iter()
-        .filter(|delivery| delivery.purpose == Purpose::Notice)
-        .map(|delivery| part(delivery, by_delivery.get(&delivery.id).unwrap_or(&none)))
-        .collect();
+    let mut parts = Vec::new();
+    let mut audiences = BTreeMap::new();
+    for delivery in deliveries.iter().filter(|d| d.purpose == Purpose::Notice) {
+        let readings = by_delivery.get(&delivery.id).unwrap_or(&none);
+        parts.push(part(delivery, readings));
+        audiences.insert(delivery.id, audience(delivery, readings));
+    }
     Report {
         following: following.clone(),
         total: total(&parts),
-        curve: curve(&by_delivery),
+        curve: curve(&audiences, &by_delivery),
+        has_uncounted: audiences.values().any(|one| *one == Audience::Uncounted),
         parts,
     }
 }
@@ -189,48 +195,88 @@ fn total(parts: &[Part]) -> Numbers {
     }
 }
 
-fn curve(readings: &BTreeMap<DeliveryId, Vec<&Reading>>) -> Vec<Point> {
-    let told = |reading: &&&Reading| reading.valid.is_some() && reading.read.is_some();
-    let instants: BTreeSet<Timestamp> = readings
-        .values()
-        .flatten()
-        .filter(told)
+/// Whom a delivery went to, as far as shares are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Audience {
+    /// Nobody, or a chat: that is a place, and who is in it is not told.
+    Nobody,
+    /// So many people, who are named by the call or counted by the vendor.
+    People(u64),
+    /// People whom nobody counts.
+    Uncounted,
+}
+
+fn audience(delivery: &Delivery, readings: &[&Reading]) -> Audience {
+    let went = match delivery.state {
+        State::Sent | State::Unknown | State::Held | State::Sending => true,
+        State::Refused | State::Cancelled | State::Pending => false,
+    };
+    let to = &delivery.what.parcel.to;
+    let is_place = |to: &To| matches!(to, To::Chat(_));
+    let is_person = |to: &To| matches!(to, To::Recipient(recipient) if recipient.is_person());
+    let counted = readings.iter().rev().find_map(|reading| reading.valid);
+    match counted {
+        _ if !went => Audience::Nobody,
+        Some(counted) => Audience::People(counted),
+        None if to.iter().all(is_place) => Audience::Nobody,
+        None if to.iter().all(is_person) => {
+            let invalid = delivery.invalid.len() as u64;
+            Audience::People((to.len() as u64).saturating_sub(invalid))
+        }
+        None => Audience::Uncounted,
+    }
+}
+
+fn curve(
+    audiences: &BTreeMap<DeliveryId, Audience>,
+    readings: &BTreeMap<DeliveryId, Vec<&Reading>>,
+) -> Vec<Point> {
+    let none = Vec::new();
+    let counted = audiences.iter().filter_map(|(delivery, audience)| {
+        let Audience::People(people) = audience else {
+            return None;
+        };
+        Some((*people, readings.get(delivery).unwrap_or(&none)))
+    });
+    let counted: Vec<(u64, &Vec<&Reading>)> = counted.collect();
+    let told = counted.iter().flat_map(|(_, readings)| readings.iter());
+    let instants: BTreeSet<Timestamp> = told
+        .filter(|reading| reading.read.is_some())
         .map(|reading| reading.at)
         .collect();
-    let mut next: BTreeMap<DeliveryId, usize> = BTreeMap::new();
-    let mut latest: BTreeMap<DeliveryId, (u64, u64)> = BTreeMap::new();
+    let mut next = vec![0; counted.len()];
+    // What is known of each so far: whoever is not known has not read it.
+    let mut latest: Vec<(u64, u64)> = counted.iter().map(|(of, _)| (0, *of)).collect();
     let mut curve = Vec::with_capacity(instants.len());
     for at in instants {
-        for (delivery, readings) in readings {
-            let next = next.entry(*delivery).or_default();
-            while let Some(reading) = readings.get(*next).filter(|reading| reading.at <= at) {
-                if let (Some(valid), Some(read)) = (reading.valid, reading.read) {
-                    latest.insert(*delivery, (read, valid));
-                }
-                *next += 1;
+        for (n, (_, readings)) in counted.iter().enumerate() {
+            while let Some(reading) = readings.get(next[n]).filter(|reading| reading.at <= at) {
+                let (read, of) = latest[n];
+                latest[n] = (reading.read.unwrap_or(read), reading.valid.unwrap_or(of));
+                next[n] += 1;
             }
         }
         curve.push(Point {
             at,
-            read: latest.values().map(|(read, _)| read).sum(),
-            of: latest.values().map(|(_, of)| of).sum(),
+            read: latest.iter().map(|(read, _)| read).sum(),
+            of: latest.iter().map(|(_, of)| of).sum(),
         });
     }
     curve
 }
 
 impl Report {
-    /// The share that has read it, in percent, of the people of whom that is known.
+    /// The share that has read it, in percent, of the people who are counted.
     #[must_use]
     pub fn share(&self) -> Option<f64> {
         self.curve.last().and_then(Point::share)
     }
 
-    /// Whether enough people have read it.
+    /// Whether enough people are known to have read it, whatever those do of whom nothing is known.
     #[must_use]
     pub fn is_enough(&self) -> bool {
-        self.share()
-            .is_some_and(|share| share >= self.following.until)
+        let reached = |share| share >= self.following.until;
+        !self.has_uncounted && self.share().is_some_and(reached)
     }
 
     /// How long after it fired a share of its people was first seen to have read it.
@@ -289,9 +335,13 @@ impl Report {
         )];
         lines.push(match (self.curve.last(), self.share()) {
             (Some(last), Some(share)) => format!(
-                "read by {} of {} ({share:.0} %) after {}",
+                "read by {} of {} ({share:.0} %){} after {}",
                 last.read,
                 last.of,
+                match self.has_uncounted {
+                    true => " and of more whom nobody counts",
+                    false => "",
+                },
                 span(last.at.duration_since(following.fired_at))
             ),
             _ => match self.total.read {
@@ -446,13 +496,48 @@ mod tests {
         assert!(!report.is_enough());
         let told = report.lines(&TimeZone::UTC).join("\n");
         for line in [
-            "read by 2 of 9 (22 %) after 1 min",
+            "read by 2 of 13 (15 %) after 1 min",
             "valid 9, delivered 7, read 5, invalid 0, refused 0, no word of more than can be counted",
             "feishu, 1 delivery: the vendor does not say how many it was for",
             "enos, 1 delivery: nobody knows whether it was sent",
         ] {
             assert!(told.contains(line), "{told}");
         }
+    }
+
+    #[test]
+    fn it_is_enough_only_where_the_known_suffice_for_all() {
+        let mut department = delivery(3, "dingtalk", 0, State::Sent);
+        let all = To::Recipient(Recipient::Department("d1".into()));
+        department.what.parcel.to = BTreeSet::from([all]);
+        let read = (DeliveryId(1), reading(1, 8, 8, 8));
+        let is_enough = |deliveries: &[Delivery], readings: &[(DeliveryId, Reading)]| {
+            report(&following(), deliveries, readings).is_enough()
+        };
+        let feishu = || delivery(1, "feishu", 8, State::Sent);
+        let with = |people, state| [feishu(), delivery(2, "dingtalk", people, state)];
+        // Eight of ten are enough, eight of eleven are not, whatever the vendor of the others says.
+        let one = std::slice::from_ref(&read);
+        assert!(is_enough(&with(2, State::Sent), one));
+        assert!(!is_enough(&with(3, State::Sent), one));
+        assert!(!is_enough(&with(3, State::Held), one));
+        let failed = (DeliveryId(2), Reading::failed("time-out".into(), at(1)));
+        assert!(!is_enough(&with(3, State::Sent), &[read.clone(), failed]));
+        // Whoever got nothing is not waited for, nor is a chat.
+        assert!(is_enough(&with(3, State::Refused), one));
+        let mut to_chat = delivery(2, "feishu", 0, State::Sent);
+        to_chat.what.parcel.to = BTreeSet::from([To::Chat(ChatId::new("oc_1"))]);
+        assert!(is_enough(&[feishu(), to_chat], one));
+        // Of people whom nobody counts nobody knows what suffices, until a vendor counts them.
+        let deliveries = [feishu(), department];
+        assert!(!is_enough(&deliveries, one));
+        let told = report(&following(), &deliveries, one).lines(&TimeZone::UTC);
+        assert_eq!(
+            told[1],
+            "read by 8 of 8 (100 %) and of more whom nobody counts after 1 min"
+        );
+        let counted = (DeliveryId(3), reading(1, 2, 2, 0));
+        assert!(is_enough(&deliveries, &[read, counted]));
     }
 
     #[test]

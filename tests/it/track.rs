@@ -316,16 +316,48 @@ fn a_month_that_is_used_up_asks_nothing_and_is_told() {
         "{unknown}"
     );
     project.control("POST", "read", &json!({}));
-    // Shanghai is on the same day still.
-    tick(&project, 7_200, "12:00:00").exits(0);
+    // All of Feishu have read it, which is half of those to whom it went: it is followed on, until its time is
+    // over. Shanghai is on the same day still.
+    tick(&project, 3_600, "11:05:00").exits(0);
+    let halfway = told(&project);
+    assert_eq!(halfway["ended"], Value::Null, "{halfway:#}");
+    assert_eq!(halfway["share"], 50.0, "{halfway:#}");
+    assert_eq!(room(&project), Vec::<String>::new());
+    tick(&project, 3_600, "12:00:00").exits(0);
     let report = told(&project);
-    // Of those of whom something is known, all have read it; the others are not counted, and said to be unknown.
+    assert_eq!(report["ended"], "over", "{report:#}");
     let total = &report["total"];
     let numbers = ["named", "read", "unknown"].map(|number| total[number].as_u64());
     assert_eq!(numbers, [Some(4), Some(2), Some(2)], "{report:#}");
     let said = room(&project);
     assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("read by 2 of 4 (50 %)"), "{said:?}");
     assert!(said[0].contains("5000 calls"), "{said:?}");
+}
+
+#[test]
+fn a_vendor_that_never_answers_is_no_reason_to_think_that_enough_have_read_it() {
+    let project = followed("track: { until: 60%, for: 2h, report_to: [room] }");
+    tick(&project, 0, "09:00:00").exits(0);
+    tick(&project, 0, "10:00:00").exits(0);
+    for operation in ["dingtalk.getSendProgress", "dingtalk.getSendResult"] {
+        project.fault(&format!("refuse@{operation}"));
+    }
+    tick(&project, 60, "10:01:00").exits(0);
+    project.control("POST", "read", &json!({}));
+    for minute in [5, 10, 20, 40] {
+        let now = format!("10:{minute:02}:00");
+        tick(&project, 60 * minute, &now).exits(0);
+        let report = told(&project);
+        assert_eq!(report["ended"], Value::Null, "{report:#}");
+        assert_eq!(report["share"], 50.0, "{report:#}");
+    }
+    // Once DingTalk counts, it is enough.
+    project.no_faults();
+    tick(&project, 3_600, "11:00:00").exits(0);
+    let report = told(&project);
+    assert_eq!(report["ended"], "enough", "{report:#}");
+    assert_eq!(report["share"], 100.0, "{report:#}");
 }
 
 #[test]

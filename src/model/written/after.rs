@@ -12,7 +12,8 @@ use crate::model::yaml::NodeId;
 shape! {
     /// Follow who has read it.
     pub(crate) struct Track {
-        /// The share of its people whose reading is enough.
+        /// The share of the people to whom it goes whose reading is enough. Whoever is not known to have
+        /// read it has not; a chat is a place, and counts as nobody.
         [default = "80%"]
         until: Spanned<Percent>,
         /// How long it is followed at most, such as `24h`. DingTalk can be asked for 24 hours, Feishu for
