@@ -400,7 +400,11 @@ fn one_person_gets_five_hundred_messages_a_day_at_most() {
     schedule: { cron: \"*/2 * * * *\", timezone: UTC }
     message: { text: \"{{ scheduled | date('%H:%M') }}\" }
 ",
-        &["error quota-person 15", "error quota-month 15"],
+        &[
+            "error quota-person 15",
+            "error quota-month 15",
+            "warning quota-uncounted 15",
+        ],
     );
     validates(
         "  storm:
@@ -447,6 +451,42 @@ fn the_same_is_said_once_a_day_to_one_person() {
     finds(&pair("team", "apart"), &[]);
     // Whether Di is in the department only DingTalk knows.
     finds(&pair("apart", "department"), &["warning same-content 14"]);
+}
+
+#[test]
+fn what_is_not_counted_any_more_is_said_at_the_notice_that_fires_most() {
+    let every = |minutes: u32| {
+        format!(
+            "  often:
+    to: [room]
+    schedule: {{ cron: \"*/{minutes} * * * *\", timezone: UTC }}
+    message: {{ text: x }}
+  daily: {{ to: [room], schedule: {{ cron: \"0 9 * * *\", timezone: UTC }}, message: {{ text: x }} }}
+"
+        )
+    };
+    // Every five minutes is 17856 times in 62 days.
+    finds(&every(5), &[]);
+    let dir = project(&every(4));
+    let ran = run(dir.path(), &["validate", "--format", "json"])
+        .exits(0)
+        .json();
+    assert_eq!(found(&ran, "diagnostics"), ["warning quota-uncounted 15"]);
+    let ran = run(dir.path(), &["validate"]).exits(0);
+    assert!(
+        ran.stderr.contains("beadle.yaml:15:") && ran.stderr.contains("beadle.yaml:17:"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.contains("more than 20000 firings"),
+        "{}",
+        ran.stderr
+    );
+    // The command that it names holds the rest against the quotas.
+    let command = ran.stderr.split("`beadle simulate ").nth(1).unwrap();
+    let args: Vec<&str> = command.split('`').next().unwrap().split(' ').collect();
+    simulate(&dir, &args).exits(0);
 }
 
 #[test]

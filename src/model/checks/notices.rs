@@ -29,6 +29,9 @@ const COUNTED: SignedDuration = SignedDuration::from_hours(24 * 62);
 /// How many firings are counted at most, so that validating many notices ends soon.
 const MOST_COUNTED: usize = 20_000;
 
+/// How many other notices are named in one finding.
+const NAMED: usize = 3;
+
 /// How many messages are rendered at most to find out which say the same.
 const MOST_COMPARED: usize = 2_000;
 
@@ -36,7 +39,8 @@ const MOST_COMPARED: usize = 2_000;
 ///
 /// # Caveats
 ///
-/// Of very many firings only the first are counted; `simulate` counts all of a time.
+/// Of very many firings only the first are counted, which is a finding of its own; `simulate` counts all of
+/// a time.
 #[must_use]
 pub fn check_sending(manifest: &Manifest, now: Timestamp) -> Vec<Diagnostic> {
     let known = Known::new();
@@ -57,16 +61,56 @@ pub fn check_sending(manifest: &Manifest, now: Timestamp) -> Vec<Diagnostic> {
     let to = now.saturating_add(COUNTED).unwrap_or(Timestamp::MAX);
     let each = notices.iter().map(|one| (one.notice, now, to));
     let mut tally = Tally::new(manifest, &notices, MOST_COMPARED);
+    let mut fired = vec![0_usize; notices.len()];
+    let mut cut = None;
     for (count, occurrence) in Forecast::new(each, false).enumerate() {
         if count == MOST_COUNTED {
             tally.cut();
+            cut = Some(uncounted(&notices, &fired, occurrence.event.at(), to));
             break;
         }
+        fired[occurrence.notice] += 1;
         if let Event::Fires(firing) = occurrence.event {
             tally.fires(occurrence.notice, &firing);
         }
     }
-    tally.finish().0
+    let mut found = tally.finish().0;
+    found.extend(cut);
+    found
+}
+
+/// Says that what fires from an instant on was not counted, at the notices that fire most.
+fn uncounted(
+    notices: &[Forecasted<'_>],
+    fired: &[usize],
+    from: Timestamp,
+    to: Timestamp,
+) -> Diagnostic {
+    let mut most: Vec<_> = notices.iter().map(|one| one.notice).zip(fired).collect();
+    most.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let day = |at: Timestamp| at.strftime("%Y-%m-%d").to_string();
+    let end = to
+        .saturating_add(SignedDuration::from_hours(24))
+        .unwrap_or(to);
+    let (first, others) = most.split_first().expect("something fired");
+    let summary = format!(
+        "there are more than {MOST_COUNTED} firings by {}: what fires from {} on is held against no quota of a vendor, \
+         and the most are of this notice",
+        day(to),
+        day(from)
+    );
+    let mut found = Diagnostic::warning("quota-uncounted", first.0.schedule_span, summary)
+        .help(format!(
+            "Fire less often, or count the rest with `beadle simulate --from {} --to {}`.",
+            day(from),
+            day(end)
+        ))
+        .address(first.0.address.clone());
+    for (notice, count) in others.iter().take(NAMED).filter(|(_, count)| **count > 0) {
+        let words = format!("`{}` fires {count} times until then", notice.address);
+        found = found.related(notice.schedule_span, words);
+    }
+    found
 }
 
 /// The audiences of a manifest's notices.
