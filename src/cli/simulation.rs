@@ -7,7 +7,7 @@ use super::diagnostics::Finding;
 use crate::engine::outbox::Outcome;
 use crate::model::Diagnostic;
 use crate::model::forecast::{Calls, Forecasted, Occurrence, Reach, Usage};
-use crate::model::schedule::{Clock, Event, Firing, Skip};
+use crate::model::schedule::{Clock, Event, Firing};
 
 /// `simulate --format json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -156,12 +156,7 @@ pub(super) fn occurrence(
     };
     match occurrence.event {
         Event::Skips(skipped) => OccurrenceJson {
-            reason: Some(match skipped.why {
-                Skip::Gap => "clocks are put forward over this time".to_owned(),
-                Skip::OffDay => "not a day on which it fires".to_owned(),
-                Skip::NoDay => "no day to move it to within a year".to_owned(),
-                Skip::Merged { into } => format!("merged with {into}"),
-            }),
+            reason: Some(skipped.why.to_string()),
             ..shape(skipped.instant, skipped.local)
         },
         Event::Fires(firing) => {

@@ -459,8 +459,6 @@ impl Posted {
 fn reason(skip: Skip) -> Option<String> {
     match skip {
         Skip::Gap => None,
-        Skip::OffDay => Some("not a day on which it fires".to_owned()),
-        Skip::NoDay => Some("no day to move it to within a year".to_owned()),
-        Skip::Merged { into } => Some(format!("merged with {into}")),
+        why => Some(why.to_string()),
     }
 }

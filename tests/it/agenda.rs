@@ -12,7 +12,7 @@ use beadle::ledger;
 use beadle::model::manifest::Vendor;
 use beadle::model::{Address, AppId, Collection, Kind, Name, RemoteId};
 use beadle::plan::live::Binding;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use proptest::prelude::*;
 
 use crate::support::sides::manifest;
@@ -172,6 +172,141 @@ async fn an_instant_that_is_meant_later_and_fires_earlier_takes_no_other_with_it
     assert!(told[0].contains("@2026-09-30T02:00:00Z") && told[0].contains("Refused"));
     assert!(told[1].contains("@2026-10-03T01:00:00Z") && told[1].contains("Refused"));
     assert!(told[1].contains("at 2026-09-30T01:00:00Z"), "{told:#?}");
+}
+
+/// The days around a change of clocks, in zones where it is an hour, half an hour, or at midnight.
+const GAPS: [(&str, &str, &str); 4] = [
+    ("Europe/Berlin", "2026-03-29", "30 2"),
+    ("America/New_York", "2026-03-08", "15 2"),
+    ("Australia/Lord_Howe", "2026-10-04", "10 2"),
+    ("America/Santiago", "2026-09-06", "45 0"),
+];
+
+#[derive(Clone, Debug)]
+struct Moving {
+    zone: usize,
+    /// Minute and hours besides the one that clocks skip.
+    more: &'static str,
+    /// Days off besides the weekend, from six days before the change on.
+    off: Vec<bool>,
+    policy: (&'static str, &'static str, &'static str, &'static str),
+}
+
+fn moving() -> impl Strategy<Value = Moving> {
+    let policy = (
+        prop_oneof![Just("skip"), Just("shift")],
+        prop_oneof![Just("first"), Just("last"), Just("both")],
+        prop_oneof![Just("previous"), Just("next"), Just("skip")],
+        prop_oneof![3 => Just("workdays"), 1 => Just("holidays")],
+    );
+    let off = prop::collection::vec(any::<bool>(), 13);
+    let more = prop_oneof![Just(""), Just(",3"), Just(",0,9"), Just(",1,2,3")];
+    (0..GAPS.len(), more, off, policy).prop_map(|(zone, more, off, policy)| Moving {
+        zone,
+        more,
+        off,
+        policy,
+    })
+}
+
+impl Moving {
+    fn gap(&self) -> jiff::civil::Date {
+        GAPS[self.zone].1.parse().unwrap()
+    }
+
+    /// The notice as it is registered, with a calendar or without, a while before the change.
+    fn notice(&self, with_calendar: bool) -> (Arc<dyn Notice>, beadle::model::schedule::Schedule) {
+        let (zone, _, time) = GAPS[self.zone];
+        let (gap, repeat, off_days, days) = self.policy;
+        let mut keys = format!(
+            "cron: '{time}{} * * *', timezone: {zone}, gap: {gap}, repeat: {repeat}",
+            self.more
+        );
+        let mut calendar = String::new();
+        if with_calendar {
+            keys += &format!(", calendar: own, days: {days}, off_days: {off_days}");
+            let first = self.gap() - 6.days();
+            let off = (0i64..).zip(&self.off).filter(|(_, off)| **off);
+            let off: Vec<_> = off.map(|(n, _)| (first + n.days()).to_string()).collect();
+            calendar = format!(
+                "calendars: {{ own: {{ holidays: [{}], covers: 2027-12-31 }} }}\n",
+                off.join(", ")
+            );
+        }
+        let manifest = manifest(&format!(
+            "{calendar}recurring_notices:\n  n0: {{ to: [oc_a0553eda9014c201e6969b478895c230], \
+             schedule: {{ {keys} }}, message: {{ title: T, text: x }} }}\n"
+        ));
+        let notice = &manifest.notices.values().next().unwrap();
+        let noon = jiff::civil::Time::midnight();
+        let applied = (self.gap() - 20.days()).to_datetime(noon);
+        let applied = applied
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .unwrap()
+            .timestamp();
+        let binding = Binding {
+            address: notice.address.clone(),
+            provider: Name::new("feishu").unwrap(),
+            app: AppId::new("cli_a1"),
+            collection: Collection::Ledger,
+            id: RemoteId::new("n0"),
+            applied: notice.fields(),
+            protect: false,
+            updated_at: applied,
+        };
+        let vendors = BTreeMap::from([(Name::new("feishu").unwrap(), Vendor::Feishu)]);
+        let bindings = [binding];
+        let desk = Desk::new(&bindings, &vendors);
+        let project = Name::new("p").unwrap();
+        let (all, _) = posted(&project, &bindings, &Channels::new(), &desk);
+        let one = all.into_iter().next().unwrap();
+        (Arc::new(one), notice.schedule.clone())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever calendars and clocks do to a nominal instant, it ends in one outcome.
+    #[test]
+    fn every_nominal_instant_has_exactly_one_outcome(
+        moving in moving(),
+        steps in prop::collection::vec(1i64..2_000, 40..60),
+    ) {
+        let (_, plain) = moving.notice(false);
+        let (notice, _) = moving.notice(true);
+        let midnight = |days: i64| {
+            let day = (moving.gap() + days.days()).to_datetime(jiff::civil::Time::midnight());
+            day.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp()
+        };
+        let books = ledger::open_memory(&Name::new("p").unwrap());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let rows = runtime.block_on(async {
+            let mut roster = Roster::new(vec![notice], &[]);
+            let mut now = midnight(-20);
+            // Far enough that all that is meant around the change has been moved and is over.
+            for step in steps.iter().cycle() {
+                by_agenda(books.as_ref(), &mut roster, now).await;
+                if now > midnight(30) {
+                    break;
+                }
+                now += SignedDuration::from_mins(*step);
+            }
+            books.occurrences(None, 100_000).await.unwrap()
+        });
+        for row in &rows {
+            let outcome = row.outcome.as_ref();
+            prop_assert!(outcome.is_some(), "{} has none", row.key);
+            prop_assert_eq!(row.count, 1, "{}", row.key);
+        }
+        // A primary key keeps each from having two; each has one, and nothing else has.
+        let around = midnight(-7)..midnight(8);
+        let told = rows.iter().map(|row| row.key.nominal).filter(|at| around.contains(at));
+        let told: std::collections::BTreeSet<_> = told.collect();
+        let meant = plain.firings(around.start, around.end).map(|firing| firing.nominal);
+        let meant: std::collections::BTreeSet<_> = meant.collect();
+        prop_assert_eq!(told, meant);
+    }
 }
 
 /// Another runner goes on while one is stopped between reading and writing.

@@ -4,6 +4,7 @@ mod after;
 mod crash;
 mod crowd;
 mod deaths;
+mod moved;
 mod resend;
 mod together;
 mod tries;

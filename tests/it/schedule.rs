@@ -110,6 +110,7 @@ fn with_skips(schedule: &Schedule, from: &str, to: &str) -> Vec<String> {
                     Skip::Gap => "no such time".to_owned(),
                     Skip::OffDay => "off".to_owned(),
                     Skip::NoDay => "no day".to_owned(),
+                    Skip::MovedIntoGap { to } => format!("no such time on {to}"),
                     Skip::Merged { into } => {
                         format!("merged into {}", schedule.zone().to_datetime(into).date())
                     }
@@ -798,8 +799,8 @@ fn firings_move_to_days_that_are_on() {
         with_skips(&weekly("next"), from, to),
         [
             "2025-09-24T10:00+08:00",
-            "2025-10-09T10:00+08:00 moved from 2025-10-01",
             "skips 2025-10-08T10:00: merged into 2025-10-01",
+            "2025-10-09T10:00+08:00 moved from 2025-10-01",
             "2025-10-15T10:00+08:00",
         ]
     );
@@ -839,9 +840,9 @@ fn what_is_moved_onto_another_merges_with_it() {
     assert_eq!(
         with_skips(&nine("days: workdays, off_days: next"), from, to),
         [
-            "2026-01-04T09:00+08:00",
             "skips 2026-01-02T09:00: merged into 2026-01-04",
             "skips 2026-01-03T09:00: merged into 2026-01-04",
+            "2026-01-04T09:00+08:00",
             "2026-01-05T09:00+08:00",
         ]
     );
@@ -903,7 +904,7 @@ fn what_is_moved_keeps_the_time_that_was_meant() {
     );
     assert_eq!(
         with_skips(&skipped, from, to),
-        ["skips 2026-03-09T02:30: no such time"]
+        ["skips 2026-03-09T02:30: no such time on 2026-03-08"]
     );
     // Both of a repeated hour move to the same time.
     let both = moved("cron: '30 1 * * SUN', off_days: next, repeat: both");
@@ -979,8 +980,8 @@ fn nothing_moves_further_than_a_year() {
     assert_eq!(
         with_skips(&far("next"), from, to),
         [
-            "2026-06-10T09:00+00:00 moved from 2025-07-01",
             "skips 2026-06-01T09:00: merged into 2025-07-01",
+            "2026-06-10T09:00+00:00 moved from 2025-07-01",
             "skips 2026-07-01T09:00: no day",
             "skips 2026-08-01T09:00: no day",
         ]

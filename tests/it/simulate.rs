@@ -85,8 +85,8 @@ fn a_holiday_with_a_make_up_saturday_is_told_day_by_day() {
         [
             "2026-09-26T02:00:00Z 2026-09-28T02:00:00Z 2026-09-28T10:00:00 sent moved from 2026-09-26 by the calendar",
             "2026-09-30T02:00:00Z 2026-09-30T02:00:00Z 2026-09-30T10:00:00 sent -",
-            "2026-10-03T02:00:00Z 2026-10-08T02:00:00Z 2026-10-08T10:00:00 sent moved from 2026-10-03 by the calendar",
             "2026-10-07T02:00:00Z - 2026-10-07T10:00:00 skipped merged with 2026-10-03T02:00:00Z",
+            "2026-10-03T02:00:00Z 2026-10-08T02:00:00Z 2026-10-08T10:00:00 sent moved from 2026-10-03 by the calendar",
             "2026-10-10T02:00:00Z 2026-10-10T02:00:00Z 2026-10-10T10:00:00 sent -",
         ]
         .map(str::to_owned)

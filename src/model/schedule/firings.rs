@@ -1,6 +1,7 @@
 //! From nominal instants to firings: the days of a calendar, and what meets on them.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time};
@@ -56,6 +57,28 @@ pub enum Skip {
         /// The nominal instant of that one.
         into: Timestamp,
     },
+    /// Moved to another day it met a time over which clocks are put forward there.
+    MovedIntoGap {
+        /// That day.
+        to: Date,
+    },
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Skip::Gap => f.write_str("clocks are put forward over this time"),
+            Skip::OffDay => f.write_str("not a day on which it fires"),
+            Skip::NoDay => f.write_str("no day to move it to within a year"),
+            Skip::Merged { into } => write!(f, "merged with {into}"),
+            Skip::MovedIntoGap { to } => {
+                write!(
+                    f,
+                    "moved to {to}, where clocks are put forward over its time"
+                )
+            }
+        }
+    }
 }
 
 /// What becomes of the nominal instants of a schedule, in order.
@@ -169,7 +192,7 @@ impl<'a> Firings<'a> {
     fn advance(&mut self) -> bool {
         let Some(step) = self.step(self.limit) else {
             let late = std::mem::take(&mut self.late);
-            self.settle(late, None);
+            self.settle(late, Vec::new(), None);
             return !self.out.is_empty();
         };
         let nominal = match step {
@@ -232,6 +255,7 @@ impl<'a> Firings<'a> {
             OffDays::Next | OffDays::Skip => after,
         };
         let mut all = std::mem::take(&mut self.late);
+        let mut left_out = Vec::new();
         let mut next = Some(nominal);
         while let Some(nominal) = next {
             match self.moved(nominal, target) {
@@ -239,7 +263,10 @@ impl<'a> Firings<'a> {
                     firing,
                     meant: nominal.meant,
                 }),
-                None => self.skip(nominal.at, nominal.meant, Skip::Gap),
+                None => {
+                    let gap = Skip::MovedIntoGap { to: target };
+                    left_out.push((nominal.at, nominal.meant, gap));
+                }
             }
             next = loop {
                 match self.step(rest.to_datetime(Time::midnight())) {
@@ -256,7 +283,7 @@ impl<'a> Firings<'a> {
                 }
             };
         }
-        self.settle(all, Some(target));
+        self.settle(all, left_out, Some(target));
     }
 
     /// The day on which an instant of a day fires.
@@ -314,27 +341,46 @@ impl<'a> Firings<'a> {
         })
     }
 
-    /// Sorts what fires on a day, merges what meets, and lets it out. One that was not moved stands for
-    /// those that were, otherwise the first.
-    fn settle(&mut self, mut all: Vec<Moved>, target: Option<Date>) {
+    /// Sorts what fires on a day, merges what meets, and lets it out, with what is left out. One that was not
+    /// moved stands for those that were, otherwise the first.
+    ///
+    /// What is left out was meant for before what fires, or for after it where days are moved back, and comes
+    /// in that order: who looks between two firings of the day would never hear of it otherwise.
+    fn settle(
+        &mut self,
+        mut all: Vec<Moved>,
+        mut left_out: Vec<(Timestamp, DateTime, Skip)>,
+        target: Option<Date>,
+    ) {
         all.sort_by_key(|Moved { firing, .. }| {
             (firing.at, firing.why.moved_from.is_some(), firing.nominal)
         });
         let mut last: Option<Firing> = None;
+        let mut fires = Vec::new();
         for moved in all {
             let Moved { firing, meant } = moved;
             if let Some(into) = last.filter(|last| last.at == firing.at) {
                 let into = into.nominal;
-                self.skip(firing.nominal, meant, Skip::Merged { into });
+                left_out.push((firing.nominal, meant, Skip::Merged { into }));
                 continue;
             }
             last = Some(firing);
             if target.is_some_and(|target| firing.local.date() > target) {
                 self.late.push(moved);
             } else if firing.at >= self.from {
-                self.out.push_back(Event::Fires(firing));
+                fires.push(Event::Fires(firing));
             }
         }
+        left_out.sort_by_key(|(instant, ..)| *instant);
+        let on = self.schedule.on.as_ref();
+        let moves_on = on.is_some_and(|on| on.off_days == OffDays::Next);
+        if !moves_on {
+            self.out.extend(fires.drain(..));
+        }
+        for (instant, meant, why) in left_out {
+            self.skip(instant, meant, why);
+        }
+        self.out.extend(fires);
     }
 }
 
