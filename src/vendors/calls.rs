@@ -13,15 +13,17 @@
 //!   the secret are.
 //! - A call whose token is refused is repeated once with a new one.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::doubt::{in_all, unsent};
-use super::http::{Http, Lost, Reply, Request};
+use super::http::{self, Http, Lost, Reply, Request};
 use super::limits::catalogue::Rule;
 use super::limits::{Reaction, Row};
 use super::pace::Pace;
@@ -40,6 +42,10 @@ const MESSAGE_KEPT: usize = 500;
 /// How much of a log id is kept.
 const LOG_ID_KEPT: usize = 128;
 
+/// How far clocks may differ before that is taken for the cause of a refusal. `Date` is to the second, and
+/// the answer was under way.
+const SKEW: SignedDuration = SignedDuration::from_secs(30);
+
 /// The members of an answer's object.
 pub(crate) type Members = Map<String, Value>;
 
@@ -50,6 +56,8 @@ pub(crate) struct Link {
     pub(crate) pace: Pace,
     pub(crate) patience: Patience,
     pub(crate) manner: Manner,
+    /// The clock that requests are signed with, where the vendor holds it against its own.
+    pub(crate) signs_by: Option<fn() -> Timestamp>,
 }
 
 /// How a vendor's answers are understood.
@@ -64,6 +72,8 @@ pub(crate) struct Manner {
     pub(crate) hint: fn(&Row, &str) -> Option<&'static str>,
     /// The statuses that stand for a bad token where no code that the contract lists says more.
     pub(crate) unauthorized: &'static [u16],
+    /// The codes that may mean that a clock is off.
+    pub(crate) untimely: &'static [&'static str],
 }
 
 /// What every answer of a vendor has.
@@ -406,6 +416,11 @@ impl Link {
                 self.clean(&text, BODY_KEPT)
             }
         });
+        let off = reply.and_then(|reply| self.clock_is_off(reply, code));
+        let message = match &off {
+            Some(off) => Cow::Owned(format!("{message}; {off}")),
+            None => Cow::Borrowed(message),
+        };
         let log_id = envelope.as_ref().and_then(|e| e.log_id.as_deref());
         let log_id = log_id.map(|text| {
             let text = self.secrets.strike(text);
@@ -416,13 +431,44 @@ impl Link {
             operation: row.operation.to_owned(),
             status: reply.map(|reply| reply.status),
             code: code.and_then(|code| code.parse().ok()),
-            message: self.clean(message, MESSAGE_KEPT),
+            message: self.clean(&message, MESSAGE_KEPT),
             log_id: log_id.filter(|text| !text.is_empty()),
             body,
-            hint: code
-                .and_then(|code| (self.manner.hint)(row, code))
-                .map(str::to_owned),
+            // What else the code may mean is the less likely.
+            hint: match off {
+                Some(_) => Some(format!(
+                    "{} takes what is signed close to its own time alone.",
+                    self.manner.vendor
+                )),
+                None => code
+                    .and_then(|code| (self.manner.hint)(row, code))
+                    .map(str::to_owned),
+            },
         }
+    }
+
+    /// How far the clock that signs is off, where that may be why the vendor does not take a request, and what
+    /// to do.
+    fn clock_is_off(&self, reply: &Reply, code: Option<&str>) -> Option<String> {
+        let now = self.signs_by?();
+        let may_be = match code {
+            Some(code) => self.manner.untimely.contains(&code),
+            None => self.manner.unauthorized.contains(&reply.status),
+        };
+        let said = http::date(&reply.headers).filter(|_| may_be)?;
+        let off = now.duration_since(said);
+        let side = if off.is_negative() {
+            "behind"
+        } else {
+            "ahead of"
+        };
+        (off.abs() > SKEW).then(|| {
+            format!(
+                "this machine's clock is {} s {side} {}'s: let it keep time by NTP",
+                off.abs().as_secs(),
+                self.manner.vendor
+            )
+        })
     }
 
     fn clean(&self, text: &str, limit: usize) -> String {

@@ -111,6 +111,12 @@ pub(crate) enum Lost {
     },
 }
 
+/// What the server's clock said when it answered.
+pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    Some(jiff::fmt::rfc2822::parse(date).ok()?.timestamp())
+}
+
 impl Http {
     /// Makes a client for an address that [`checked_base`] let pass. `ca` is a PEM bundle that is trusted
     /// in place of the public authorities.
@@ -166,10 +172,8 @@ impl Http {
     }
 
     fn hear(&self, headers: &HeaderMap) {
-        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
-        let said = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
-        if let Some(said) = said {
-            let heard = Some((said.timestamp(), Instant::now()));
+        if let Some(said) = date(headers) {
+            let heard = Some((said, Instant::now()));
             *self.date.lock().unwrap_or_else(PoisonError::into_inner) = heard;
         }
     }

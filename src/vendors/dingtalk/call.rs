@@ -21,6 +21,7 @@ pub(super) const MANNER: Manner = Manner {
     hint: codes::hint,
     // A bad token has a code at either host.
     unauthorized: &[],
+    untimely: &[],
 };
 
 impl Client for DingTalk {

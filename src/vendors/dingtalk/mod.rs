@@ -106,6 +106,7 @@ impl DingTalk {
                 pace: Pace::with_rates(&ROWS, rate, paced, concurrency),
                 patience,
                 manner: call::MANNER,
+                signs_by: None,
             },
             agency,
             new: http(at_host(&base, NEW))?,

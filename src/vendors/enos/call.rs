@@ -25,6 +25,8 @@ pub(super) const MANNER: Manner = Manner {
     hint: codes::hint,
     // Where a dead token shows is not documented.
     unauthorized: &[401, 403],
+    // Nor is what a timestamp is answered that is too far off: a parameter or a signature that is wrong.
+    untimely: &["1001", "1003", "1004", "1202", "1203", "1204"],
 };
 
 /// A clock that never gives one time twice.

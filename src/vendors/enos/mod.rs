@@ -84,6 +84,7 @@ impl Enos {
                 pace: Pace::new(&ROWS, paced, concurrency),
                 patience,
                 manner: call::MANNER,
+                signs_by: Some(now),
             },
             http: Http::new(base, connect_timeout, timeout, authorities.as_deref())?,
             tokens: Tokens::new(EARLY),
