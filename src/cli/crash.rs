@@ -13,13 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::around::{self, Around, Step};
 use crate::engine::afterwards::{
     AfterSettling, Afterwards, Pause, Recall, RecallState, Settlement,
 };
 use crate::engine::apply::Writers;
-use crate::engine::channel::{
-    Channel, Job, Letter, Parcel, RecallRules, Receipt, Repeat, Sent, To, UploadError,
-};
 use crate::engine::ledger::{
     Binding, BindingChange, Claim, End, Entry, EntryId, Holder, Lease, LeaseState, Ledger,
     LedgerError, LookUp, NewEntry, Note, Turn,
@@ -28,7 +26,6 @@ use crate::engine::outbox::{
     Admission, Admitted, Books, Claim as DeliveryClaim, Delivery, DeliveryId, Ending, Key,
     NewDelivery, Occurrence, Outbox, OutboxError, Outcome, State,
 };
-use crate::engine::polls::Rhythm;
 use crate::engine::quota::{Claimed, Quota, Take};
 use crate::engine::runner::Channels;
 use crate::engine::snapshot::Snapshot;
@@ -52,14 +49,7 @@ pub(super) fn install(
             (key, writer)
         })
         .collect();
-    let channels = channels
-        .into_iter()
-        .map(|(key, inner)| {
-            let points = Arc::clone(&points);
-            let channel: Arc<dyn Channel> = Arc::new(Mortal { inner, points });
-            (key, channel)
-        })
-        .collect();
+    let channels = around::channels(&channels, |_| Deadly(Arc::clone(&points)));
     let inner = books;
     (Arc::new(Mortal { inner, points }), writers, channels)
 }
@@ -102,6 +92,14 @@ impl Points {
             (self.end)(&format!("crash point: {side} {step}"));
         }
     }
+
+    /// Does something at which it may die, before or after.
+    async fn risk<R>(&self, step: &str, work: impl Future<Output = R>) -> R {
+        self.pass("before", step);
+        let done = work.await;
+        self.pass("after", step);
+        done
+    }
 }
 
 fn die(point: &str) {
@@ -131,10 +129,7 @@ struct Mortal<T: ?Sized> {
 
 impl<T: ?Sized> Mortal<T> {
     async fn risk<R>(&self, step: &str, work: impl Future<Output = R>) -> R {
-        self.points.pass("before", step);
-        let done = work.await;
-        self.points.pass("after", step);
-        done
+        self.points.risk(step, work).await
     }
 }
 
@@ -483,57 +478,26 @@ impl<T: Afterwards + ?Sized> Afterwards for Mortal<T> {
     }
 }
 
-impl Channel for Mortal<dyn Channel> {
-    fn app(&self) -> &AppId {
-        self.inner.app()
-    }
+/// Dies at the calls of a channel that change something.
+struct Deadly(Arc<Points>);
 
-    fn pack(&self, letter: &Letter, to: &[To], key: &str) -> Result<Vec<Parcel>, String> {
-        self.inner.pack(letter, to, key)
-    }
-
-    fn repeats(&self, parcel: &Parcel) -> Repeat {
-        self.inner.repeats(parcel)
-    }
-
-    fn rhythm(&self, parcel: &Parcel) -> Rhythm {
-        self.inner.rhythm(parcel)
-    }
-
-    fn send<'a>(&'a self, parcel: &'a Parcel) -> Pending<'a, Result<Sent, ApiError>> {
-        Box::pin(self.risk("send", self.inner.send(parcel)))
-    }
-
-    fn receipt<'a>(
+impl Around for Deadly {
+    fn around<'a, R, E>(
         &'a self,
-        parcel: &'a Parcel,
-        message: &'a str,
-    ) -> Pending<'a, Result<Receipt, ApiError>> {
-        self.inner.receipt(parcel, message)
-    }
-
-    fn recall<'a>(
-        &'a self,
-        parcel: &'a Parcel,
-        message: &'a str,
-    ) -> Pending<'a, Result<(), ApiError>> {
-        Box::pin(self.risk("recall", self.inner.recall(parcel, message)))
-    }
-
-    fn recalls(&self, parcel: &Parcel) -> Result<RecallRules, String> {
-        self.inner.recalls(parcel)
-    }
-
-    fn quota(&self, parcel: &Parcel, job: Job, now: Timestamp) -> Quota {
-        self.inner.quota(parcel, job, now)
-    }
-
-    fn upload<'a>(&'a self, image: &'a [u8]) -> Pending<'a, Result<String, UploadError>> {
-        Box::pin(self.risk("upload", self.inner.upload(image)))
-    }
-
-    fn timeout_ms(&self) -> u64 {
-        self.inner.timeout_ms()
+        step: Step<'a>,
+        call: Pending<'a, Result<R, E>>,
+    ) -> Pending<'a, Result<R, E>>
+    where
+        R: Send + 'a,
+        E: AsRef<ApiError> + Send + 'a,
+    {
+        let step = match step {
+            Step::Send(_) => "send",
+            Step::Recall => "recall",
+            Step::Upload => "upload",
+            Step::Ask => return call,
+        };
+        Box::pin(self.0.risk(step, call))
     }
 }
 

@@ -6,6 +6,7 @@
 //! Start at [`run`]; each command is a file in `commands/`.
 
 mod args;
+mod around;
 pub mod build;
 pub mod checkup;
 mod clock;
