@@ -268,24 +268,36 @@ impl GitHub {
             "comments",
         ];
         let body = json!({ "body": body }).to_string();
+        let made = Self::tried(what, async || {
+            let made = self.once(what, Method::POST, &path, &[], Some(&body)).await;
+            match made {
+                // It may be there, so it is not made again.
+                Err(Failed::Lost(why)) => Ok(Err(why)),
+                made => made.map(Ok),
+            }
+        });
+        Ok(made.await?.and_then(|reply| {
+            let shown: Shown = parse(what, &reply).map_err(|error| error.to_string())?;
+            Ok(Comment {
+                how: How::Created,
+                url: shown.html_url,
+            })
+        }))
+    }
+
+    /// Makes a call again and again, with waits between, until it is answered, refused, or tried too often.
+    async fn tried<T>(
+        what: &'static str,
+        mut once: impl AsyncFnMut() -> Result<T, Failed>,
+    ) -> Result<T, ForgeError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let tried = self.once(what, Method::POST, &path, &[], Some(&body)).await;
-            let (wait, error) = match tried {
-                Ok(reply) => {
-                    return Ok(match parse::<Shown>(what, &reply) {
-                        Ok(Shown { html_url: url, .. }) => Ok(Comment {
-                            how: How::Created,
-                            url,
-                        }),
-                        Err(error) => Err(error.to_string()),
-                    });
-                }
+            let (wait, error) = match once().await {
+                Ok(done) => return Ok(done),
                 Err(Failed::Refused(error)) => return Err(error),
-                Err(Failed::Lost(why)) => return Ok(Err(why)),
                 Err(Failed::Later(wait, error)) => (wait, error),
-                Err(Failed::Unsent(why)) => {
+                Err(Failed::Unsent(why) | Failed::Lost(why)) => {
                     (backoff(attempt), ForgeError::Unanswered { what, why })
                 }
             };
@@ -314,23 +326,8 @@ impl GitHub {
         query: &[(&str, &str)],
         body: Option<&str>,
     ) -> Result<Reply, ForgeError> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            let tried = self.once(what, method.clone(), path, query, body).await;
-            let (wait, error) = match tried {
-                Ok(reply) => return Ok(reply),
-                Err(Failed::Refused(error)) => return Err(error),
-                Err(Failed::Later(wait, error)) => (wait, error),
-                Err(Failed::Unsent(why) | Failed::Lost(why)) => {
-                    (backoff(attempt), ForgeError::Unanswered { what, why })
-                }
-            };
-            if attempt >= TRIES || wait > PATIENCE {
-                return Err(error);
-            }
-            tokio::time::sleep(wait).await;
-        }
+        let once = async || self.once(what, method.clone(), path, query, body).await;
+        Self::tried(what, once).await
     }
 
     async fn once(
