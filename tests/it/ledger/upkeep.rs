@@ -245,7 +245,10 @@ pub(super) fn a_project_moves_in_beside_another(from: &dyn Store, to: &dyn Store
     assert!(rows(&*to.books("q")) == theirs);
     let there = rows(&*target);
     now(target.put_rows(&rows(&*source))).unwrap();
-    assert!(rows(&*target) == there, "it is found again, by other numbers");
+    assert!(
+        rows(&*target) == there,
+        "it is found again, by other numbers"
+    );
     assert_eq!(
         now(target.bindings()).unwrap(),
         now(source.bindings()).unwrap()
@@ -277,10 +280,7 @@ pub(super) fn a_project_moves_in_beside_another(from: &dyn Store, to: &dyn Store
     now(other.record(&lease, at(1), &[bind("theirs", "s9")])).unwrap();
     let target = to.books("r");
     let refused = now(target.put_rows(&rows(&*third))).unwrap_err();
-    assert!(
-        refused.to_string().ends_with("of project s"),
-        "{refused}"
-    );
+    assert!(refused.to_string().ends_with("of project s"), "{refused}");
     let left = rows(&*target);
     assert!(left.tables.iter().all(|table| table.rows.is_empty()));
 }
