@@ -181,7 +181,7 @@ mod tests {
         let all = tries(unknown(hour, 86_400), 1);
         assert!(all.iter().all(|second| *second < 55 * 60), "{all:?}");
         assert_eq!(tries(unknown(Repeat::Again, 900), 1), [10]);
-        assert_eq!(tries(unknown(Repeat::Never, 900), 1), []);
+        assert_eq!(tries(unknown(Repeat::Never, 900), 1), Vec::<i64>::new());
         // 10:00 in UTC is 18:00 in Shanghai: six hours until its midnight.
         let all = tries(unknown(Repeat::SameDay, 86_400), 1);
         assert_eq!(all.last(), Some(&(6 * 3_600 - 5 * 60 - 11)));
