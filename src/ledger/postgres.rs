@@ -8,7 +8,8 @@
 //!   became of a commit whose answer was lost is found out first (`transaction`).
 //! - A writer that is not the newest, unbroken and unexpired holder writes nothing: the lease's row is
 //!   locked, then judged, and stays locked until the write is committed. So with a claim of a delivery.
-//! - The server's clock is asked for ([`Upkeep::clock`]), so that callers can carry its instants.
+//! - The server's clock is asked for ([`Upkeep::clock`](crate::engine::upkeep::Upkeep::clock)), so that
+//!   callers can carry its instants.
 //! - Whether a lease or a claim has expired, and until when a new one lasts, is said by the server's clock
 //!   ([`Clock::Server`]), read after the row is locked. Of the instants that a call carries only the
 //!   distance counts there, `ttl` or the claim's end less `now`; the rest of them is written down as it is.
