@@ -95,7 +95,8 @@ fn an_instant_without_an_outcome_is_caught() {
 #[test]
 fn a_ledger_that_forgets_what_it_has_sent_is_caught() {
     // What was sent is to be sent again.
-    let forget = "UPDATE delivery SET state = 'pending', runner = NULL, expires = NULL;
+    let forget = "UPDATE delivery SET state = 'pending', runner = NULL, expires = NULL,
+                      attempts = 0, tried_at = NULL;
                   UPDATE occurrence SET outcome = NULL, ended_at = NULL WHERE outcome = 'sent';";
     caught(Rule::SentOnce, Declared::sends, &|moment, stage| {
         if moment == Moment::AfterTicks && stage.path(".beadle/ledger.db").exists() {
