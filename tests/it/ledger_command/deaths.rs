@@ -234,9 +234,11 @@ fn copied(base: &Base, from: &Place, to: &Place, died: bool) {
 fn a_copy_that_dies_at_a_step_is_whole_or_not_there() {
     let base = Base::new();
     for (from, to) in WAYS {
-        let Some(target) = Place::of(to, &base.project, &base.name()) else {
+        let target = Place::of(to, &base.project, &base.name());
+        // Nobody has named a server.
+        if base.ledger(from).is_none() || target.is_none() {
             continue;
-        };
+        }
         drop(target);
         let points = at_each_point(|run| {
             let from = base.ledger(from).expect("there is one");
