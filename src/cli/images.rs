@@ -5,6 +5,8 @@
 //! - What is uploaded has the digest that was registered; a file that has changed since is not sent.
 //! - A key that is remembered is used, however often the image is sent.
 //! - An upload that fails and may succeed later keeps no other image from being uploaded.
+//! - An upload keeps a round waiting for as long as one call may, with whatever is tried again on the way:
+//!   what is not uploaded by then is so in a later round.
 //!
 //! # Caveats
 //!
@@ -14,8 +16,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use tokio::time::timeout;
 
 use super::clock;
 use super::load::image;
@@ -88,15 +92,7 @@ async fn upload(
     let Picture { path, digest, .. } = picture;
     let uploaded = match read(dir, path, digest) {
         Err(why) => Err(Uncomposed::Refused(why)),
-        Ok(bytes) => channel.upload(&bytes).await.map_err(|failed| {
-            let why = failed.as_ref().with_hint();
-            match failed {
-                UploadError::Refused(_) => Uncomposed::Refused(why),
-                UploadError::Later(_) => {
-                    Uncomposed::Later(format!("its image is not uploaded: {why}"))
-                }
-            }
-        }),
+        Ok(bytes) => in_time(channel, &bytes).await,
     };
     let key = match uploaded {
         Ok(key) => {
@@ -107,6 +103,18 @@ async fn upload(
         Err(uncomposed) => Ok(Err(uncomposed)),
     };
     (app.clone(), digest.clone(), key)
+}
+
+/// The key of an image that is uploaded within the time of a call.
+async fn in_time(channel: &dyn Channel, bytes: &[u8]) -> Result<String, Uncomposed> {
+    let later = |why: String| Uncomposed::Later(format!("its image is not uploaded: {why}"));
+    let most = Duration::from_millis(channel.timeout_ms());
+    match timeout(most, channel.upload(bytes)).await {
+        Ok(Ok(key)) => Ok(key),
+        Ok(Err(UploadError::Refused(why))) => Err(Uncomposed::Refused(why.with_hint())),
+        Ok(Err(UploadError::Later(why))) => Err(later(why.with_hint())),
+        Err(_) => Err(later(format!("it took longer than {most:?}"))),
+    }
 }
 
 /// The keys of those images that are uploaded.
