@@ -214,6 +214,12 @@ pub struct Recall {
     pub state: RecallState,
     /// What the vendor said, in a line.
     pub detail: String,
+    /// How often it was asked for.
+    pub attempts: u32,
+    /// When it was asked for first.
+    pub first_at: Option<Timestamp>,
+    /// When asking for it last began or ended; none in rows of an earlier format.
+    pub tried_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
 }

@@ -50,7 +50,7 @@ pub(super) async fn send(context: &Context<'_>, done: &mut Round) -> Result<(), 
                 done.waits = Some(first.unwrap_or(wait));
             }
             Ok(Some(Wait::Try(key, at))) => {
-                done.wakes = Some(done.wakes.map_or(at, |wakes| wakes.min(at)));
+                done.wake(at);
                 let first = done.tries.entry(key).or_insert(at);
                 *first = at.min(*first);
             }

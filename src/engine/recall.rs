@@ -3,7 +3,8 @@
 //! # Guarantees
 //!
 //! - A recall is written down before its call leaves, and ended after its answer.
-//! - What is unknown is asked for again only where the vendor takes a second recall for the first.
+//! - What is unknown is asked for again only where the vendor takes a second recall for the first, after waits
+//!   that grow ([`super::tries`]), and for a day.
 //! - What cannot be taken back says why, and stops nothing else.
 //!
 //! # Caveats
@@ -20,24 +21,33 @@ use super::deliver::{CONCURRENCY, channel, claim};
 use super::ledger::LedgerError;
 use super::outbox::{OutboxError, State};
 use super::runner::{Context, Round};
+use super::tries;
 
-/// How a recall ended in this round.
-type End = (RecallState, String);
+/// What became of a recall in this round.
+enum Went {
+    /// It ended, or an attempt at it did.
+    To(RecallState, String),
+    /// It is tried again then.
+    Waits(Timestamp),
+    /// Nothing: something else comes first, or somebody else has it.
+    Nowhere,
+}
 
 /// Takes back what is due.
 pub(super) async fn take_back(context: &Context<'_>, done: &mut Round) -> Result<(), LedgerError> {
     let open = context.outbox.recalls((context.now)()).await?;
-    let mut ends = stream::iter(open)
+    let mut all = stream::iter(open)
         .map(|recall| async move {
             let (key, id) = (recall.delivery.key.clone(), recall.delivery.id);
             (key, id, one(context, recall).await)
         })
         .buffer_unordered(CONCURRENCY);
     let mut failed = None;
-    while let Some((key, id, end)) = ends.next().await {
-        match end {
-            Ok(Some((state, detail))) => done.recalls.push((key, id, state, detail)),
-            Ok(None) => {}
+    while let Some((key, id, went)) = all.next().await {
+        match went {
+            Ok(Went::To(state, detail)) => done.recalls.push((key, id, state, detail)),
+            Ok(Went::Waits(at)) => done.wake(at),
+            Ok(Went::Nowhere) => {}
             Err(error) => failed = Some(error),
         }
     }
@@ -45,16 +55,22 @@ pub(super) async fn take_back(context: &Context<'_>, done: &mut Round) -> Result
     failed.map_or(Ok(()), Err)
 }
 
-async fn one(context: &Context<'_>, recall: Recall) -> Result<Option<End>, LedgerError> {
+async fn one(context: &Context<'_>, recall: Recall) -> Result<Went, LedgerError> {
     if context.stop.is_asked() {
-        return Ok(None);
+        return Ok(Went::Nowhere);
     }
     let now = (context.now)();
+    let next = tries::next_recall(&recall, now);
+    if let Some(at) = next
+        && at > now
+    {
+        return Ok(Went::Waits(at));
+    }
     let delivery = &recall.delivery;
     let message = match (delivery.state, &delivery.message) {
         (State::Sent, Some(message)) => message,
         // Its send goes on, or has yet to be found out.
-        (State::Pending | State::Sending | State::Unknown, _) => return Ok(None),
+        (State::Pending | State::Sending | State::Unknown, _) => return Ok(Went::Nowhere),
         (State::Refused | State::Cancelled, _) => {
             return drop(context, &recall, now, "it was never sent").await;
         }
@@ -64,18 +80,21 @@ async fn one(context: &Context<'_>, recall: Recall) -> Result<Option<End>, Ledge
         }
     };
     let Some(channel) = channel(context, delivery) else {
-        return Ok(None);
+        return Ok(Went::Nowhere);
     };
     let parcel = &delivery.what.parcel;
     let rules = match channel.recalls(parcel) {
         Ok(rules) => rules,
         Err(why) => return drop(context, &recall, now, &why).await,
     };
-    if recall.state == RecallState::Unknown && !rules.repeats {
-        let detail = format!(
-            "{}; what a second recall does is not documented",
-            recall.detail
-        );
+    let why_not_again = match (recall.state, rules.repeats) {
+        (RecallState::Unknown, false) => Some("what a second recall does is not documented"),
+        _ => next
+            .is_none()
+            .then_some("it has been asked for again for a day"),
+    };
+    if let Some(why) = why_not_again {
+        let detail = format!("{}; {why}", recall.detail);
         return end_without_call(context, &recall, now, RecallState::Held, &detail).await;
     }
     let sent = delivery.first_at.unwrap_or(delivery.key.nominal);
@@ -83,6 +102,10 @@ async fn one(context: &Context<'_>, recall: Recall) -> Result<Option<End>, Ledge
         && now.duration_since(sent) > within
     {
         let why = format!("too late: the vendor takes it back within {within:#}");
+        if recall.state == RecallState::Unknown {
+            let detail = format!("{}; {why}", recall.detail);
+            return end_without_call(context, &recall, now, RecallState::Held, &detail).await;
+        }
         return drop(context, &recall, now, &why).await;
     }
     let quota = channel.quota(parcel, Job::Recall, now);
@@ -91,7 +114,7 @@ async fn one(context: &Context<'_>, recall: Recall) -> Result<Option<End>, Ledge
             "{} is not taken back yet: {what} are used up until {until}",
             delivery.key
         );
-        return Ok(None);
+        return Ok(Went::Nowhere);
     }
     let right = claim(context, channel, now);
     if !context
@@ -99,7 +122,7 @@ async fn one(context: &Context<'_>, recall: Recall) -> Result<Option<End>, Ledge
         .claim_recall(delivery.id, &right, now)
         .await?
     {
-        return Ok(None);
+        return Ok(Went::Nowhere);
     }
     let (state, detail) = match channel.recall(parcel, message).await {
         Ok(()) => (RecallState::Recalled, "ok".to_owned()),
@@ -118,8 +141,8 @@ async fn one(context: &Context<'_>, recall: Recall) -> Result<Option<End>, Ledge
         .outbox
         .end_recall(delivery.id, context.runner, at, state, &detail);
     match ended.await {
-        Ok(()) => Ok(Some((state, detail))),
-        Err(OutboxError::Lost) => Ok(None),
+        Ok(()) => Ok(Went::To(state, detail)),
+        Err(OutboxError::Lost) => Ok(Went::Nowhere),
         Err(OutboxError::Ledger(error)) => Err(error),
     }
 }
@@ -129,7 +152,7 @@ async fn drop(
     recall: &Recall,
     now: Timestamp,
     why: &str,
-) -> Result<Option<End>, LedgerError> {
+) -> Result<Went, LedgerError> {
     end_without_call(context, recall, now, RecallState::Impossible, why).await
 }
 
@@ -139,8 +162,11 @@ async fn end_without_call(
     now: Timestamp,
     state: RecallState,
     why: &str,
-) -> Result<Option<End>, LedgerError> {
+) -> Result<Went, LedgerError> {
     let id = recall.delivery.id;
     let ended = context.outbox.drop_recall(id, now, state, why).await?;
-    Ok(ended.then(|| (state, why.to_owned())))
+    Ok(match ended {
+        true => Went::To(state, why.to_owned()),
+        false => Went::Nowhere,
+    })
 }

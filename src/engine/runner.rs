@@ -246,6 +246,11 @@ pub struct Round {
 }
 
 impl Round {
+    /// Something is to be looked at again then.
+    pub(super) fn wake(&mut self, at: Timestamp) {
+        self.wakes = Some(self.wakes.map_or(at, |wakes| wakes.min(at)));
+    }
+
     fn end(&mut self, context: &Context<'_>, key: Key, count: u64, end: End) {
         let (outcome, reason) = end;
         (context.tell)(RunEvent::Ended {

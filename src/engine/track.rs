@@ -78,7 +78,7 @@ async fn one(
             Some(at) if at <= now => due.push((delivery, asked)),
             Some(at) => {
                 open = true;
-                done.wakes = Some(done.wakes.map_or(at, |wakes| wakes.min(at)));
+                done.wake(at);
             }
             None => {}
         }
@@ -98,7 +98,7 @@ async fn one(
             next(context, &following, delivery, asked, &readings)
         });
         let later = later.min();
-        done.wakes = [done.wakes, later].into_iter().flatten().min();
+        later.inspect(|at| done.wake(*at));
         open = later.is_some();
         let told = report(&following, &deliveries, &readings);
         return settle(context, notice, told, open, done).await;

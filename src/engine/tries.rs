@@ -1,13 +1,14 @@
-//! When a delivery is tried again, and until when: pure, so that it reads as a table.
+//! When a delivery, or taking it back, is tried again, and until when: pure, so that it reads as a table.
 //!
 //! # Guarantees
 //!
 //! - The waits between tries double up to a longest one, whoever tries: they are worked out from what is
-//!   remembered of the delivery, so that neither another runner nor a restart begins anew.
+//!   remembered of it, so that neither another runner nor a restart begins anew.
 //! - The last try is a little before the time is over, so that what the vendor says by then counts.
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::afterwards::{Recall, RecallState};
 use super::channel::Repeat;
 use super::outbox::{Delivery, Purpose, State};
 use crate::model::zone;
@@ -18,13 +19,35 @@ pub const FIRST: SignedDuration = SignedDuration::from_secs(10);
 /// The longest wait.
 pub const LONGEST: SignedDuration = SignedDuration::from_mins(15);
 
-/// How long that is tried which no `late` bounds: word of a problem, and a report.
+/// How long that is tried which no `late` bounds: word of a problem, a report, and taking something back.
 const ASIDE: SignedDuration = SignedDuration::from_hours(24);
 
 /// The wait after so many tries.
 fn wait(attempts: u32) -> SignedDuration {
     let doubled = attempts.saturating_sub(1).min(16);
     (FIRST * (1 << doubled)).min(LONGEST)
+}
+
+/// When it is time again for what was tried so often, and last at that instant. A clock that was set back makes
+/// nobody wait for it.
+fn after(tried: Timestamp, attempts: u32, now: Timestamp) -> Timestamp {
+    let next = tried.min(now).saturating_add(wait(attempts));
+    next.unwrap_or(Timestamp::MAX)
+}
+
+/// When something is next taken back, which may be now; none where only a person can find out what became of
+/// it.
+#[must_use]
+pub fn next_recall(recall: &Recall, now: Timestamp) -> Option<Timestamp> {
+    let (Some(first), 1..) = (recall.first_at, recall.attempts) else {
+        return Some(now);
+    };
+    // What never reached the vendor may be asked for at any time.
+    if recall.state == RecallState::Unknown && now.duration_since(first) > ASIDE {
+        return None;
+    }
+    let tried = recall.tried_at.unwrap_or(first);
+    Some(after(tried, recall.attempts, now))
 }
 
 /// When a delivery is tried next, which may be now; none where nothing is left to be tried.
@@ -37,11 +60,8 @@ pub fn next(delivery: &Delivery, now: Timestamp) -> Option<Timestamp> {
     if delivery.attempts == 0 {
         return Some(now);
     }
-    // Rows of an earlier format do not say when it was last tried. A clock that was set back makes nobody
-    // wait for it.
     let tried = delivery.tried_at.or(delivery.first_at).unwrap_or(now);
-    let plus = |at: Timestamp, time| at.saturating_add(time).unwrap_or(Timestamp::MAX);
-    let next = plus(tried.min(now), wait(delivery.attempts));
+    let next = after(tried, delivery.attempts, now);
     let last = until.saturating_sub(FIRST).unwrap_or(until);
     match next <= last || delivery.state == State::Pending {
         true => Some(next),
@@ -131,6 +151,43 @@ mod tests {
             invalid: Vec::new(),
             send_until: Some(at(late)),
             is_revoked: false,
+        }
+    }
+
+    #[test]
+    fn a_recall_waits_longer_and_longer_and_what_may_be_done_is_asked_for_for_a_day() {
+        let mut recall = Recall {
+            delivery: unknown(Repeat::Never, 3600),
+            state: RecallState::Wanted,
+            detail: String::new(),
+            attempts: 0,
+            first_at: None,
+            tried_at: None,
+            ended_at: None,
+        };
+        assert_eq!(next_recall(&recall, at(5)), Some(at(5)), "at once");
+        (recall.attempts, recall.first_at) = (3, Some(at(0)));
+        assert_eq!(
+            next_recall(&recall, at(5)),
+            Some(at(40)),
+            "an earlier format"
+        );
+        recall.tried_at = Some(at(100));
+        assert_eq!(next_recall(&recall, at(101)), Some(at(140)));
+        assert_eq!(
+            next_recall(&recall, at(50)),
+            Some(at(90)),
+            "the clock was set back"
+        );
+        let day = 24 * 3600;
+        (recall.attempts, recall.tried_at) = (u32::MAX, Some(at(day)));
+        for (state, next) in [
+            (RecallState::Wanted, Some(at(day + 900))),
+            (RecallState::Unknown, None),
+        ] {
+            recall.state = state;
+            assert_eq!(next_recall(&recall, at(day)), Some(at(day + 900)));
+            assert_eq!(next_recall(&recall, at(day + 1)), next);
         }
     }
 

@@ -115,6 +115,7 @@ const READERS: &[(&str, &str, Reader)] = &[
     ("settlement", "settled_at", INSTANT),
     ("recall", "state", |text| reads(recall_from_text(text))),
     ("recall", "first_at", INSTANT),
+    ("recall", "tried_at", INSTANT),
     ("recall", "expires", INSTANT),
     ("recall", "ended_at", INSTANT),
     ("pause", "notice", ADDRESS),

@@ -788,6 +788,43 @@ async fn a_recall_is_repeated_only_where_the_vendor_lets_it_be() {
 }
 
 #[tokio::test]
+async fn a_recall_that_stays_unknown_is_asked_for_less_and_less_often_and_for_a_day() {
+    let mut world = world(1, Repeat::Never, &[]);
+    Arc::get_mut(&mut world.vendor).unwrap().repeats_recalls = true;
+    let never = std::iter::repeat_n(Does::LosesTheReply, 1000);
+    world.vendor.recalls.lock().unwrap().0.extend(never);
+    world.tick(at("10:00")).await;
+    let key = world.key("10:00");
+    assert!(world.books.revoke(&key, "ada", at("10:00")).await.unwrap());
+    let mut calls = Vec::new();
+    let mut now = at("10:00");
+    while now < at("10:00") + 26.hours() {
+        let round = world.tick(now).await;
+        if world.recalls("10:00").await[0].0 == RecallState::Unknown && round.recalls.is_empty() {
+            assert!(round.wakes.unwrap() > now, "somebody wakes up for it");
+        }
+        if now == at("10:05") || now == at("11:00") {
+            calls.push(world.vendor.recalls.lock().unwrap().1);
+        }
+        now += if now < at("11:00") {
+            10.seconds()
+        } else {
+            5.minutes()
+        };
+    }
+    // After 0, 10, 30, 70 and 150 seconds; then also after 5m10s, 10m30s, 21m10s, 36m10s and 51m10s.
+    assert_eq!(calls, [5, 10]);
+    let (state, why) = &world.recalls("10:00").await[0];
+    assert_eq!(*state, RecallState::Held, "{why}");
+    assert!(
+        why.ends_with("; it has been asked for again for a day"),
+        "{why}"
+    );
+    let calls = world.vendor.recalls.lock().unwrap().1;
+    assert!((100..110).contains(&calls), "{calls}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_taken_back_says_why() {
     // Too late for the vendor; refused by it; never sent; unknown whether it was.
     let script = [Does::Takes, Does::Takes, Does::IsAway, Does::LosesTheReply];
@@ -1042,6 +1079,10 @@ fn all_of_it_holds_on_postgres_too() {
         (
             "a_recall_is_repeated_only_where_the_vendor_lets_it_be",
             a_recall_is_repeated_only_where_the_vendor_lets_it_be,
+        ),
+        (
+            "a_recall_that_stays_unknown_is_asked_for_less_and_less_often_and_for_a_day",
+            a_recall_that_stays_unknown_is_asked_for_less_and_less_often_and_for_a_day,
         ),
         (
             "what_cannot_be_taken_back_says_why",

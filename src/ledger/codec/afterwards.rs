@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::instant_to_text;
-use super::outbox::{delivery, select_deliveries};
+use super::outbox::{delivery, select_deliveries, times};
 use super::row::Row;
 use super::sending::{recall_from_text, state_to_text, word_from_text};
 use crate::engine::afterwards::{AfterSettling, Pause, Recall, Settlement, Word};
@@ -66,7 +66,7 @@ impl<'a> Settled<'a> {
 /// Reads recalls of which something holds.
 pub(in crate::ledger) fn select_recalls(which: &str) -> String {
     select_deliveries(
-        ", r.state, r.detail, r.ended_at",
+        ", r.state, r.detail, r.ended_at, r.attempts, r.first_at, r.tried_at",
         "JOIN recall r ON r.delivery = d.delivery",
         which,
     )
@@ -79,6 +79,9 @@ pub(in crate::ledger) fn recall<R: Row>(row: &R) -> Result<Recall, R::Trouble> {
         state: row.read(20, recall_from_text)?,
         detail: row.owned(21)?,
         ended_at: row.maybe_instant(22)?,
+        attempts: times(row, 23)?,
+        first_at: row.maybe_instant(24)?,
+        tried_at: row.maybe_instant(25)?,
     })
 }
 

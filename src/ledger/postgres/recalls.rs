@@ -113,7 +113,7 @@ pub(super) async fn claim_recall(
     let taken = tx
         .run(
             "UPDATE recall SET state = 'calling', attempts = attempts + 1,
-                 first_at = coalesce(first_at, $5), runner = $3, expires = $4
+                 first_at = coalesce(first_at, $5), tried_at = $5, runner = $3, expires = $4
              WHERE delivery = (
                  SELECT delivery FROM recall
                  WHERE project = $1 AND delivery = $2 AND state IN ('wanted', 'unknown')
@@ -153,7 +153,8 @@ pub(super) async fn end_recall(
         _ => return Ok(false),
     }
     tx.run(
-        "UPDATE recall SET state = $3, detail = $4, runner = NULL, expires = NULL, ended_at = $5
+        "UPDATE recall SET state = $3, detail = $4, runner = NULL, expires = NULL, ended_at = $5,
+             tried_at = $6
          WHERE project = $1 AND delivery = $2",
         &[
             &project.as_str(),
@@ -161,6 +162,7 @@ pub(super) async fn end_recall(
             &state.as_str(),
             &text(detail),
             &state.has_ended().then(|| instant_to_text(now)),
+            &instant_to_text(now),
         ],
     )
     .await?;

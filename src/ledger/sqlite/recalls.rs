@@ -91,7 +91,7 @@ pub(super) fn claim_recall(
     let taken = tx
         .prepare_cached(
             "UPDATE recall SET state = 'calling', attempts = attempts + 1,
-                 first_at = coalesce(first_at, ?5), runner = ?3, expires = ?4
+                 first_at = coalesce(first_at, ?5), tried_at = ?5, runner = ?3, expires = ?4
              WHERE project = ?1 AND delivery = ?2 AND state IN ('wanted', 'unknown')",
         )?
         .execute((
@@ -116,7 +116,8 @@ pub(super) fn end_recall(
     let now = instant_to_text(now);
     let ended = tx
         .prepare_cached(
-            "UPDATE recall SET state = ?3, detail = ?4, runner = NULL, expires = NULL, ended_at = ?5
+            "UPDATE recall SET state = ?3, detail = ?4, runner = NULL, expires = NULL, ended_at = ?5,
+                 tried_at = ?7
              WHERE project = ?1 AND delivery = ?2 AND state = 'calling' AND runner = ?6
                  AND expires > ?7",
         )?
