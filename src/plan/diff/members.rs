@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Work;
-use super::kept::Declared;
+use super::declared::Declared;
 use crate::model::manifest::ExtraMembers;
 use crate::model::{Diagnostic, Field, Fields, Value};
 use crate::plan::live::Object;

@@ -5,11 +5,12 @@
 //! the project's design, sections 2 and 3; each is a test in `tests/it/plan.rs`.
 //!
 //! This file holds what goes in and the walk; the other files are the steps of it: `registered` groups,
-//! `kept` chats and user groups with their `members`, subscriptions by `identity` and `compare`, what is
+//! `kept` chats and user groups, what is `declared` of them, with their `members`, subscriptions by `identity` and `compare`, what is
 //! left over (`leftovers`), and the order that they need (`chats_first`, `room`).
 
 mod chats_first;
 mod compare;
+mod declared;
 mod identity;
 mod kept;
 mod leftovers;
@@ -28,7 +29,7 @@ use crate::model::{
 };
 
 pub use compare::applied;
-pub use kept::applied_kept;
+pub use declared::applied_kept;
 
 /// The most subscriptions a tasklist holds (page `tasklist-activity_subscription/create`).
 pub const SUBSCRIPTIONS_PER_TASKLIST: usize = 50;
