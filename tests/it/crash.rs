@@ -270,7 +270,7 @@ fn begin(case: &Case<'_>, scenario: &Scenario, crash_at: u64) -> (Option<Value>,
     let mut apply = case.apply(&scenario.goal, scenario);
     apply
         .env("BEADLE_CRASH_AT", crash_at.to_string())
-        .env("BEADLE_TIMEOUT", "1s");
+        .env("BEADLE_TIMEOUT", "2s");
     (theirs, apply.output().unwrap().into())
 }
 

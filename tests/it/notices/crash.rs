@@ -76,7 +76,7 @@ recurring_notices:
     pub(super) fn dies(&self, args: &[&str], crash_at: Option<u64>) -> Ran {
         let args = [&["-C", &self.name], args].concat();
         let mut command = self.project.command(&args);
-        command.env("BEADLE_TIMEOUT", "1s");
+        command.env("BEADLE_TIMEOUT", "2s");
         if let Some(at) = crash_at {
             command.env("BEADLE_CRASH_AT", at.to_string());
         }
