@@ -60,12 +60,6 @@ async fn one(context: &Context<'_>, recall: Recall) -> Result<Went, LedgerError>
         return Ok(Went::Nowhere);
     }
     let now = (context.now)();
-    let next = tries::next_recall(&recall, now);
-    if let Some(at) = next
-        && at > now
-    {
-        return Ok(Went::Waits(at));
-    }
     let delivery = &recall.delivery;
     let message = match (delivery.state, &delivery.message) {
         (State::Sent, Some(message)) => message,
@@ -87,6 +81,7 @@ async fn one(context: &Context<'_>, recall: Recall) -> Result<Went, LedgerError>
         Ok(rules) => rules,
         Err(why) => return drop(context, &recall, now, &why).await,
     };
+    let next = tries::next_recall(&recall, now);
     let why_not_again = match (recall.state, rules.repeats) {
         (RecallState::Unknown, false) => Some("what a second recall does is not documented"),
         _ => next
@@ -107,6 +102,11 @@ async fn one(context: &Context<'_>, recall: Recall) -> Result<Went, LedgerError>
             return end_without_call(context, &recall, now, RecallState::Held, &detail).await;
         }
         return drop(context, &recall, now, &why).await;
+    }
+    if let Some(at) = next
+        && at > now
+    {
+        return Ok(Went::Waits(at));
     }
     let quota = channel.quota(parcel, Job::Recall, now);
     if let Some((what, until)) = context.outbox.take(&quota, now).await? {

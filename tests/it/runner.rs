@@ -780,6 +780,9 @@ async fn a_recall_is_repeated_only_where_the_vendor_lets_it_be() {
         assert!(!world.books.revoke(&key, "bo", at("10:11")).await.unwrap());
         let round = world.tick(at("10:12")).await;
         assert_eq!(round.recalls[0].2, RecallState::Unknown);
+        // Nothing is waited for where it is not asked for again.
+        let soon = world.tick(at("10:12") + 1.seconds()).await;
+        assert_eq!(soon.recalls.is_empty(), repeats);
         world.tick(at("10:13")).await;
         world.tick(at("10:14")).await;
         assert_eq!(world.vendor.recalls.lock().unwrap().1, calls);
