@@ -24,21 +24,22 @@ impl Progress {
     pub(super) fn set(&self, done: usize, total: usize) {
         self.0.set_length(total as u64);
         self.0.set_position(done as u64);
+        self.show();
+    }
+
+    /// Notes one more; whoever else does so at the same time is counted too.
+    pub(super) fn step(&self) {
+        self.0.inc(1);
+        self.show();
+    }
+
+    fn show(&self) {
         if self.0.is_hidden()
             && self.0.elapsed() > Duration::from_secs(1)
             && std::io::stderr().is_terminal()
         {
             self.0.set_draw_target(ProgressDrawTarget::stderr());
         }
-    }
-
-    /// Notes one more.
-    pub(super) fn step(&self) {
-        let total = self.0.length().unwrap_or_default();
-        self.set(
-            usize::try_from(self.0.position()).unwrap_or_default() + 1,
-            usize::try_from(total).unwrap_or_default(),
-        );
     }
 
     /// Prints a line above the bar.
