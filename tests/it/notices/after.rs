@@ -168,6 +168,50 @@ fn a_notice_that_stands_for_two_hours_is_taken_back_after_them() {
 }
 
 #[test]
+fn a_recall_of_which_no_answer_comes_waits_across_restarts_and_is_asked_for_again() {
+    let project = ready(&[&daily("    to: [room]\n    revoke_after: 2h\n")]);
+    tick(&project, &at(0, "10:00:00")).exits(0);
+    let quick = |time: &str| {
+        let now = at(0, time);
+        project.beadle(&[
+            "tick",
+            "--now",
+            &now,
+            "--timeout",
+            "1s",
+            "--retry-wait",
+            "1ms",
+        ])
+    };
+    let asked = || {
+        let calls = project.calls();
+        let asked = calls.iter().filter(|c| c["operation"] == "recallMessage");
+        asked.count()
+    };
+    project.fault("lost-reply@recallMessage");
+    let unsure = quick("12:00:00");
+    assert!(
+        unsure.stderr.contains("not taken back: unknown"),
+        "{unsure:?}"
+    );
+    let first = asked();
+    assert!(first > 0);
+    // Each of these is a process of its own.
+    quick("12:00:05");
+    assert_eq!(asked(), first, "it is not time yet");
+    quick("12:00:12");
+    let second = asked();
+    assert!(second > first, "it is time");
+    project.no_faults();
+    quick("12:00:25");
+    assert_eq!(asked(), second, "the wait has doubled");
+    quick("12:00:35").exits(0);
+    assert_eq!(asked(), second + 1);
+    assert_eq!(shown(&project, &occurrence(0))["recalled"], 1);
+    project.check_contract();
+}
+
+#[test]
 fn a_paused_notice_is_skipped_and_applying_does_not_lift_it() {
     let project = ready(&[GROUP, &daily(TO_ALL)]);
     let pause = ["pause", "recurring_notice.review"];
